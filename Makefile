@@ -1,0 +1,51 @@
+# valuemart: what a person does with a clone. `make help` lists it.
+# Needs python3 (3.11 to 3.13), make and a package registry; pip's own configuration is honoured.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV ?= uv
+LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check bench docs clean lock
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## set up .venv with the locked dependencies; .venv/bin/valuemart is the result
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "valuemart needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv --clear $(VENV)
+	@echo "installing the locked dependencies into $(VENV) (once; a few minutes on a slow line)"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/python -m pip check --disable-pip-version-check >/dev/null || { $(BIN)/python -m pip check; exit 1; }
+	@touch $@
+
+run: $(STAMP) ## make a sample company, load, rate and publish it: valuemart demo
+	@$(BIN)/valuemart demo
+
+test: check ## all checks and all tests
+	@$(BIN)/python -m pytest
+
+check: $(STAMP) ## lint, format, types, room borders, dependencies, generated files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/deptry .
+
+clean: ## remove .venv, caches and build leftovers (never ./var, where the data lies)
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find flows transforms expectations warehouse tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+lock: ## resolve the dependencies anew (needs uv; for maintainers)
+	@echo 'duckdb==1.5.5' > .lock-pins && echo 'duckdb-extension-encodings==1.5.5' >> .lock-pins
+	@$(LOCK) -c .lock-pins -o requirements.lock
+	@$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
+	@rm -f .lock-pins

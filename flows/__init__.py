@@ -1,0 +1,1 @@
+"""Wiring: the only room that knows Prefect, files, clocks and the outside world."""
