@@ -9,7 +9,7 @@ SELECT
     amount AS original_amount,
     'USD' AS currency,
     settled_date AS cleared_date,
-    CASE disputed WHEN 'Yes' THEN true WHEN 'No' THEN false END AS is_disputed,
+    disputed AS is_disputed,
     _file,
     _row
 FROM ITEMS

@@ -6,15 +6,15 @@ WITH line AS (
         *,
         regexp_replace(customer, '\.0$', '') AS customer_id,     -- a spreadsheet wrote the code as a number: 17850.0
         quantity::DECIMAL(38, 6) * unit_price AS net_amount,     -- wide enough for any product of the two
-        md5(concat_ws(
+        concat_ws(
             chr(31), stock_code, coalesce(description, ''), coalesce(quantity::VARCHAR, ''), coalesce(invoice_date::VARCHAR, ''),
             coalesce(unit_price::VARCHAR, ''), coalesce(customer, ''), coalesce(country, '')
-        )) AS content
+        ) AS content
     FROM LINES
 )
 SELECT
     invoice_no AS document_id,
-    content || '-' || row_number() OVER (PARTITION BY invoice_no, content ORDER BY _file, _row) AS line_id,
+    content_line_id(content, row_number() OVER (PARTITION BY invoice_no, content ORDER BY _file, _row)) AS line_id,
     CASE
         WHEN starts_with(invoice_no, 'C') THEN 'credit_note'
         WHEN starts_with(invoice_no, 'A') AND net_amount < 0 THEN 'credit_note'    -- A…: bad debt written off,
