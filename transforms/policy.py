@@ -1,0 +1,314 @@
+"""The policy: every weight, bar, length and cost a rating uses, as typed, frozen, hashed values.
+
+A policy is written as TOML (see `policies/default.toml`, which gives the reason of every threshold) and read at the
+edge; here its text becomes values, or a `PolicyError` that says which key is wrong and what is allowed. Nothing has
+a default: a key left out is an error. Numbers are Decimal throughout, so that a bar written as 0.6 is 0.6.
+"""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from itertools import pairwise
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+
+from transforms.policy_credit import ConductRule, CreditRule
+from transforms.policy_numbers import (
+    Breakpoint,
+    Count,
+    Margin,
+    Money,
+    Number,
+    Periods,
+    PositiveNumber,
+    PositiveRatio,
+    Ratio,
+    Score,
+    Section,
+    listed,
+)
+from transforms.policy_problems import PolicyError, describe
+
+MEASURES: Final = ("volume", "steadiness", "contribution", "loyalty", "feedback", "influence", "potential")
+TIER_RANKS: Final[dict[str, int]] = {
+    "strategic": 6,
+    "core": 5,
+    "cultivate": 4,
+    "new": 3,
+    "unrated": 3,
+    "marginal": 2,
+    "speculative": 1,
+}
+
+CapTier = Literal["core", "cultivate", "marginal", "speculative"]
+PAliveUse = Literal["off", "shown", "scored"]
+
+
+class Identity(Section):
+    """Who speaks, since when, and why: `[policy]`."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    effective_from: date
+    author: Annotated[str, Field(min_length=1)]
+    reason: Annotated[str, Field(min_length=1)]
+
+
+class MeasureScale(Section):
+    """A measure's weight in the score, and the absolute breakpoints (measured value, score) that map it to 0–100."""
+
+    weight: Number
+    breakpoints: Annotated[tuple[Breakpoint, ...], Field(min_length=2), BeforeValidator(listed)]
+
+    @field_validator("breakpoints")
+    @classmethod
+    def _rise(cls, points: tuple[tuple[Decimal, Decimal], ...]) -> tuple[tuple[Decimal, Decimal], ...]:
+        for (low, low_score), (high, high_score) in pairwise(points):
+            if high <= low:
+                raise ValueError(f"values must rise strictly from point to point; {high} follows {low}")
+            if high_score < low_score:
+                raise ValueError(
+                    f"a score must not fall as its measure rises; {high_score} (at {high}) follows {low_score} (at {low})"
+                )
+        return points
+
+
+class Measures(Section):
+    """The seven measures' scales, in the order in which points are given: `[measures.*]`."""
+
+    volume: MeasureScale
+    steadiness: MeasureScale
+    contribution: MeasureScale
+    loyalty: MeasureScale
+    feedback: MeasureScale
+    influence: MeasureScale
+    potential: MeasureScale
+
+    def scale(self, measure: str) -> MeasureScale:
+        """Return the scale of one of `MEASURES`."""
+        scale: MeasureScale = getattr(self, measure)
+        return scale
+
+    @property
+    def total_weight(self) -> Decimal:
+        """Σ of the seven weights; more than 0."""
+        return sum((self.scale(measure).weight for measure in MEASURES), Decimal(0))
+
+    @model_validator(mode="after")
+    def _weigh_something(self) -> Self:
+        if self.total_weight == 0:
+            raise ValueError("at least one weight must be more than 0")
+        return self
+
+
+class SteadinessRule(Section):
+    """When steadiness can be told, and the XYZ cut-offs on the coefficient of variation: `[steadiness]`."""
+
+    min_months: Annotated[int, Field(ge=2, le=12)]
+    x_cv_max: Number
+    y_cv_max: Number
+    seasonal_min_peers: Count
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.y_cv_max < self.x_cv_max:
+            raise ValueError(f"y_cv_max ({self.y_cv_max}) must not be below x_cv_max ({self.x_cv_max})")
+        return self
+
+
+class ServiceCost(Section):
+    """Cost of one interaction by kind, company currency: `[contribution.service_cost]`."""
+
+    order_inquiry: Money
+    complaint: Money
+    product_feedback: Money
+    market_information: Money
+    growth_plan: Money
+    new_product_need: Money
+    campaign_participation: Money
+    technical_exchange: Money
+    joint_project: Money
+    visit: Money
+
+
+class ContributionRule(Section):
+    """What is taken off net sales, and how much of them must have a cost: `[contribution]`."""
+
+    cost_coverage_floor: Ratio
+    carrying_rate_yearly: Ratio
+    service_cost: ServiceCost
+
+
+class LoyaltyWeights(Section):
+    """Weights of the parts of loyalty; only parts that can be assessed count: `[loyalty.weights]`."""
+
+    active_months: Number
+    tenure: Number
+    timeliness: Number
+    share_of_wallet: Number
+    p_alive: Number
+
+
+class LoyaltyRule(Section):
+    """How the parts of loyalty are scaled and weighted: `[loyalty]`."""
+
+    weights: LoyaltyWeights
+    tenure_full_years: PositiveNumber
+    timely_until: Number
+    lost_from: PositiveNumber
+    p_alive: PAliveUse
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.lost_from <= self.timely_until:
+            raise ValueError(
+                f"lost_from ({self.lost_from}) must be more than timely_until ({self.timely_until})"
+            )
+        if self.weights.active_months == 0:
+            raise ValueError("weights.active_months must be more than 0: it is the part every buyer has")
+        if (self.p_alive == "scored") != (self.weights.p_alive > 0):
+            raise ValueError('weights.p_alive is more than 0 exactly when p_alive = "scored"')
+        return self
+
+
+class FeedbackRule(Section):
+    """The prior of the feedback rate, (n + alpha)/(N + beta): `[feedback]`."""
+
+    alpha: Number
+    beta: PositiveNumber
+
+
+class PotentialRule(Section):
+    """Whether peers may stand in for a missing demand estimate: `[potential]`."""
+
+    peers: bool
+    min_peers: Count
+    quantile: PositiveRatio
+
+
+class SegmentRule(Section):
+    """The bars between the segments: `[segments]`."""
+
+    volume_high_from: Money
+    loyalty_from: Ratio
+    new_below_months: Annotated[int, Field(ge=0, le=12)]
+    coverage_floor: Ratio
+
+
+class StrategicRule(Section):
+    """What a core customer must show to be a strategic partner: `[strategic]`."""
+
+    score_from: Score
+    steadiness_from: Ratio
+    feedback_from: Number
+
+
+class GateRule(Section):
+    """The highest tier a customer may have while a gate holds: `[gates]`."""
+
+    loss_making: CapTier
+    credit_stop: CapTier
+    confirmed_conduct: CapTier
+
+
+class MemoryRule(Section):
+    """How slowly the effective tier follows the raw one: `[memory]`. Periods are rating periods (months)."""
+
+    margin: Margin
+    up_after: Periods
+    down_after: Periods
+    min_dwell: Annotated[int, Field(ge=0, le=36)]
+    clean_periods: Periods
+
+    @model_validator(mode="after")
+    def _down_is_not_hastier_than_up(self) -> Self:
+        if self.down_after < self.up_after:
+            raise ValueError(f"down_after ({self.down_after}) must not be below up_after ({self.up_after})")
+        return self
+
+
+class EventRule(Section):
+    """Which events leave at all: `[events]`."""
+
+    baseline_events: bool
+
+
+class Policy(Section):
+    """One whole policy. Equal content has an equal `content_hash`, however it was written."""
+
+    policy: Identity
+    measures: Measures
+    steadiness: SteadinessRule
+    contribution: ContributionRule
+    loyalty: LoyaltyRule
+    feedback: FeedbackRule
+    potential: PotentialRule
+    segments: SegmentRule
+    strategic: StrategicRule
+    gates: GateRule
+    memory: MemoryRule
+    credit: CreditRule
+    conduct: ConductRule
+    events: EventRule
+
+    @property
+    def id(self) -> str:
+        """The policy's name."""
+        return self.policy.id
+
+    @property
+    def version(self) -> str:
+        """The policy's semantic version."""
+        return self.policy.version
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the content, free of key order, comments and ways to write a number; 64 hex digits."""
+        canonical = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"), default=_canonical)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @model_validator(mode="after")
+    def _nobody_is_unrated_for_missing_extracts(self) -> Self:
+        always = ("volume", "steadiness", "loyalty")
+        share = (
+            sum((self.measures.scale(name).weight for name in always), Decimal(0))
+            / self.measures.total_weight
+        )
+        if self.segments.coverage_floor > share:
+            raise ValueError(
+                f"segments.coverage_floor is {self.segments.coverage_floor}; it must be at most {share:.6f}, the share of "
+                "weight of volume, steadiness and loyalty, or customers would be unrated merely because extracts are "
+                "not delivered"
+            )
+        return self
+
+
+def parse_policy(source: str | Mapping[str, Any]) -> Policy:
+    """Read the policy from a TOML text, or from a mapping of its sections.
+
+    Raises PolicyError with one sentence a fault: the key, what is wrong, and what is allowed.
+    """
+    content = _toml(source) if isinstance(source, str) else source
+    try:
+        return Policy.model_validate(dict(content))
+    except ValidationError as error:
+        raise PolicyError(describe(error, Policy)) from None
+
+
+def _toml(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
+    except (tomllib.TOMLDecodeError, InvalidOperation) as error:
+        raise PolicyError([f"policy: this is not TOML: {error}"]) from None
+
+
+def _canonical(value: object) -> str:
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"a policy holds no {type(value).__name__}")

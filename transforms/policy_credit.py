@@ -1,0 +1,133 @@
+"""The policy's sections on credit and conduct."""
+
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, field_validator, model_validator
+
+from transforms.policy_numbers import (
+    Count,
+    Days,
+    Money,
+    Months,
+    Number,
+    Periods,
+    PositiveNumber,
+    Ratio,
+    Section,
+    listed,
+)
+
+CreditGrade = Literal["A", "B", "C", "D", "E"]
+CreditAction = Literal["open", "watch", "prepay", "stop"]
+GradeBars = Annotated[tuple[Number, Number, Number, Number], BeforeValidator(listed)]
+
+
+class GradeRule(Section):
+    """Inclusive upper bars of grades A, B, C and D; above the last is E. The worst figure decides: `[credit.grades]`."""
+
+    overdue_share: GradeBars
+    days_late_12m: GradeBars
+    oldest_overdue_days: GradeBars
+
+    @field_validator("overdue_share", "days_late_12m", "oldest_overdue_days")
+    @classmethod
+    def _rise(cls, bars: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
+        if list(bars) != sorted(bars):
+            raise ValueError(f"the bars of A, B, C and D must not fall; they are {', '.join(map(str, bars))}")
+        return bars
+
+
+class ActionByGrade(Section):
+    """What order entry may do by grade: `[credit.action_by_grade]`."""
+
+    A: CreditAction
+    B: CreditAction
+    C: CreditAction
+    D: CreditAction
+    E: CreditAction
+
+    @model_validator(mode="after")
+    def _harden(self) -> Self:
+        hardness = ("open", "watch", "prepay", "stop")
+        actions = (self.A, self.B, self.C, self.D, self.E)
+        if [hardness.index(action) for action in actions] != sorted(map(hardness.index, actions)):
+            raise ValueError(f"a worse grade must not get a milder action; they are {', '.join(actions)}")
+        return self
+
+
+class WarningRule(Section):
+    """When a credit warning is raised, and when it is taken back: `[credit.warnings]`."""
+
+    raise_from_grade: CreditGrade
+    clear_at_grade: CreditGrade
+    clear_after_days: Days
+    utilisation_from: Number
+    days_late_trend_from: Number
+    newly_overdue_share_from: Ratio
+    broken_promises_from: Count
+
+    @model_validator(mode="after")
+    def _hysteresis(self) -> Self:
+        if self.clear_at_grade >= self.raise_from_grade:
+            raise ValueError(
+                f"clear_at_grade ({self.clear_at_grade}) must be better than raise_from_grade "
+                f"({self.raise_from_grade}), or warnings would flicker"
+            )
+        return self
+
+
+class CreditRule(Section):
+    """Ageing, materiality, grades and actions of the credit watch: `[credit]`."""
+
+    severe_days: Days
+    material_amount: Money
+    material_share: Ratio
+    severe_action: CreditAction
+    over_limit_action: CreditAction
+    grades: GradeRule
+    action_by_grade: ActionByGrade
+    warnings: WarningRule
+
+
+class ArrearsRule(Section):
+    """Long arrears: share and amount overdue in k of the last n months: `[conduct.arrears]`."""
+
+    overdue_share_from: Ratio
+    amount_from: Money
+    periods: Periods
+    of_periods: Periods
+
+    @model_validator(mode="after")
+    def _k_of_n(self) -> Self:
+        if self.periods > self.of_periods:
+            raise ValueError(f"periods ({self.periods}) must not be more than of_periods ({self.of_periods})")
+        return self
+
+
+class DiversionRule(Section):
+    """Goods sold outside the customer's territory, by proof and by suspicion: `[conduct.diversion]`."""
+
+    min_observations: Count
+    out_of_territory_share_from: Ratio
+    wilson_z: PositiveNumber
+    ship_to_outside_share_from: Ratio
+    ewma_half_life_months: Months
+    surge_from: PositiveNumber
+    neighbour_decline_from: Ratio
+
+
+class DumpingRule(Section):
+    """Resale below the floor price, and our own invoices below it: `[conduct.dumping]`."""
+
+    below_floor_from: Ratio
+    min_observations: Count
+    own_below_floor_from: Ratio
+
+
+class ConductRule(Section):
+    """Thresholds of the conduct findings: `[conduct.*]`."""
+
+    arrears: ArrearsRule
+    diversion: DiversionRule
+    dumping: DumpingRule
