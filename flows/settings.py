@@ -1,0 +1,230 @@
+"""Where things lie and how a run behaves: `VALUEMART_*` variables over `valuemart.toml` over defaults.
+
+A wrong setting is said with its key and where it was set, before anything is touched. This is also the only place
+that asks what day it is: everything behind it takes `as_of` as an argument.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnparsableSettingError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+PREFIX = "VALUEMART_"
+CONFIG_VARIABLE = "VALUEMART_CONFIG"
+CONFIG_NAME = "valuemart.toml"
+
+# Read elsewhere, by the tests and by the start of a process; everything else with the prefix must be a setting.
+NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "VALUEMART_REQUIRE_SERVICES"})
+TEST_PREFIX = "VALUEMART_TEST_"
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message names the key, where it was set, and what it may be."""
+
+
+def _currency(value: str) -> str:
+    if not re.fullmatch(r"[A-Z]{3}", value):
+        raise ValueError(f"{value!r} is no currency code; use three capital letters such as EUR")
+    return value
+
+
+def _timezone(value: str) -> str:
+    if value not in available_timezones():
+        near = difflib.get_close_matches(value, available_timezones(), 1)
+        raise ValueError(
+            f"{value!r} is no time zone; use a name such as {near[0] if near else 'Europe/Berlin'}"
+        )
+    return value
+
+
+def _tenant(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", value):
+        raise ValueError(f"{value!r} is no tenant name; use letters, digits, dots, dashes and underscores")
+    return value
+
+
+def _folder(value: Path) -> Path:
+    if value.exists() and not value.is_dir():
+        raise ValueError(f"{value} is a file; name a folder")
+    return value.absolute()
+
+
+def _existing_folders(value: list[Path]) -> list[Path]:
+    for folder in value:
+        if not folder.is_dir():
+            raise ValueError(f"{folder} is not a folder; name folders that hold one folder a source")
+    return value
+
+
+def _split_path(value: object) -> object:
+    """A variable holds folders as PATH does, parted by `:`."""
+    return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+
+def _policy(value: Path) -> Path:
+    if not value.is_file():
+        raise ValueError(f"there is no policy file {value}; `valuemart calibrate --out {value}` proposes one")
+    return value
+
+
+class Settings(BaseSettings):
+    """All settings of an installation. Paths in `valuemart.toml` are relative to that file."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    home: Annotated[Path, AfterValidator(_folder)] = Path("var")
+    sources_path: Annotated[
+        list[Path], NoDecode, BeforeValidator(_split_path), AfterValidator(_existing_folders)
+    ] = Field(default_factory=list)
+    policy: Annotated[Path, AfterValidator(_policy)] | None = None
+    company_currency: Annotated[str, AfterValidator(_currency)] = "EUR"
+    timezone: Annotated[str, AfterValidator(_timezone)] = "Europe/Berlin"
+    tenant: Annotated[str, AfterValidator(_tenant)] = "default"
+    strict: bool = False
+    owners: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
+
+    @property
+    def inbox(self) -> Path:
+        """Where batches land: `<source>/<company>/<batch_id>/`."""
+        return self.home / "inbox"
+
+    @property
+    def archive(self) -> Path:
+        """Where loaded batches are moved to."""
+        return self.home / "archive"
+
+    @property
+    def scratch(self) -> Path:
+        """Short-lived files of a load; leftovers are dropped at the next start."""
+        return self.home / "scratch"
+
+    @property
+    def warehouse_file(self) -> Path:
+        """The pipeline's own database; nobody else should open it."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def mart_file(self) -> Path:
+        """The published mart, for BI."""
+        return self.home / "mart.duckdb"
+
+    @property
+    def mart_folder(self) -> Path:
+        """The published mart as Parquet, one folder a generation, `current` points to the latest."""
+        return self.home / "mart"
+
+    @property
+    def ops_file(self) -> Path:
+        """The published books (ledger, quarantine, outbox), for the reading commands."""
+        return self.home / "ops.duckdb"
+
+    @property
+    def relay_file(self) -> Path:
+        """What was delivered to which sink."""
+        return self.home / "relay.db"
+
+    @property
+    def events_folder(self) -> Path:
+        """Where the file sink writes events, one line an event."""
+        return self.home / "events"
+
+    @property
+    def policy_file(self) -> Path:
+        """The policy in force: the configured one, else the one calibrated into the home."""
+        return self.policy or self.home / "policy.toml"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings' own signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Variables win over the file, whose values `load` hands over as arguments."""
+        return env_settings, init_settings
+
+
+def yesterday(timezone: str, *, now: datetime | None = None) -> date:
+    """The last day that is over in the company's time zone: what `as_of` is unless somebody names another."""
+    return (now or datetime.now(UTC)).astimezone(ZoneInfo(timezone)).date() - timedelta(days=1)
+
+
+def load() -> Settings:
+    """The settings of this process. SettingsError, in one line, names what is wrong and where it was set."""
+    file = _config_file()
+    _refuse_unknown_variables()
+    values = _read(file) if file else {}
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_said(fault, file) for fault in error.errors())) from error
+    except UnparsableSettingError as error:
+        name = re.search(r'field "(\w+)"', str(error))
+        variable = PREFIX + name[1].upper() if name else "a variable"
+        raise SettingsError(
+            f"{variable} is not JSON; write it as JSON, or set it in {CONFIG_NAME}"
+        ) from error
+
+
+def _config_file() -> Path | None:
+    """The file named by VALUEMART_CONFIG, else `valuemart.toml` where the command is started, else none."""
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named:
+        if not Path(named).is_file():
+            raise SettingsError(f"there is no settings file {named} ({CONFIG_VARIABLE})")
+        return Path(named)
+    here = Path(CONFIG_NAME)
+    return here if here.is_file() else None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """The file's keys, its relative paths taken from where the file lies."""
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file} is not TOML: {error}") from error
+    folder = file.absolute().parent
+    for key in ("home", "policy"):
+        if isinstance(values.get(key), str):
+            values[key] = folder / values[key]
+    if isinstance(values.get("sources_path"), list):
+        values["sources_path"] = [folder / part for part in values["sources_path"] if isinstance(part, str)]
+    return values
+
+
+def _refuse_unknown_variables() -> None:
+    """A misspelt variable would else be a setting that silently does nothing."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | NOT_SETTINGS
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and not name.startswith(TEST_PREFIX) and name not in known:
+            raise SettingsError(f"there is no setting {name}; {_nearest(name, sorted(known))}")
+
+
+def _said(fault: ErrorDetails, file: Path | None) -> str:
+    key = str(fault["loc"][0]) if fault["loc"] else ""
+    variable = PREFIX + key.upper()
+    place = variable if variable in os.environ else str(file)
+    if fault["type"] == "extra_forbidden":
+        return f"{place}: there is no setting {key!r}; {_nearest(key, sorted(Settings.model_fields))}"
+    deeper = "".join(f"[{part!r}]" for part in fault["loc"][1:])
+    return f"{place}: {key}{deeper}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}"

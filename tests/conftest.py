@@ -1,0 +1,67 @@
+"""What every test shares: no setting, variable or home of the person who runs them leaks in."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+# Derandomised, so that a red build is red again when it is looked at; no deadline on machines that share their cores.
+hypothesis_settings.register_profile("valuemart", deadline=None, derandomize=True, print_blob=True)
+hypothesis_settings.load_profile("valuemart")
+
+QUIET = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_LEVEL": "ERROR",
+    "DO_NOT_TRACK": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+}
+
+
+def pytest_configure() -> None:
+    """Prefect keeps its database in its home and reads it at import; the tests get one of their own before that."""
+    folder = tempfile.mkdtemp(prefix="valuemart-prefect-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ.update(QUIET, PREFECT_HOME=folder)
+    os.environ.pop("PREFECT_API_URL", None)
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """One Prefect server for all tests that run a flow in this process; its start takes ten seconds."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=90):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_leak_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("VALUEMART_") and name != "VALUEMART_REQUIRE_SERVICES":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh home that the settings point to, in a working folder without a settings file."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("VALUEMART_HOME", str(folder))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with the real sets, which lie outside the project; skips where they are absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the real data sets are not here: {SHARED_DATA}")
+    return SHARED_DATA
