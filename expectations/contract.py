@@ -17,7 +17,12 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from open_data_contract_standard.model import DataQuality, SchemaObject, SchemaProperty
+    from open_data_contract_standard.model import (
+        DataQuality,
+        OpenDataContractStandard,
+        SchemaObject,
+        SchemaProperty,
+    )
 
 Area = Literal["extract", "rated", "mart"]
 
@@ -179,9 +184,7 @@ def frame_columns(contract: Contract) -> tuple[Column, ...]:
 
 def read(path: Path, area: Area) -> Contract:
     """One contract file as a typed value; ContractError names what is wrong with it."""
-    from open_data_contract_standard.model import OpenDataContractStandard
-
-    document = OpenDataContractStandard(**_parse(path))
+    document = _document(path)
     if document.apiVersion != API_VERSION:
         raise ContractError(f"{path.name}: apiVersion is {document.apiVersion}, not {API_VERSION}")
     if document.schema_ is None or len(document.schema_) != 1:
@@ -212,21 +215,23 @@ def read(path: Path, area: Area) -> Contract:
 
 @cache
 def _common(name: str) -> tuple[Column, ...]:
-    from open_data_contract_standard.model import OpenDataContractStandard
-
     path = CONTRACTS_PATH / _COMMON
-    tables = {table.name: table for table in OpenDataContractStandard(**_parse(path)).schema_ or []}
+    tables = {table.name: table for table in _document(path).schema_ or []}
     return _columns(tables[name], path)
 
 
-def _parse(path: Path) -> dict[str, Any]:
-    # The package's own reader uses PyYAML's pure Python loader, some ten times slower than libyaml's.
-    document = yaml.load(
-        path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    )
-    if not isinstance(document, dict):
-        raise ContractError(f"{path.name}: not a mapping")
-    return document
+def _document(path: Path) -> OpenDataContractStandard:
+    # Imported here, for the models take 0.1 s to import and most commands read no contract.
+    from open_data_contract_standard.model import OpenDataContractStandard  # noqa: PLC0415
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    # The package's own reader uses PyYAML's pure Python loader, some ten times slower than libyaml's safe one.
+    safe_loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=safe_loader)  # noqa: S506
+        return OpenDataContractStandard(**content)
+    except (yaml.YAMLError, TypeError, ValidationError) as error:
+        raise ContractError(f"{path.name}: is not a data contract: {error}") from error
 
 
 def _text(value: str | None, path: Path, what: str) -> str:
