@@ -1,0 +1,303 @@
+"""What the reading commands ask of the published files; never of the warehouse, which a run may be holding.
+
+The published files are attached to a throw-away instance for the length of one call: a connection that stayed open
+would go on seeing the generation it began with. They are attached under names of their own, since a schema `ops` in a
+database that DuckDB calls `ops` after its file would be ambiguous.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from warehouse.connection import literal
+
+Row = dict[str, Any]
+
+HOW_TO_PUBLISH = "land a batch with `valuemart land` and run `valuemart refresh`, or try `valuemart demo`"
+
+
+class NothingPublishedError(Exception):
+    """No run has published anything in this home yet."""
+
+
+class UnknownCustomerError(Exception):
+    """No customer of that name was rated, or several companies have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineFilter:
+    """Which quarantined rows are meant; None means any."""
+
+    source: str | None = None
+    company: str | None = None
+    batch: str | None = None
+    table: str | None = None
+    rule: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The books in brief: counts over everything ever delivered, and the latest batches."""
+
+    published_at: datetime
+    generations: list[Row]  # one a stage: stage, generation, as_of, policy_hash, recorded_at
+    batch_counts: list[Row]  # one a status: status, batches
+    row_counts: Row  # rows_in, accepted, quarantined, excluded, refused; derived tables are not counted
+    batches: list[Row]  # latest first, with their rows by fate
+    refusals: list[Row]  # of the batches shown
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerFile:
+    """What is known of one customer's rating: the latest period, the one before it, its moves and its credit."""
+
+    current: Row
+    previous: Row | None
+    moves: list[Row]
+    credit: Row | None
+
+
+@contextmanager
+def _published(**files: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that sees each file, read-only, under the name of its argument."""
+    for file in files.values():
+        if not file.is_file():
+            raise NothingPublishedError(f"nothing is published in {file.parent} yet; {HOW_TO_PUBLISH}")
+    connection = duckdb.connect()
+    try:
+        for name, file in files.items():
+            connection.execute(f"ATTACH {literal(str(file))} AS {name} (READ_ONLY)")
+        yield connection
+    finally:
+        connection.close()
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object = None) -> list[Row]:
+    found = connection.execute(sql, parameters)
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, values, strict=True)) for values in found.fetchall()]
+
+
+def status(ops_file: Path, *, latest: int = 10) -> Status:
+    """The books in brief. NothingPublishedError before the first run."""
+    with _published(books=ops_file) as connection:
+        batches = _rows(connection, _BATCHES, [latest])
+        return Status(
+            published_at=datetime.fromtimestamp(ops_file.stat().st_mtime).astimezone(),
+            generations=_rows(connection, "SELECT * FROM books.ops.generation ORDER BY stage"),
+            batch_counts=_rows(
+                connection,
+                "SELECT status, count(*) AS batches FROM books.ops.batch GROUP BY status ORDER BY status",
+            ),
+            row_counts=_rows(connection, _ROW_COUNTS)[0],
+            batches=batches,
+            refusals=_rows(connection, _REFUSALS, [[batch["batch_id"] for batch in batches]]),
+            events=int(connection.execute("SELECT count(*) FROM books.ops.outbox").fetchall()[0][0]),
+        )
+
+
+_FATES = "rows_in, accepted, quarantined, excluded, refused"
+_SUMS = ", ".join(f"coalesce(sum({fate}), 0)::BIGINT AS {fate}" for fate in _FATES.split(", "))
+
+_ROW_COUNTS = f"SELECT {_SUMS} FROM books.ops.batch_table WHERE NOT derived"
+
+_BATCHES = f"""
+WITH fate AS (
+    SELECT source, company_code, batch_id, {_SUMS}
+    FROM books.ops.batch_table
+    WHERE NOT derived
+    GROUP BY ALL
+)
+SELECT batch.source, batch.company_code, batch.batch_id, batch.status, batch.sequence, batch.extracted_at,
+    batch.recorded_at, {", ".join(f"coalesce({fate}, 0) AS {fate}" for fate in _FATES.split(", "))}, batch.reason
+FROM books.ops.batch
+LEFT JOIN fate USING (source, company_code, batch_id)
+ORDER BY batch.recorded_at DESC, batch.sequence DESC, batch.extracted_at DESC, batch.batch_id DESC
+LIMIT ?
+"""
+
+_REFUSALS = """
+SELECT source, company_code, batch_id, rule, file, row_number, column_name, message, remedy
+FROM books.ops.refusal
+WHERE list_contains(?, batch_id)
+ORDER BY recorded_at DESC, batch_id, rule, file, row_number
+"""
+
+
+def quarantine_rules(ops_file: Path, wanted: QuarantineFilter) -> list[Row]:
+    """One row a source, company, table and rule: how many rows broke it, in how many batches, and the first of them.
+
+    A row that breaks two rules is counted under both.
+    """
+    where, parameters = _conditions(wanted)
+    with _published(books=ops_file) as connection:
+        return _rows(
+            connection,
+            f"""
+            SELECT source, company_code, table_name, rule, column_name, count(*) AS rows,
+                count(DISTINCT batch_id) AS batches,
+                arg_min(file || ' row ' || row_number || ': ' || message, (batch_id, file, row_number)) AS first
+            FROM books.quarantine.reason
+            {where}
+            GROUP BY ALL
+            ORDER BY rows DESC, source, company_code, table_name, rule, column_name
+            """,
+            parameters,
+        )
+
+
+def quarantine_rows(ops_file: Path, wanted: QuarantineFilter, *, limit: int) -> list[Row]:
+    """Quarantined rows in the order of their files, each with its raw text and every rule it broke."""
+    where, parameters = _conditions(wanted)
+    with _published(books=ops_file) as connection:
+        return _rows(
+            connection,
+            f"""
+            WITH chosen AS (
+                SELECT DISTINCT {_ROW_KEY} FROM books.quarantine.reason {where} ORDER BY ALL LIMIT ?
+            )
+            SELECT {_ROW_KEY}, any_value(kept.raw)::VARCHAR AS raw, any_value(kept.staged)::VARCHAR AS staged,
+                list({{'rule': rule, 'column': column_name, 'value': raw_value, 'message': message}}
+                    ORDER BY rule, column_name) AS reasons
+            FROM chosen
+            JOIN books.quarantine.reason USING ({_ROW_KEY})
+            LEFT JOIN books.quarantine."row" AS kept USING ({_ROW_KEY})
+            GROUP BY {_ROW_KEY}
+            ORDER BY ALL
+            """,
+            [*parameters, limit],
+        )
+
+
+_ROW_KEY = "source, company_code, batch_id, table_name, file, row_number"
+EXPORT_COLUMNS = (*_ROW_KEY.split(", "), "rule", "column_name", "raw_value", "message", "raw")
+
+
+def quarantine_export(ops_file: Path, wanted: QuarantineFilter) -> Iterator[tuple[Any, ...]]:
+    """Every reason of every quarantined row, in the order of the files; the columns are EXPORT_COLUMNS."""
+    where, parameters = _conditions(wanted)
+    with _published(books=ops_file) as connection:
+        found = connection.execute(
+            f"""
+            SELECT {_ROW_KEY}, rule, column_name, raw_value, message, raw::VARCHAR AS raw
+            FROM (SELECT * FROM books.quarantine.reason {where})
+            LEFT JOIN books.quarantine."row" USING ({_ROW_KEY})
+            ORDER BY ALL
+            """,
+            parameters,
+        )
+        while chunk := found.fetchmany(10_000):
+            yield from chunk
+
+
+def _conditions(wanted: QuarantineFilter) -> tuple[str, list[str]]:
+    """A WHERE clause with its parameters; empty where everything is wanted."""
+    asked = {
+        "source": wanted.source,
+        "company_code": wanted.company,
+        "batch_id": wanted.batch,
+        "table_name": wanted.table,
+        "rule": wanted.rule,
+    }
+    given = {column: value for column, value in asked.items() if value is not None}
+    where = " AND ".join(f"{column} = ?" for column in given)
+    return (f"WHERE {where}" if where else ""), list(given.values())
+
+
+def customer_file(mart_file: Path, customer: str, company: str | None) -> CustomerFile:
+    """The rating of one customer. UnknownCustomerError where none or several are meant."""
+    with _published(mart=mart_file) as connection:
+        code = _company_of(connection, customer, company)
+        periods = _rows(
+            connection,
+            """
+            SELECT history.*, current.name
+            FROM mart.customer_value_history AS history
+            LEFT JOIN mart.customer_value AS current USING (company_code, customer_id)
+            WHERE company_code = ? AND customer_id = ?
+            QUALIFY row_number() OVER (PARTITION BY period ORDER BY revision DESC) = 1
+            ORDER BY period DESC
+            LIMIT 2
+            """,
+            [code, customer],
+        )
+        moves = _rows(
+            connection,
+            """
+            SELECT period, as_of, from_tier, to_tier, direction, cause, reasons
+            FROM mart.tier_change
+            WHERE company_code = ? AND customer_id = ?
+            ORDER BY period DESC, recorded_at DESC
+            LIMIT 5
+            """,
+            [code, customer],
+        )
+        credit = _rows(
+            connection,
+            "SELECT * FROM mart.credit_watch WHERE company_code = ? AND customer_id = ?",
+            [code, customer],
+        )
+    return CustomerFile(
+        current=periods[0],
+        previous=periods[1] if len(periods) > 1 else None,
+        moves=moves,
+        credit=credit[0] if credit else None,
+    )
+
+
+def _company_of(connection: duckdb.DuckDBPyConnection, customer: str, company: str | None) -> str:
+    """The company whose customer is meant."""
+    companies = [
+        row["company_code"]
+        for row in _rows(
+            connection,
+            """
+            SELECT DISTINCT company_code FROM mart.customer_value_history
+            WHERE customer_id = ? AND (company_code = ? OR ? IS NULL)
+            ORDER BY company_code
+            """,
+            [customer, company, company],
+        )
+    ]
+    if len(companies) > 1:
+        raise UnknownCustomerError(
+            f"{customer} is a customer of {', '.join(companies)}; name one with --company"
+        )
+    if not companies:
+        near = _rows(
+            connection,
+            """
+            SELECT DISTINCT customer_id, jaro_winkler_similarity(customer_id, ?) AS likeness
+            FROM mart.customer_value_history
+            WHERE company_code = ? OR ? IS NULL
+            ORDER BY likeness DESC, customer_id
+            LIMIT 3
+            """,
+            [customer, company, company],
+        )
+        hint = f"; the nearest are {', '.join(row['customer_id'] for row in near)}" if near else ""
+        where = f" of {company}" if company else ""
+        raise UnknownCustomerError(f"no customer {customer}{where} is rated{hint}")
+    return str(companies[0])
+
+
+def tiers(mart_file: Path) -> list[Row]:
+    """Customers and their sales by company and effective tier, the highest first."""
+    with _published(mart=mart_file) as connection:
+        return _rows(
+            connection,
+            """
+            SELECT company_code, effective_tier, count(*) AS customers, sum(net_sales_12m) AS net_sales_12m
+            FROM mart.customer_value
+            GROUP BY ALL
+            ORDER BY company_code, any_value(effective_rank) DESC, effective_tier
+            """,
+        )
