@@ -8,6 +8,8 @@ SELECT
     due_date,
     amount AS original_amount,
     'USD' AS currency,
+    amount AS original_amount_company,
+    'USD' AS company_currency,
     settled_date AS cleared_date,
     disputed AS is_disputed,
     _file,

@@ -1,0 +1,3 @@
+-- Grain: one row a customer of one company.
+SELECT *
+FROM customers

@@ -1,0 +1,3 @@
+-- Grain: one row a contact with a customer.
+SELECT *
+FROM interactions

@@ -1,0 +1,3 @@
+-- Grain: one row a sighting of our goods in the market.
+SELECT *
+FROM market_observations

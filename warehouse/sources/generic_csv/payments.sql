@@ -1,0 +1,3 @@
+-- Grain: one row a payment received.
+SELECT *
+FROM payments

@@ -1,0 +1,3 @@
+-- Grain: one row a product of one company.
+SELECT *
+FROM products
