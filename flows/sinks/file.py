@@ -1,0 +1,64 @@
+"""The embedded default: one file a business month, one CloudEvent a line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import BinaryIO
+
+from warehouse.durable import sync
+from warehouse.relay_store import StoredEvent
+
+_CHUNK = 64 * 1024
+
+
+class FileSink:
+    """Appends to `<folder>/<YYYY-MM>.jsonl`, the month being the one the event speaks of.
+
+    A line is there only with its newline: what a killed run left of a line is cut off before the next is written, and
+    its event comes again. Lines of one customer may stand in two files; `sequence` is what orders them.
+    """
+
+    name = "file"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def send(self, events: Sequence[StoredEvent]) -> Mapping[str, str]:
+        """Append and force to disk, month by month; a file refuses nothing. OSError where the disk does."""
+        for month, of_month in groupby(sorted(events, key=_month), key=_month):
+            self._append(self.folder / f"{month}.jsonl", [event.body.encode() + b"\n" for event in of_month])
+        return {}
+
+    def _append(self, path: Path, lines: Sequence[bytes]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        fresh = not path.exists()
+        with path.open("ab+") as file:
+            _cut_torn_line(file)
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        if fresh:
+            sync(self.folder)
+
+
+def _month(event: StoredEvent) -> str:
+    return f"{event.time:%Y-%m}"
+
+
+def _cut_torn_line(file: BinaryIO) -> None:
+    """Truncate behind the last newline."""
+    end = keep = file.seek(0, os.SEEK_END)
+    while keep:
+        start = max(keep - _CHUNK, 0)
+        file.seek(start)
+        newline = file.read(keep - start).rfind(b"\n")
+        if newline >= 0:
+            keep = start + newline + 1
+            break
+        keep = start
+    if keep < end:
+        file.truncate(keep)
+    file.seek(keep)
