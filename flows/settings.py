@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     tenant: Annotated[str, AfterValidator(_tenant)] = "default"
     strict: bool = False
     owners: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
+    shrink_limit: float = Field(default=0.5, ge=0, le=1)
 
     @property
     def inbox(self) -> Path:
@@ -162,6 +163,11 @@ class Settings(BaseSettings):
 def yesterday(timezone: str, *, now: datetime | None = None) -> date:
     """The last day that is over in the company's time zone: what `as_of` is unless somebody names another."""
     return (now or datetime.now(UTC)).astimezone(ZoneInfo(timezone)).date() - timedelta(days=1)
+
+
+def aware(moment: datetime, timezone: str) -> datetime:
+    """An instant that a person named: without an offset it is meant in the company's time zone."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))
 
 
 def load() -> Settings:

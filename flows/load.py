@@ -1,0 +1,173 @@
+"""From landed batches to canonical rows: stage, judge, merge, archive; one batch after the other, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import duckdb
+
+from expectations.gate import Gate
+from flows import pull
+from flows.settings import Settings
+from warehouse import ledger, merge, quarantine, staging
+from warehouse.batch import Batch, read_manifest
+from warehouse.connection import open_database
+from warehouse.faults import BatchRefusedError, Fault, SourceError
+from warehouse.ledger import BatchOutcome, KnownBatch
+from warehouse.migrate import migrate
+from warehouse.source import Source, get_source
+
+Progress = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class LoadReport:
+    """What a load did: one outcome a batch, and the folders still waiting for `_SUCCESS`."""
+
+    outcomes: list[BatchOutcome] = field(default_factory=list)
+    waiting: tuple[str, ...] = ()
+
+
+@contextmanager
+def open_warehouse(settings: Settings, recorded_at: datetime) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse, with its tables brought up to this version."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with open_database(settings.warehouse_file) as connection:
+        migrate(connection, recorded_at)
+        yield connection
+
+
+def load_inbox(settings: Settings, gate: Gate, *, recorded_at: datetime, progress: Progress) -> LoadReport:
+    """Load every complete batch of the inbox that the ledger does not know yet.
+
+    A batch that is refused leaves the others alone; SourceError of a batch's mapping refuses that batch.
+    """
+    inbox = pull.scan_inbox(settings.inbox)
+    report = LoadReport(waiting=tuple("/".join(landed.identity) for landed in inbox.waiting))
+    staging.remove_scratch(settings.scratch)
+    with open_warehouse(settings, recorded_at) as connection:
+        known = ledger.known_batches(connection)
+        todo = pull.new_batches(inbox, known, settings.sources_path)
+        read = [_read(landed, settings) for landed in todo]
+        read.sort(key=lambda each: each.order)
+        for number, arrival in enumerate(read, start=1):
+            progress(f"loading {'/'.join(arrival.landed.identity)} ({number} of {len(read)})")
+            before = known.get(arrival.landed.identity)
+            outcome = _load(connection, settings, gate, arrival, before, recorded_at)
+            report.outcomes.append(outcome)
+            staging.remove_scratch(settings.scratch)
+            if outcome.status != "refused":
+                pull.archive(arrival.landed, settings.archive)
+    return report
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """A landed batch with whatever could be read of it."""
+
+    landed: pull.Landed
+    batch: Batch
+    source: Source | None
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        return (self.batch.sequence, self.batch.extracted_at, self.batch.source, self.batch.batch_id)
+
+    @property
+    def fingerprint(self) -> str:
+        return pull.fingerprint(self.landed, self.mapping_version)
+
+    @property
+    def mapping_version(self) -> str:
+        return self.source.mapping_version if self.source else ""
+
+
+def _read(landed: pull.Landed, settings: Settings) -> _Arrival:
+    blank = Batch(landed.folder, *landed.identity, 0, datetime.min, None, (), "")
+    faults: tuple[Fault, ...] = ()
+    source = None
+    try:
+        source = get_source(landed.source, settings.sources_path)
+    except SourceError as error:
+        faults = (_mapping_fault(error),)
+    try:
+        return _Arrival(landed, read_manifest(landed.folder), source, faults)
+    except BatchRefusedError as error:
+        return _Arrival(landed, blank, source, (*faults, *error.faults))
+
+
+def _mapping_fault(error: SourceError) -> Fault:
+    return Fault(
+        "source_mapping", str(error), "Mend the source's folder; the batch is tried again by itself."
+    )
+
+
+def _load(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    gate: Gate,
+    arrival: _Arrival,
+    before: KnownBatch | None,
+    recorded_at: datetime,
+) -> BatchOutcome:
+    batch = arrival.batch
+    try:
+        if arrival.faults or arrival.source is None:
+            raise BatchRefusedError(*arrival.faults)
+        if before is not None and before.status != "refused":
+            if before.hashes == {resource.name: resource.sha256 for resource in batch.resources}:
+                return BatchOutcome(batch, "unchanged")
+            if batch.supersedes != batch.batch_id:
+                raise BatchRefusedError(_changed_content(batch))
+        judged = _stage_and_judge(settings, gate, arrival, arrival.source)
+        return merge.merge_batch(
+            connection,
+            judged,
+            owners=settings.owners,
+            shrink_limit=settings.shrink_limit,
+            recorded_at=recorded_at,
+        )
+    except (BatchRefusedError, SourceError) as error:
+        faults = error.faults if isinstance(error, BatchRefusedError) else (_mapping_fault(error),)
+        outcome = BatchOutcome(batch, "refused", faults=faults)
+        if before is None or before.status == "refused":
+            merge.refuse_batch(
+                connection,
+                outcome,
+                mapping_version=arrival.mapping_version,
+                fingerprint=arrival.fingerprint,
+                recorded_at=recorded_at,
+            )
+        return outcome
+
+
+def _changed_content(batch: Batch) -> Fault:
+    return Fault(
+        "batch_changed",
+        f"the batch {batch.place} was loaded before with other content",
+        "Give it a new batch id, or let its manifest say that it supersedes itself.",
+        "datapackage.json",
+    )
+
+
+def _stage_and_judge(settings: Settings, gate: Gate, arrival: _Arrival, source: Source) -> merge.Judged:
+    """Fill the batch's scratch file with typed rows, judge them, and put aside those that may not enter."""
+    path = settings.scratch / f"{'-'.join(arrival.landed.identity)}.duckdb"
+    with staging.stage(arrival.batch, source, path) as scratch:
+        for table in scratch.tables:
+            judgement = gate.judge(scratch.connection, table.contract)
+            quarantine.put_aside(scratch, table, judgement.violations)
+        quarantine.number_rows_as_the_file_does(scratch)
+    return merge.Judged(
+        scratch=path,
+        batch=arrival.batch,
+        tables=scratch.tables,
+        mapping_version=source.mapping_version,
+        fingerprint=arrival.fingerprint,
+        record_counts=scratch.record_counts,
+        bytes_read=scratch.bytes_read,
+    )

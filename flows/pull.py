@@ -1,0 +1,213 @@
+"""What has landed: batches in the inbox, and batches made of files a person exported by hand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flows.settings import Settings
+from warehouse.batch import MANIFEST, READY
+from warehouse.ledger import KnownBatch
+from warehouse.source import Source, find_sources, get_source
+
+CHUNK = 4 * 1024 * 1024
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class LandingError(Exception):
+    """The files cannot be made into a batch; the message says which one and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A batch folder that is complete."""
+
+    folder: Path
+    source: str
+    company: str
+    batch_id: str
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        return (self.source, self.company, self.batch_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """What lies in the inbox: complete batches, and folders still without `_SUCCESS`."""
+
+    ready: tuple[Landed, ...]
+    waiting: tuple[Landed, ...]
+
+
+def scan_inbox(inbox: Path) -> Inbox:
+    """Every batch folder of the inbox; one without `_SUCCESS` is not there yet."""
+    ready, waiting = [], []
+    for folder in sorted(inbox.glob("*/*/*")):
+        if not folder.is_dir() or folder.is_symlink():
+            continue
+        landed = Landed(folder, *folder.parts[-3:])
+        (ready if (folder / READY).exists() else waiting).append(landed)
+    return Inbox(tuple(ready), tuple(waiting))
+
+
+def fingerprint(landed: Landed, mapping_version: str) -> str:
+    """Changes when the manifest, a file, or the mapping does; cheap, so that a refused batch is not judged each time."""
+    digest = hashlib.sha256(mapping_version.encode())
+    for path in sorted(landed.folder.rglob("*")):
+        if path.is_file():
+            state = path.stat()
+            digest.update(
+                f"{path.relative_to(landed.folder)}\0{state.st_size}\0{state.st_mtime_ns}\0".encode()
+            )
+    return digest.hexdigest()
+
+
+def new_batches(
+    inbox: Inbox, known: Mapping[tuple[str, str, str], KnownBatch], search: Sequence[Path]
+) -> list[Landed]:
+    """The complete batches that need work: unknown ones, and refused ones that changed since, or whose mapping did."""
+    versions: dict[str, str] = {}
+    todo = []
+    for landed in inbox.ready:
+        before = known.get(landed.identity)
+        if before is not None and before.status == "refused":
+            if landed.source not in versions:
+                there = landed.source in find_sources(search)
+                versions[landed.source] = get_source(landed.source, search).mapping_version if there else ""
+            if before.fingerprint == fingerprint(landed, versions[landed.source]):
+                continue
+        todo.append(landed)
+    return todo
+
+
+def land(
+    settings: Settings,
+    files: Sequence[str],
+    *,
+    source: str,
+    company: str,
+    extracted_at: datetime,
+    sequence: int = 0,
+    mode: str | None = None,
+) -> Landed:
+    """Make a batch of files exported by hand; the same files with the same `extracted_at` are the same batch.
+
+    A file becomes the resource whose pattern matches its name; `RESOURCE=PATH` says so where none or several do.
+    `extracted_at` is an aware instant. LandingError where a file cannot be placed.
+    """
+    mapping = get_source(source, settings.sources_path)
+    if not SAFE_NAME.fullmatch(company):
+        raise LandingError(
+            f"{company!r} is no company code: use letters, digits, dots, dashes and underscores"
+        )
+    placed = _place(files, mapping)
+    entries = [_entry(mapping, resource, paths, mode) for resource, paths in sorted(placed.items())]
+    moment = extracted_at.astimezone(UTC)
+    content = hashlib.sha256(json.dumps([entries, sequence], sort_keys=True).encode()).hexdigest()
+    batch_id = f"{moment:%Y%m%dT%H%M%SZ}-{content[:12]}"
+    folder = settings.inbox / source / company / batch_id
+    if not (folder / READY).exists():
+        manifest = {
+            "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
+            "name": batch_id.lower(),
+            "created": moment.isoformat(),
+            "valuemart": {
+                "source": source,
+                "company": company,
+                "batchId": batch_id,
+                "sequence": sequence,
+                "extractedAt": moment.isoformat(),
+                "supersedes": None,
+            },
+            "resources": entries,
+        }
+        _write_batch(folder, placed, manifest)
+    return Landed(folder, source, company, batch_id)
+
+
+def _place(files: Sequence[str], source: Source) -> dict[str, list[Path]]:
+    placed: dict[str, list[Path]] = {}
+    names: dict[str, Path] = {}
+    for given in files:
+        named, _, rest = given.partition("=")
+        explicit = bool(rest) and not Path(given).exists()
+        path = Path(rest if explicit else given)
+        if not path.is_file():
+            raise LandingError(f"{path}: there is no such file")
+        resource = named if explicit else source.resource_of(path.name)
+        if resource not in source.profile.resources:
+            patterns = ", ".join(
+                f"{name} ({each.pattern})" for name, each in source.profile.resources.items()
+            )
+            raise LandingError(
+                f"{path}: which resource of {source.name} is it? It has {patterns}; say RESOURCE={path}"
+                if not explicit
+                else f"{given}: {source.name} has no resource {named!r}; it has {patterns}"
+            )
+        if path.name in names:
+            raise LandingError(f"{path} and {names[path.name]} have the same name; rename one")
+        names[path.name] = path
+        placed.setdefault(str(resource), []).append(path)
+    if not placed:
+        raise LandingError("no file was named")
+    return placed
+
+
+def _entry(source: Source, resource: str, paths: Sequence[Path], mode: str | None) -> dict[str, object]:
+    hashes = ["sha256:" + _sha256(path) for path in paths]
+    names = [path.name for path in paths]
+    return {
+        "name": resource,
+        "path": names[0] if len(names) == 1 else names,
+        "bytes": sum(path.stat().st_size for path in paths),
+        "hash": hashes[0] if len(hashes) == 1 else hashes,
+        "valuemart": {"mode": mode or source.profile.resources[resource].mode},
+    }
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _write_batch(folder: Path, placed: Mapping[str, Sequence[Path]], manifest: Mapping[str, object]) -> None:
+    """The batch appears with its `_SUCCESS`, or not at all: a half-made one is made again from the start."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for paths in placed.values():
+        for path in paths:
+            shutil.copyfile(path, folder / path.name)
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    (folder / READY).touch()
+
+
+def archive(landed: Landed, archive_folder: Path) -> None:
+    """Move a loaded batch out of the inbox; an earlier delivery of the same batch id is replaced."""
+    target = archive_folder / landed.source / landed.company / landed.batch_id
+    if landed.folder.exists():
+        shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(landed.folder, target)
+
+
+def extraction_time(files: Sequence[str]) -> datetime:
+    """When hand exports were taken: the youngest file's modification time, the best guess where nobody says."""
+    times = [
+        path.stat().st_mtime
+        for given in files
+        for path in (Path(given), Path(given.partition("=")[2] or given))
+        if path.is_file()
+    ]
+    if not times:
+        raise LandingError(f"{files[0] if files else 'nothing'}: there is no such file")
+    return datetime.fromtimestamp(int(max(times)), UTC)

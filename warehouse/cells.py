@@ -1,0 +1,209 @@
+"""Which customer-months a change touches, and the lines that make up a touched customer-month.
+
+A cell is one (company_code, customer_id, month). What a cell holds is a matter for the transforms; here it is only
+noted that a line of the cell, or a document the line refers to, has changed, so that only touched cells are computed
+again. Too many cells cost time, too few would be wrong: where in doubt a cell is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import duckdb
+import polars as pl
+
+from expectations.contract import Contract
+from warehouse.connection import quoted, scalar
+
+_CHANGED = "fate IN ('insert', 'update')"
+
+
+def mark_dirty(connection: duckdb.DuckDBPyConnection, contract: Contract, company: str) -> None:
+    """Note what the classified change (temp tables `change` and `absent`) will touch; before it is applied."""
+    columns = ", ".join(quoted(name) for name in contract.column_names)
+    table = quoted(contract.name)
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP VIEW old_version AS
+            SELECT {columns} FROM erp.{table}
+            WHERE rowid IN (SELECT target FROM change WHERE fate = 'update' UNION ALL SELECT target FROM absent);
+            CREATE OR REPLACE TEMP VIEW new_version AS
+            SELECT {columns} FROM scratch.staging.{table} JOIN change USING (_file, _row) WHERE {_CHANGED}"""
+    )
+    if contract.name == "invoice_lines":
+        _mark_cells_of_lines(connection, company)
+    elif contract.name == "products":
+        _mark_cells_of_products(connection, company)
+    else:
+        _mark_table(connection, contract, company)
+
+
+def _mark_cells_of_lines(connection: duckdb.DuckDBPyConnection, company: str) -> None:
+    """Cells by the line's own month, by the month of the document it refers to, and by lines that refer to it."""
+    connection.execute(
+        """CREATE OR REPLACE TEMP TABLE touched AS
+           SELECT DISTINCT customer_id, document_id, references_document_id, invoice_date
+           FROM (FROM old_version UNION ALL BY NAME FROM new_version)"""
+    )
+    connection.execute(
+        """INSERT INTO ops.dirty_cell
+           WITH document AS (
+               SELECT document_id, invoice_date FROM erp.invoice_lines WHERE company_code = $company
+                   AND document_id IN (SELECT references_document_id FROM touched)
+               UNION SELECT document_id, invoice_date FROM touched),
+           referring AS (
+               SELECT customer_id, invoice_date, references_document_id FROM erp.invoice_lines
+               WHERE company_code = $company AND references_document_id IN (SELECT document_id FROM touched)),
+           cell AS (
+               SELECT customer_id, invoice_date AS day FROM touched
+               UNION SELECT t.customer_id, d.invoice_date FROM touched AS t
+                     JOIN document AS d ON d.document_id = t.references_document_id
+               UNION SELECT customer_id, invoice_date FROM referring
+               UNION SELECT r.customer_id, d.invoice_date FROM referring AS r
+                     JOIN document AS d ON d.document_id = r.references_document_id)
+           SELECT DISTINCT $company, customer_id, CAST(date_trunc('month', day) AS DATE) FROM cell
+           WHERE day IS NOT NULL""",
+        {"company": company},
+    )
+
+
+def _mark_cells_of_products(connection: duckdb.DuckDBPyConnection, company: str) -> None:
+    """A product's cost and unit stand in for what its lines leave open."""
+    connection.execute(
+        """INSERT INTO ops.dirty_cell
+           SELECT DISTINCT company_code, customer_id, CAST(date_trunc('month', invoice_date) AS DATE)
+           FROM erp.invoice_lines
+           WHERE company_code = ? AND product_id IN (
+               SELECT product_id FROM old_version UNION ALL SELECT product_id FROM new_version)""",
+        [company],
+    )
+
+
+def _mark_table(connection: duckdb.DuckDBPyConnection, contract: Contract, company: str) -> None:
+    """The earliest date from which a changed fact can matter.
+
+    A row that only gained or changed a date besides its own (an item that was settled) matters from that date on;
+    any other change matters from the fact's own date; a master, which has none, from now on (null).
+    """
+    if not scalar(
+        connection,
+        f"SELECT count(*) FROM (SELECT 1 FROM change WHERE {_CHANGED} UNION ALL SELECT 1 FROM absent)",
+    ):
+        return
+    if contract.own_date is None:
+        connection.execute("INSERT INTO ops.dirty_table VALUES (?, ?, NULL)", [company, contract.name])
+        return
+    own = quoted(contract.own_date)
+    later = [c.name for c in contract.columns if c.type == "DATE" and c.name != contract.own_date]
+    fixed = [c.name for c in contract.columns if c.name not in later]
+    key = " AND ".join(f"n.{quoted(name)} IS NOT DISTINCT FROM o.{quoted(name)}" for name in contract.key)
+    new, old = (", ".join(f"{side}.{quoted(name)}" for name in fixed) for side in ("n", "o"))
+    moved = ", ".join(
+        f"CASE WHEN n.{quoted(name)} IS DISTINCT FROM o.{quoted(name)} "
+        f"THEN least(n.{quoted(name)}, o.{quoted(name)}) END"
+        for name in later
+    )
+    since_own = f"least(n.{own}, o.{own})"
+    # A full join has a side missing where the row is new or gone: that differs in the fixed columns.
+    since = f"CASE WHEN ({new}) IS DISTINCT FROM ({old}) THEN {since_own} ELSE least({moved}, NULL) END" if moved else since_own
+    connection.execute(
+        f"""INSERT INTO ops.dirty_table
+            SELECT ?, ?, min({since}) FROM new_version AS n FULL JOIN old_version AS o ON {key}""",
+        [company, contract.name],
+    )
+
+
+def touched_cells(connection: duckdb.DuckDBPyConnection, *, rated_as_of: date | None, as_of: date) -> int:
+    """Gather the cells to compute again (temp table `cell`); their number.
+
+    These are the dirty ones and, where `as_of` moved since the last rating, those of lines that became known, or are
+    not known any more, in between. A line known by the end of its own month is in place whichever way `as_of` moves.
+    """
+    connection.execute(
+        """CREATE OR REPLACE TEMP TABLE cell AS
+           SELECT DISTINCT company_code, customer_id, month FROM ops.dirty_cell"""
+    )
+    if rated_as_of is not None and rated_as_of != as_of:
+        first, last = sorted((rated_as_of, as_of))
+        connection.execute(
+            """INSERT INTO cell
+               WITH line AS (
+                   SELECT company_code, customer_id, document_id, references_document_id, invoice_date
+                   FROM erp.invoice_lines WHERE known_on > $first AND known_on <= $last),
+               moved AS (
+                   SELECT company_code, customer_id, invoice_date AS day FROM line
+                   UNION SELECT l.company_code, l.customer_id, d.invoice_date FROM line AS l
+                         JOIN erp.invoice_lines AS d
+                           ON d.company_code = l.company_code AND d.document_id = l.references_document_id
+                   UNION SELECT r.company_code, r.customer_id, r.invoice_date FROM erp.invoice_lines AS r
+                         JOIN line AS l
+                           ON r.company_code = l.company_code AND r.references_document_id = l.document_id)
+               SELECT DISTINCT company_code, customer_id, CAST(date_trunc('month', day) AS DATE) FROM moved
+               EXCEPT FROM cell""",
+            {"first": first, "last": last},
+        )
+    return int(str(scalar(connection, "SELECT count(*) FROM cell")))
+
+
+def lines_of_cells(connection: duckdb.DuckDBPyConnection, columns: Sequence[str], as_of: date) -> pl.LazyFrame:
+    """The known, live lines that can count in the touched cells, with the date of the document each refers to.
+
+    Grain: one invoice line. `referenced_on` is null where the line names no document or the document is not here.
+    The frame reads a stream of this connection: collect it once, before the connection is used again.
+    """
+    selected = ", ".join(f"l.{quoted(name)}" for name in columns)
+    document = """(SELECT company_code, document_id, min(invoice_date) AS referenced_on FROM erp.invoice_lines
+                   WHERE NOT is_deleted AND known_on <= $as_of AND (company_code, document_id) IN (
+                       SELECT (company_code, references_document_id) FROM erp.invoice_lines
+                       WHERE references_document_id IS NOT NULL)
+                   GROUP BY ALL)"""
+    relation = connection.sql(
+        f"""SELECT {selected}, l.known_on, d.referenced_on
+            FROM erp.invoice_lines AS l
+            LEFT JOIN {document} AS d
+                   ON d.company_code = l.company_code AND d.document_id = l.references_document_id
+            WHERE NOT l.is_deleted AND l.known_on <= $as_of AND (
+                  (l.company_code, l.customer_id, CAST(date_trunc('month', l.invoice_date) AS DATE)) IN
+                      (SELECT (company_code, customer_id, month) FROM cell)
+               OR (l.company_code, l.customer_id, CAST(date_trunc('month', d.referenced_on) AS DATE)) IN
+                      (SELECT (company_code, customer_id, month) FROM cell))""",
+        params={"as_of": as_of},
+    )
+    return pl.DataFrame(relation).lazy()
+
+
+def replace_cells(
+    connection: duckdb.DuckDBPyConnection, months: pl.DataFrame, order_days: pl.DataFrame
+) -> None:
+    """Put newly computed cells in the place of the old ones: customer_month, and the order days inside the cells."""
+    connection.register("new_months", months)
+    connection.register("new_days", order_days)
+    try:
+        connection.execute(
+            """DELETE FROM rated.customer_month WHERE (company_code, customer_id, month) IN (
+                   SELECT (company_code, customer_id, month) FROM cell);
+               INSERT INTO rated.customer_month BY NAME FROM new_months;
+               DELETE FROM rated.order_day WHERE
+                   (company_code, customer_id, CAST(date_trunc('month', order_on) AS DATE)) IN (
+                   SELECT (company_code, customer_id, month) FROM cell);
+               INSERT INTO rated.order_day BY NAME FROM new_days WHERE
+                   (company_code, customer_id, CAST(date_trunc('month', order_on) AS DATE)) IN (
+                   SELECT (company_code, customer_id, month) FROM cell)"""
+        )
+    finally:
+        connection.unregister("new_months")
+        connection.unregister("new_days")
+
+
+def earliest_change(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """The earliest day that a change since the last rating reaches back to; None where nothing dated changed."""
+    day = scalar(
+        connection,
+        "SELECT least((SELECT min(month) FROM cell), (SELECT min(earliest) FROM ops.dirty_table))",
+    )
+    return day if isinstance(day, date) else None
+
+
+def clear_dirty(connection: duckdb.DuckDBPyConnection) -> None:
+    """The rating has seen every change noted so far; inside its transaction."""
+    connection.execute("DELETE FROM ops.dirty_cell; DELETE FROM ops.dirty_table")

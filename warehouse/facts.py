@@ -1,0 +1,58 @@
+"""The canonical tables as frames: what one company's rating at one date may see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import duckdb
+import polars as pl
+
+from expectations.contract import frame_columns
+from expectations.contract import load as load_contract
+from warehouse.connection import quoted, scalar
+
+# Not deleted and known: the same for every extract.
+_VISIBLE = "company_code = $company AND NOT is_deleted"
+
+
+def companies(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The legal entities that have invoice lines or customers, in order."""
+    rows = connection.execute(
+        "SELECT company_code FROM erp.customers UNION SELECT company_code FROM erp.invoice_lines ORDER BY 1"
+    ).fetchall()
+    return [str(company) for (company,) in rows]
+
+
+def read_extract(
+    connection: duckdb.DuckDBPyConnection, table: str, company: str, as_of: date
+) -> pl.LazyFrame | None:
+    """A canonical table's rows of one company known by `as_of`; None where none were ever delivered.
+
+    Customers come whole, with known_on to judge by: who they are is asked of every period.
+    """
+    name = f"erp.{quoted(table)}"
+    if not scalar(connection, f"SELECT count(*) FROM (SELECT 1 FROM {name} WHERE company_code = ? LIMIT 1)", [company]):
+        return None
+    columns = ", ".join(quoted(column.name) for column in frame_columns(load_contract(table)))
+    known = "" if table == "customers" else " AND known_on <= $as_of"
+    parameters = {"company": company} | ({} if table == "customers" else {"as_of": as_of})
+    return _frame(connection, f"SELECT {columns} FROM {name} WHERE {_VISIBLE}{known}", parameters)
+
+
+def read_cells(connection: duckdb.DuckDBPyConnection, table: str, company: str) -> pl.LazyFrame:
+    """customer_month or order_day of one company."""
+    columns = ", ".join(quoted(name) for name in load_contract(table).column_names)
+    return _frame(
+        connection, f"SELECT {columns} FROM rated.{quoted(table)} WHERE company_code = $company", {"company": company}
+    )
+
+
+def first_sale(connection: duckdb.DuckDBPyConnection, company: str) -> date | None:
+    """The first month with a cell; None before any."""
+    day = scalar(connection, "SELECT min(month) FROM rated.customer_month WHERE company_code = ?", [company])
+    return day if isinstance(day, date) else None
+
+
+def _frame(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object]) -> pl.LazyFrame:
+    return pl.DataFrame(connection.sql(sql, params=dict(parameters))).lazy()

@@ -1,0 +1,202 @@
+"""The ledger: which batches came, what became of every row, and how far each stage has been brought."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+import duckdb
+
+from warehouse.batch import Batch
+from warehouse.faults import Fault
+
+
+@dataclass(slots=True)
+class TableOutcome:
+    """What became of the rows of one canonical table of a batch."""
+
+    name: str
+    driving: str
+    derived: bool
+    mode: str
+    rows_in: int
+    row_hash: str
+    excluded_by: Mapping[str, int] = field(default_factory=dict)
+    accepted: int = 0
+    quarantined: int = 0
+    refused: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    unread_lookups: int = 0
+
+    @property
+    def excluded(self) -> int:
+        """Rows the source's SQL leaves out by a named rule."""
+        return sum(self.excluded_by.values())
+
+
+@dataclass(slots=True)
+class BatchOutcome:
+    """What became of a batch: `loaded`, `unchanged` (its rows were all here already) or `refused`."""
+
+    batch: Batch
+    status: str
+    tables: list[TableOutcome] = field(default_factory=list)
+    faults: tuple[Fault, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBatch:
+    """What the ledger remembers of a batch id."""
+
+    status: str
+    fingerprint: str
+    hashes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """How far a stage has been brought."""
+
+    generation: int = 0
+    as_of: date | None = None
+    policy_hash: str | None = None
+
+
+def known_batches(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], KnownBatch]:
+    """(source, company, batch id) to what the ledger last wrote of it."""
+    hashes: dict[tuple[str, str, str], dict[str, str]] = {}
+    for source, company, batch_id, resource, sha256 in connection.execute(
+        "SELECT source, company_code, batch_id, resource, sha256 FROM ops.batch_resource"
+    ).fetchall():
+        hashes.setdefault((source, company, batch_id), {})[resource] = sha256
+    return {
+        (source, company, batch_id): KnownBatch(status, fingerprint, hashes.get((source, company, batch_id), {}))
+        for source, company, batch_id, status, fingerprint in connection.execute(
+            "SELECT source, company_code, batch_id, status, fingerprint FROM ops.batch"
+        ).fetchall()
+    }
+
+
+def generation(connection: duckdb.DuckDBPyConnection, stage: str) -> Generation:
+    """How far a stage (`load`, `rating`) has been brought; generation 0 before its first run."""
+    rows = connection.execute(
+        "SELECT generation, as_of, policy_hash FROM ops.generation WHERE stage = ?", [stage]
+    ).fetchall()
+    return Generation(*rows[0]) if rows else Generation()
+
+
+def set_generation(
+    connection: duckdb.DuckDBPyConnection, stage: str, reached: Generation, recorded_at: datetime
+) -> None:
+    """Write how far a stage has been brought; inside the transaction of the stage's own result."""
+    connection.execute("DELETE FROM ops.generation WHERE stage = ?", [stage])
+    connection.execute(
+        "INSERT INTO ops.generation VALUES (?, ?, ?, ?, ?)",
+        [stage, reached.generation, reached.as_of, reached.policy_hash, recorded_at],
+    )
+
+
+def last_applied(connection: duckdb.DuckDBPyConnection, batch: Batch, table: str) -> tuple[str, str, str] | None:
+    """Row hash, mode and mapping version of the batch in force for that source, company and table."""
+    rows = connection.execute(
+        """SELECT t.row_hash, t.mode, b.mapping_version
+           FROM ops.batch_table AS t JOIN ops.batch AS b USING (source, company_code, batch_id)
+           WHERE source = ? AND company_code = ? AND t.table_name = ? AND b.status IN ('loaded', 'unchanged')
+           ORDER BY b.sequence DESC, b.extracted_at DESC, b.batch_id DESC LIMIT 1""",
+        [batch.source, batch.company, table],
+    ).fetchall()
+    return rows[0] if rows else None
+
+
+def newest_snapshot(connection: duckdb.DuckDBPyConnection, batch: Batch, table: str) -> tuple[int, datetime, str] | None:
+    """The order of the newest full snapshot loaded for that source, company and table."""
+    rows = connection.execute(
+        """SELECT b.sequence, b.extracted_at, b.batch_id
+           FROM ops.batch_table AS t JOIN ops.batch AS b USING (source, company_code, batch_id)
+           WHERE source = ? AND company_code = ? AND t.table_name = ? AND t.mode = 'full_snapshot'
+             AND b.status IN ('loaded', 'unchanged')
+           ORDER BY b.sequence DESC, b.extracted_at DESC, b.batch_id DESC LIMIT 1""",
+        [batch.source, batch.company, table],
+    ).fetchall()
+    return rows[0] if rows else None
+
+
+def write_batch(
+    connection: duckdb.DuckDBPyConnection,
+    outcome: BatchOutcome,
+    *,
+    fingerprint: str,
+    mapping_version: str,
+    bytes_read: Mapping[str, int],
+    record_counts: Mapping[str, int],
+    load_generation: int,
+    recorded_at: datetime,
+) -> None:
+    """Enter a batch with its resources, tables and faults; what the ledger said of the same batch id is replaced."""
+    batch = outcome.batch
+    identity = [batch.source, batch.company, batch.batch_id]
+    for table in ("batch", "batch_resource", "batch_table", "refusal"):
+        connection.execute(
+            f"DELETE FROM ops.{table} WHERE source = ? AND company_code = ? AND batch_id = ?", identity
+        )
+    reason = str(outcome.faults[0]) if outcome.faults else None
+    connection.execute(
+        "INSERT INTO ops.batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            *identity, outcome.status, batch.sequence, batch.extracted_at, fingerprint, mapping_version,
+            batch.supersedes, recorded_at, load_generation, reason,
+        ],
+    )  # fmt: skip
+    for resource in batch.resources:
+        connection.execute(
+            "INSERT INTO ops.batch_resource VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                *identity, resource.name, ", ".join(resource.paths), resource.sha256, bytes_read.get(resource.name, 0), resource.mode, record_counts.get(resource.name, resource.rows or 0),
+            ],
+        )  # fmt: skip
+    for table in outcome.tables:
+        excluded_by = ", ".join(f"{rule}: {rows}" for rule, rows in sorted(table.excluded_by.items())) or None
+        connection.execute(
+            "INSERT INTO ops.batch_table VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                *identity, table.name, table.driving, table.derived, table.mode, table.rows_in, table.accepted,
+                table.quarantined, table.excluded, table.refused, table.inserted, table.updated, table.unchanged,
+                table.deleted, table.row_hash, excluded_by,
+            ],
+        )  # fmt: skip
+    for fault in outcome.faults:
+        connection.execute(
+            "INSERT INTO ops.refusal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [*identity, fault.rule, fault.file, fault.row, fault.column, fault.message, fault.remedy, recorded_at],
+        )
+
+
+def policy_texts(connection: duckdb.DuckDBPyConnection, hashes: Sequence[str]) -> dict[str, str]:
+    """The text of the policies with those hashes."""
+    return dict(
+        connection.execute(
+            "SELECT policy_hash, content FROM ops.policy WHERE list_contains(?, policy_hash)", [list(hashes)]
+        ).fetchall()
+    )
+
+
+def remember_policy(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    policy_hash: str,
+    policy_id: str,
+    version: str,
+    content: str,
+    recorded_at: datetime,
+) -> None:
+    """Keep a policy's text under its hash, once."""
+    connection.execute(
+        """INSERT INTO ops.policy SELECT ?, ?, ?, ?, ? WHERE NOT EXISTS (
+               SELECT 1 FROM ops.policy WHERE policy_hash = ?)""",
+        [policy_hash, policy_id, version, content, recorded_at, policy_hash],
+    )

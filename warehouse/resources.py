@@ -1,0 +1,287 @@
+"""A batch's files as typed views, bound by header name: what a source's SQL selects from.
+
+Each view has the profile's columns, `_file`, and `_row`, a handle of the record: its number in the file as a
+spreadsheet shows it (the header is 1) and the values that could not be read, so that whatever the SQL makes of the
+record, the loader still knows where it came from and what was wrong with it.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from warehouse.batch import Batch, locate
+from warehouse.connection import literal, quoted
+from warehouse.faults import BatchRefusedError, Fault, SourceError
+from warehouse.source import Dialect, Resource, ResourceColumn, Source
+
+# A delimiter no line of text has: reads a line whole.
+_WHOLE_LINE = "delim='\x02', quote='', escape='', columns={'line': 'VARCHAR'}, strict_mode=false, ignore_errors=true"
+_ENCODINGS = {"utf-8": "utf-8", "utf8": "utf-8", "utf-16": "utf-16", "latin-1": "latin-1", "iso-8859-1": "latin-1"}
+_DUCKDB_TYPES = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "decimal": "DECIMAL(18,6)",
+}
+_RULES = {
+    "integer": "not_an_integer",
+    "boolean": "not_a_boolean",
+    "date": "not_a_date",
+    "timestamp": "not_a_timestamp",
+    "decimal": "not_a_number",
+}
+# How Parquet's own dates print as text.
+_NATIVE_DATES = ("%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
+_NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL.*)")
+
+
+def encoding_of(dialect: Dialect) -> str:
+    """DuckDB's name of a dialect's encoding; SourceError names the ones that can be read."""
+    try:
+        return _ENCODINGS[dialect.encoding.casefold()]
+    except KeyError:
+        known = ", ".join(sorted(set(_ENCODINGS.values())))
+        raise SourceError(f"encoding {dialect.encoding!r} cannot be read here: use one of {known}") from None
+
+
+def duckdb_type(column: ResourceColumn) -> str:
+    """The type a column of a resource has in SQL."""
+    return _DUCKDB_TYPES.get(column.type) or column.type.upper().replace(" ", "")
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """How one file is read: the table function, its record number, and the headers with their physical types."""
+
+    path: str
+    reader: str
+    number: str
+    headers: dict[str, str]
+
+
+def create_views(connection: duckdb.DuckDBPyConnection, batch: Batch, source: Source) -> None:
+    """One view a resource of the profile in the schema `resource`; an empty one where the batch does not hold it.
+
+    A view `<name>__raw` beside it gives the same records as text (`_file`, `_row` the number, `raw` JSON by header).
+    BatchRefusedError where a file's header does not fit the profile.
+    """
+    faults: list[Fault] = []
+    for name, resource in source.profile.resources.items():
+        delivered = batch.resource(name)
+        dialect = source.dialect(name)
+        typed, raw = [_empty(resource)], ["SELECT NULL::VARCHAR AS _file, NULL::BIGINT AS _row, NULL::JSON AS raw LIMIT 0"]
+        try:
+            if delivered is not None:
+                files = [_open_file(connection, locate(batch, path), path, dialect) for path in delivered.paths]
+                typed = [_typed(file, resource, dialect) for file in files]
+                raw = [_raw(file) for file in files]
+        except BatchRefusedError as error:
+            faults.extend(error.faults)
+            continue
+        connection.execute(f"CREATE VIEW resource.{quoted(name)} AS {' UNION ALL '.join(typed)}")
+        connection.execute(f"CREATE VIEW resource.{quoted(name + '__raw')} AS {' UNION ALL '.join(raw)}")
+    if faults:
+        raise BatchRefusedError(*faults)
+
+
+def _empty(resource: Resource) -> str:
+    columns = [f"NULL::{duckdb_type(column)} AS {quoted(name)}" for name, column in resource.columns.items()]
+    handle = "NULL::VARCHAR AS _file, NULL::STRUCT(number BIGINT, problems VARCHAR[]) AS _row"
+    return f"SELECT {', '.join(columns)}, {handle} LIMIT 0"
+
+
+def _open_file(connection: duckdb.DuckDBPyConnection, file: Path, path: str, dialect: Dialect) -> _File:
+    if file.suffix.lower() == ".parquet":
+        reader = f"read_parquet({literal(str(file))}, file_row_number=true)"
+        described = _described(connection, f"DESCRIBE SELECT * FROM {reader}", path)
+        headers = {str(name): str(kind) for name, kind, *_ in described if name != "file_row_number"}
+        return _File(path, reader, "file_row_number + 2", headers)
+    headers = dict.fromkeys(_header(connection, file, path, dialect), "VARCHAR")
+    columns = ", ".join(f"{literal(header)}: 'VARCHAR'" for header in headers)
+    reader = (
+        f"read_csv({literal(str(file))}, auto_detect=false, header=true, delim={literal(dialect.delimiter)}, "
+        f"quote={literal(dialect.quote)}, escape={literal(dialect.escape if dialect.quote else '')}, "
+        f"columns={{{columns}}}, encoding={literal(encoding_of(dialect))}, nullstr='\x01', "
+        "store_rejects=true, rejects_limit=0)"
+    )
+    return _File(path, reader, "row_number() OVER () + 1", headers)
+
+
+def _described(connection: duckdb.DuckDBPyConnection, sql: str, path: str) -> list[tuple[object, ...]]:
+    try:
+        return connection.execute(sql).fetchall()
+    except duckdb.Error as error:
+        raise BatchRefusedError(unreadable(path, error)) from error
+
+
+def unreadable(path: str, error: Exception) -> Fault:
+    """The fault of a file DuckDB cannot read at all."""
+    reason = " ".join(str(error).split("\n")[0].split())[:200]
+    return Fault("unreadable_file", f"cannot be read: {reason}", "Deliver the file again, whole.", path)
+
+
+def _header(connection: duckdb.DuckDBPyConnection, file: Path, path: str, dialect: Dialect) -> list[str]:
+    """The header's names; a name that stands twice gets a suffix, so that it can only be bound by its first place."""
+    sql = (
+        f"SELECT line FROM read_csv({literal(str(file))}, auto_detect=false, header=false, {_WHOLE_LINE}, "
+        f"encoding={literal(encoding_of(dialect))}) LIMIT 1"
+    )
+    lines = _described(connection, sql, path)
+    if not lines or not str(lines[0][0] or "").strip():
+        raise BatchRefusedError(Fault("empty_file", "has no header", "Export the file again.", path))
+    quote = dialect.quote or None
+    style = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+    line = str(lines[0][0]).removeprefix("\ufeff")
+    cells = next(csv.reader([line], delimiter=dialect.delimiter[0], quotechar=quote, quoting=style))
+    names: list[str] = []
+    for position, cell in enumerate(cells, start=1):
+        name = cell.strip() or f"column {position}"
+        names.append(name if name not in names else f"{name} ({position})")
+    return names
+
+
+def _bind(file: _File, resource: Resource) -> dict[str, str]:
+    """Profile column to the file's own header: exact name first, then regardless of case."""
+    folded: dict[str, str] = {}
+    for header in file.headers:
+        folded.setdefault(header.casefold(), header)
+    bound: dict[str, str] = {}
+    faults: list[Fault] = []
+    for name, column in resource.columns.items():
+        wanted = column.header or (name,)
+        header = next((candidate for candidate in wanted if candidate in file.headers), None) or next(
+            (folded[candidate.casefold()] for candidate in wanted if candidate.casefold() in folded), None
+        )
+        if header is not None:
+            bound[name] = header
+        elif not column.optional:
+            message = f"the column {' or '.join(repr(candidate) for candidate in wanted)} is missing"
+            remedy = f"The header has {', '.join(file.headers)}: export it with the column, or add the header's name to the profile."
+            faults.append(Fault("missing_column", message, remedy, file.path, 1, wanted[0]))
+            continue
+        else:
+            continue
+        kind = file.headers[header]
+        if column.type == "text" and _NUMBERS.fullmatch(kind) and not column.accept_number:
+            message = f"is a code, but the file holds it as {kind}, which has lost leading zeros"
+            remedy = "Write it as a string, or set accept_number for it in the profile where codes never have any."
+            faults.append(Fault("code_is_numeric", message, remedy, file.path, None, header))
+    if faults:
+        raise BatchRefusedError(*faults)
+    return bound
+
+
+def _typed(file: _File, resource: Resource, dialect: Dialect) -> str:
+    """The SELECT of one file, typed by the profile, with the record's handle."""
+    bound = _bind(file, resource)
+    texts, typed, failed, entries = [], [], [], []
+    for name, column in resource.columns.items():
+        header = bound.get(name)
+        if header is None:
+            typed.append(f"NULL::{duckdb_type(column)} AS {quoted(name)}")
+            continue
+        raw, text = quoted(f"{name}__raw"), quoted(f"{name}__text")
+        texts.append(f"{_clean(quoted(header), file.headers[header], dialect)} AS {raw}")
+        if column.type == "text":
+            typed.append(f"{raw} AS {quoted(name)}")
+            continue
+        texts.append(f"{_readable(raw, column, file.headers[header], dialect)} AS {text}")
+        typed.append(f"{_value(text, column, file.headers[header], dialect)} AS {quoted(name)}")
+        bad = f"{raw} IS NOT NULL AND {quoted(name)} IS NULL"
+        failed.append(bad)
+        rule = _RULES[column.type.split("(")[0]]
+        entries.append(f"CASE WHEN {bad} THEN {literal(f'{header}:{rule}:')} || left({raw}, 200) END")
+        if column.type.startswith("decimal"):
+            scale = int(duckdb_type(column).rstrip(")").split(",")[1])
+            surplus = f"decimal_places({text}) > {scale}"
+            failed.append(surplus)
+            entries.append(f"CASE WHEN {surplus} THEN {literal(f'{header}:too_many_digits:')} || left({raw}, 200) END")
+    problems = (
+        f"CASE WHEN {' OR '.join(f'({condition})' for condition in failed)} "
+        f"THEN list_filter([{', '.join(entries)}], lambda entry: entry IS NOT NULL) END"
+        if failed
+        else "NULL::VARCHAR[]"
+    )
+    names = ", ".join(quoted(name) for name in resource.columns)
+    # DuckDB lets a later expression of one SELECT use an earlier one's alias, so each value is computed once.
+    return (
+        f"SELECT {names}, {literal(file.path)} AS _file, {{'number': _number, 'problems': {problems}}} AS _row "
+        f"FROM (SELECT {', '.join([*typed, *_carried(bound, resource)])}, _number "
+        f"FROM (SELECT {file.number} AS _number{''.join(', ' + text for text in texts)} FROM {file.reader}))"
+    )
+
+
+def _carried(bound: dict[str, str], resource: Resource) -> list[str]:
+    return [
+        quoted(f"{name}__{part}")
+        for name, column in resource.columns.items()
+        if name in bound and column.type != "text"
+        for part in ("raw", "text")
+    ]
+
+
+def _clean(header: str, kind: str, dialect: Dialect) -> str:
+    """A cell as text without surrounding blanks; null where it holds one of the null marks."""
+    if kind in {"DOUBLE", "FLOAT"}:
+        header = f"CAST(CAST({header} AS DECIMAL(38, 10)) AS VARCHAR)"
+    elif kind != "VARCHAR":
+        header = f"CAST({header} AS VARCHAR)"
+    marks = ", ".join(literal(mark) for mark in dialect.null_marks)
+    return f"CASE WHEN trim({header}) NOT IN ({marks}) THEN trim({header}) END" if marks else f"trim({header})"
+
+
+def _readable(raw: str, column: ResourceColumn, kind: str, dialect: Dialect) -> str:
+    if column.type.startswith("decimal") or column.type == "integer":
+        if kind != "VARCHAR":
+            return raw
+        group = literal(dialect.group_mark) if dialect.group_mark else "NULL"
+        return f"decimal_text({raw}, {literal(dialect.decimal_mark)}, {group})"
+    return raw
+
+
+def _value(text: str, column: ResourceColumn, physical: str, dialect: Dialect) -> str:
+    kind = duckdb_type(column)
+    if column.type == "boolean":
+        true, false = (", ".join(literal(mark) for mark in marks) for marks in (dialect.true_marks, dialect.false_marks))
+        return f"CASE WHEN {text} IN ({true}) THEN true WHEN {text} IN ({false}) THEN false END"
+    if column.type in {"date", "timestamp"}:
+        declared = column.date_formats or dialect.date_formats if physical == "VARCHAR" else _NATIVE_DATES
+        formats = ", ".join(literal(form) for form in declared)
+        return f"CAST(try_strptime({text}, [{formats}]) AS {kind})"
+    if column.type == "integer":
+        return f"CASE WHEN decimal_places({text}) = 0 THEN TRY_CAST({text} AS BIGINT) END"
+    return f"TRY_CAST({text} AS {kind})"
+
+
+def _raw(file: _File) -> str:
+    cells = ", ".join(f"{literal(header)}, CAST({quoted(header)} AS VARCHAR)" for header in file.headers)
+    return f"SELECT {literal(file.path)} AS _file, {file.number} AS _row, json_object({cells}) AS raw FROM {file.reader}"
+
+
+def rejected_records(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Iterable[tuple[str, int, str, str, str]]:
+    """Records DuckDB could not split into the header's columns: file, record number, rule, message, text."""
+    paths = {str(locate(batch, path)): path for resource in batch.resources for path in resource.paths}
+    rows = connection.execute(
+        """SELECT DISTINCT ON (file_path, line) file_path, line, error_type::VARCHAR, error_message, csv_line
+           FROM reject_errors JOIN reject_scans USING (scan_id, file_id) ORDER BY file_path, line, column_idx"""
+    ).fetchall()
+    for file_path, line, kind, message, text in rows:
+        rule = _REJECTS.get(kind, "unreadable_record")
+        yield paths[file_path], int(line), rule, " ".join(str(message).split()), str(text)
+
+
+_REJECTS = {
+    "MISSING COLUMNS": "ragged_record",
+    "TOO MANY COLUMNS": "ragged_record",
+    "UNQUOTED VALUE": "broken_quoting",
+    "LINE SIZE OVER MAXIMUM": "record_too_long",
+    "INVALID ENCODING": "wrong_encoding",
+}

@@ -1,0 +1,219 @@
+"""A source: a folder with the dialect of an ERP's files (profile.yaml) and one reviewed SELECT a canonical table."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from expectations import contract as contracts
+from warehouse.faults import SourceError
+
+BUILT_IN = Path(__file__).parent / "sources"
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+DECIMAL_TYPE = re.compile(r"decimal(?:\((\d{1,2}),\s*(\d{1,2})\))?")
+
+type_help = "text, integer, boolean, date, timestamp, decimal or decimal(precision,scale)"
+
+
+def _identifier(name: str) -> str:
+    if not IDENTIFIER.fullmatch(name):
+        raise ValueError(f"{name!r} is no identifier: use letters, digits and underscores, not starting with a digit")
+    return name
+
+
+def _column_type(text: str) -> str:
+    if text in {"text", "integer", "boolean", "date", "timestamp"}:
+        return text
+    match = DECIMAL_TYPE.fullmatch(text)
+    if match is None or (match[1] and not int(match[2]) <= int(match[1]) <= 38):
+        raise ValueError(f"{text!r} is no column type: use {type_help}")
+    return text
+
+
+Identifier = Annotated[str, AfterValidator(_identifier)]
+Mode = Literal["full_snapshot", "delta_upsert"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Dialect(_Model):
+    """How the values of a file are written; a resource's own setting wins over the profile's defaults."""
+
+    encoding: str = "utf-8"
+    delimiter: str = Field(default=",", min_length=1, max_length=4)
+    quote: str = Field(default='"', max_length=1)
+    escape: str = Field(default='"', max_length=1)
+    header_rows: Literal[1] = 1
+    null_marks: tuple[str, ...] = ("", "NULL", "null")
+    decimal_mark: Literal[".", ","] = "."
+    group_mark: str | None = Field(default=None, max_length=1)
+    date_formats: tuple[str, ...] = ("%Y-%m-%d",)
+    true_marks: tuple[str, ...] = ("true", "True", "TRUE", "1", "X", "x", "Y", "y", "yes", "J", "j")
+    false_marks: tuple[str, ...] = ("false", "False", "FALSE", "0", "N", "n", "no")
+
+
+class ResourceColumn(_Model):
+    """One column a source's SQL sees, and the headers it may have in the file."""
+
+    header: tuple[str, ...] = ()
+    type: Annotated[str, AfterValidator(_column_type)] = "text"
+    optional: bool = False
+    date_formats: tuple[str, ...] | None = None
+    accept_number: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_header_is_a_list_of_one(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            return {"type": data}
+        if isinstance(data, Mapping) and isinstance(data.get("header"), str):
+            return {**data, "header": (data["header"],)}
+        return data
+
+
+class Resource(_Model):
+    """One of the ERP's own tables or reports."""
+
+    pattern: str
+    required: bool = True
+    mode: Mode = "delta_upsert"
+    dialect: Mapping[str, Any] = Field(default_factory=dict)
+    columns: Mapping[Identifier, ResourceColumn]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dialect_settings_may_stand_beside(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        own = {key: value for key, value in data.items() if key not in Dialect.model_fields}
+        beside = {key: value for key, value in data.items() if key in Dialect.model_fields}
+        return {**own, "dialect": {**own.get("dialect", {}), **beside}}
+
+
+class TableMapping(_Model):
+    """One canonical table the source delivers."""
+
+    driving: Identifier
+    sql: str | None = None
+    derived: bool = False
+    identical_rows: Literal["quarantine", "one"] = "quarantine"
+
+
+class Profile(_Model):
+    source: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    title: str
+    version: Annotated[str, AfterValidator(str)]
+    defaults: Dialect = Dialect()
+    resources: Mapping[Identifier, Resource]
+    tables: Mapping[str, TableMapping]
+
+    @model_validator(mode="after")
+    def _tables_are_driven_by_declared_resources(self) -> Profile:
+        known = {contract.name for contract in contracts.contracts("extract")}
+        for name, mapping in self.tables.items():
+            if name not in known:
+                raise ValueError(f"tables.{name}: no such canonical table; there are {', '.join(sorted(known))}")
+            if mapping.driving not in self.resources:
+                raise ValueError(f"tables.{name}.driving: {mapping.driving!r} is not one of the resources")
+        for name, resource in self.resources.items():
+            Dialect.model_validate({**self.defaults.model_dump(), **resource.dialect})
+            if not resource.columns:
+                raise ValueError(f"resources.{name}.columns: name at least one column")
+        return self
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source folder, read and checked."""
+
+    folder: Path
+    profile: Profile
+
+    @property
+    def name(self) -> str:
+        return self.profile.source
+
+    def dialect(self, resource: str) -> Dialect:
+        """The dialect of one resource: the profile's defaults, overridden by the resource's own settings."""
+        own = self.profile.resources[resource].dialect
+        return Dialect.model_validate({**self.profile.defaults.model_dump(), **own})
+
+    def sql(self, table: str) -> str:
+        """The reviewed SELECT of one canonical table."""
+        return (self.folder / (self.profile.tables[table].sql or f"{table}.sql")).read_text(encoding="utf-8")
+
+    @cached_property
+    def mapping_version(self) -> str:
+        """The profile's version and a hash of every file that shapes the mapping; part of the no-op rule."""
+        digest = hashlib.sha256()
+        for path in sorted(self.folder.glob("*")):
+            if path.suffix in {".yaml", ".sql"}:
+                digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        return f"{self.profile.version}+{digest.hexdigest()[:12]}"
+
+    def resource_of(self, file_name: str) -> str | None:
+        """The resource whose pattern matches a file's name, regardless of case; None where none or several do."""
+        names = [
+            name
+            for name, resource in self.profile.resources.items()
+            if fnmatch.fnmatchcase(file_name.casefold(), resource.pattern.casefold())
+        ]
+        return names[0] if len(names) == 1 else None
+
+
+def read_source(folder: Path) -> Source:
+    """Read and check one source folder; SourceError names the key and the remedy."""
+    path = folder / "profile.yaml"
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path}: is not valid YAML in UTF-8: {' '.join(str(error).split())}") from error
+    try:
+        profile = Profile.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise SourceError(f"{path}: {key or 'profile'}: {first['msg'].removeprefix('Value error, ')}{more}") from error
+    if profile.source != folder.name:
+        raise SourceError(f"{path}: source: {profile.source!r} must be the folder's name, {folder.name!r}")
+    source = Source(folder, profile)
+    for table in profile.tables:
+        try:
+            source.sql(table)
+        except OSError as error:
+            raise SourceError(f"{path}: tables.{table}: its SQL file cannot be read: {error}") from error
+    return source
+
+
+def find_sources(search: Iterable[Path]) -> dict[str, Path]:
+    """Source name to folder over the user's own paths and the built-in ones; the user's own come first and win."""
+    found: dict[str, Path] = {}
+    for root in (*search, BUILT_IN):
+        for folder in sorted(root.glob("*/profile.yaml")):
+            found.setdefault(folder.parent.name, folder.parent)
+    return found
+
+
+def get_source(name: str, search: Sequence[Path]) -> Source:
+    """The source of that name; SourceError lists the known ones otherwise."""
+    found = find_sources(search)
+    if name not in found:
+        raise SourceError(
+            f"no source {name!r}: there are {', '.join(sorted(found)) or 'none'}; "
+            "add a folder with profile.yaml to a directory named by sources_path"
+        )
+    return read_source(found[name])
