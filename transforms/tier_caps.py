@@ -1,0 +1,181 @@
+"""What lies over the memory tier: caps by credit stop and confirmed conduct, and overrides by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from transforms.tiers import lower_tier, rank
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from transforms.policy import GateRule, Policy
+
+CREDIT_STOP: Final = "credit_stop"
+CONFIRMED_CONDUCT: Final = "confirmed_conduct"
+CAP_COLUMNS: Final = ("cap_tier", "cap_reason", "cap_since", "cap_clean_periods")
+
+_CUSTOMER: Final = ("company_code", "customer_id")
+_BEFORE: Final = "_before"
+
+
+def cap(
+    remembered: pl.LazyFrame,
+    policy: Policy,
+    as_of: date,
+    *,
+    credit: pl.LazyFrame | None,
+    confirmed_conduct: pl.LazyFrame | None,
+) -> pl.LazyFrame:
+    """Add the cap at `as_of`. Grain: as given, customer × period.
+
+    `credit` is the credit watch; `confirmed_conduct` lists the customers (company_code, customer_id) whose misconduct is
+    confirmed; None means that it cannot be judged. Needs the predecessor period's cap in columns that end in `_before`.
+    A cause caps at once, at the lowest tier any cause since the cap began allows; the way back needs the policy's
+    `clean_periods` rating periods in a row without cause, counted from the predecessor period, so that a second run in a
+    period counts nothing twice. Where the cause of a cap cannot be judged any more, the cap stays and nothing counts.
+    `cap_since` is the `as_of` of the rating that first saw it. Never touches the memory. Source: DOMAIN §4, DECISIONS 2.
+    """
+    stopped = _flag(credit, pl.col("credit_action") == "stop")
+    confirmed = _flag(confirmed_conduct, pl.lit(value=True))
+    return (
+        remembered.join(stopped.rename({"flag": CREDIT_STOP}), on=_CUSTOMER, how="left", validate="m:1")
+        .join(confirmed.rename({"flag": CONFIRMED_CONDUCT}), on=_CUSTOMER, how="left", validate="m:1")
+        .with_columns(pl.col(CREDIT_STOP, CONFIRMED_CONDUCT).fill_null(value=False))
+        .with_columns(
+            _next_cap(
+                policy,
+                as_of,
+                is_blind=_had_reason(CREDIT_STOP) & pl.lit(credit is None)
+                | _had_reason(CONFIRMED_CONDUCT) & pl.lit(confirmed_conduct is None),
+            )
+        )
+        .unnest("cap")
+        .drop(CREDIT_STOP, CONFIRMED_CONDUCT)
+    )
+
+
+def override(capped: pl.LazyFrame, overrides: pl.LazyFrame | None, as_of: date) -> pl.LazyFrame:
+    """Add the override in force at `as_of`, from its first day to its last. Grain: as given, customer × period.
+
+    Adds override_tier, override_owner, override_reason, override_valid_to (null without one) and
+    `override_lifts_credit_stop` (false without one). Of several in force the one that began last holds. `overrides`
+    None: not delivered.
+    """
+    if overrides is None:
+        nothing = {
+            "override_tier": pl.String(),
+            "override_owner": pl.String(),
+            "override_reason": pl.String(),
+            "override_valid_to": pl.Date(),
+        }
+        return capped.with_columns(
+            *(pl.lit(None, dtype=dtype).alias(name) for name, dtype in nothing.items()),
+            override_lifts_credit_stop=pl.lit(value=False),
+        )
+    in_force = (
+        overrides.filter(pl.col("valid_from") <= as_of, pl.col("valid_to") >= as_of)
+        .filter(pl.col("valid_from") == pl.col("valid_from").max().over(_CUSTOMER))
+        .select(
+            *_CUSTOMER,
+            override_tier="tier",
+            override_owner="owner",
+            override_reason="reason",
+            override_valid_to="valid_to",
+            override_lifts_credit_stop=pl.col("lifts_credit_stop").fill_null(value=False),
+        )
+    )
+    return capped.join(in_force, on=_CUSTOMER, how="left", validate="m:1").with_columns(
+        pl.col("override_lifts_credit_stop").fill_null(value=False)
+    )
+
+
+def effective_tier(gates: GateRule) -> pl.Expr:
+    """Give what the business sees: the override, else the lower of the memory tier and the cap.
+
+    An override holds against confirmed conduct, but against a credit stop only if it says so: else it is at most the
+    tier a credit stop leaves. Source: DECISIONS 3.
+    """
+    is_stopped = pl.col("cap_reason").str.contains(CREDIT_STOP, literal=True).fill_null(value=False)
+    at_most_stopped = lower_tier(pl.col("override_tier"), pl.lit(gates.credit_stop))
+    return (
+        pl.when(pl.col("override_tier").is_not_null() & is_stopped & ~pl.col("override_lifts_credit_stop"))
+        .then(at_most_stopped)
+        .when(pl.col("override_tier").is_not_null())
+        .then("override_tier")
+        .otherwise(capped_tier())
+        .alias("effective_tier")
+    )
+
+
+def capped_tier() -> pl.Expr:
+    """Give the lower of the memory tier and the cap: the effective tier of a customer without an override."""
+    return lower_tier(pl.col("memory_tier"), pl.col("cap_tier"))
+
+
+def _flag(customers: pl.LazyFrame | None, condition: pl.Expr) -> pl.LazyFrame:
+    if customers is None:
+        return pl.LazyFrame(
+            schema={"company_code": pl.String(), "customer_id": pl.String(), "flag": pl.Boolean()}
+        )
+    return customers.filter(condition).select(*_CUSTOMER).unique().with_columns(flag=pl.lit(value=True))
+
+
+def _had_reason(reason: str) -> pl.Expr:
+    return pl.col(f"cap_reason{_BEFORE}").str.contains(reason, literal=True).fill_null(value=False)
+
+
+def _next_cap(policy: Policy, as_of: date, *, is_blind: pl.Expr) -> pl.Expr:
+    before = {column: pl.col(f"{column}{_BEFORE}") for column in CAP_COLUMNS}
+    was_capped = before["cap_tier"].is_not_null()
+    clean_periods = before["cap_clean_periods"] + 1
+    fired = pl.struct(
+        cap_tier=lower_tier(_fired_tier(policy.gates), before["cap_tier"]),
+        cap_reason=_reasons(),
+        cap_since=pl.coalesce(before["cap_since"], pl.lit(as_of)),
+        cap_clean_periods=pl.lit(0, dtype=pl.Int32),
+    )
+    held = _named(before)
+    cleaner = _named({**before, "cap_clean_periods": clean_periods})
+    none = pl.struct(
+        cap_tier=pl.lit(None, dtype=pl.String),
+        cap_reason=pl.lit(None, dtype=pl.String),
+        cap_since=pl.lit(None, dtype=pl.Date),
+        cap_clean_periods=pl.lit(None, dtype=pl.Int32),
+    )
+    return (
+        pl.when(pl.col(CREDIT_STOP) | pl.col(CONFIRMED_CONDUCT))
+        .then(fired)
+        .when(was_capped & is_blind)
+        .then(held)
+        .when(was_capped & (clean_periods < policy.memory.clean_periods))
+        .then(cleaner)
+        .otherwise(none)
+        .alias("cap")
+    )
+
+
+def _named(columns: dict[str, pl.Expr]) -> pl.Expr:
+    return pl.struct(*(expression.alias(name) for name, expression in columns.items()))
+
+
+def _fired_tier(gates: GateRule) -> pl.Expr:
+    by_conduct = pl.when(pl.col(CONFIRMED_CONDUCT)).then(pl.lit(gates.confirmed_conduct))
+    by_credit = pl.when(pl.col(CREDIT_STOP)).then(pl.lit(gates.credit_stop))
+    return lower_tier(by_conduct, by_credit)
+
+
+def _reasons() -> pl.Expr:
+    """Name every cause since the cap began, in one order."""
+    causes = (
+        pl.when(pl.col(cause) | _had_reason(cause)).then(pl.lit(cause))
+        for cause in (CONFIRMED_CONDUCT, CREDIT_STOP)
+    )
+    return pl.concat_str(*causes, separator=", ", ignore_nulls=True)
+
+
+def binds() -> pl.Expr:
+    """Tell whether the cap is what keeps the customer down."""
+    return (rank("cap_tier") < rank("memory_tier")).fill_null(value=False)
