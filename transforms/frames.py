@@ -25,4 +25,4 @@ def ending_at(frame: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
 
     Raises, when collected, where a value does not fit its type; nothing is cut off or made null.
     """
-    return frame.select(schema.names()).cast(dict(schema)).match_to_schema(schema)
+    return frame.select(schema.names()).cast(schema).match_to_schema(schema)

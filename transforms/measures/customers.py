@@ -1,0 +1,63 @@
+"""Who is rated, and how long they have been customers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from transforms.frames import columns_of, needing
+from transforms.measures.window import KEY, Window
+from transforms.periods import months_since
+from transforms.schemas import CUSTOMERS, ORDER_DAY
+
+if TYPE_CHECKING:
+    from transforms.facts import Facts
+
+_MASTER = columns_of(CUSTOMERS, (*KEY, "industry_code", "channel", "created_on", "known_on"))
+_ORDER_DAY = columns_of(ORDER_DAY, (*KEY, "order_on"))
+
+
+def rated_customers(facts: Facts, window: Window) -> pl.LazyFrame:
+    """List the customers rated in a period, and since when they buy. Grain: company × customer.
+
+    Rated is who ordered by `closed_through`, or whose master was known by then. Who is known from orders only is
+    `master_missing`: the master may land later, so what it says is used from then on for all periods.
+    `first_order_on`, `last_order_on` null: never ordered; `months_of_history` then 0. `tenure_from` is the master's
+    created_on, else the first order; `history_truncated` where that first order lies within a month of the
+    company's first order of all, so that the customer may be older than the data.
+    """
+    orders = needing(facts.order_day, _ORDER_DAY).filter(pl.col("order_on") <= window.closed_through)
+    own = orders.group_by(KEY).agg(
+        first_order_on=pl.col("order_on").min(), last_order_on=pl.col("order_on").max()
+    )
+    start = orders.group_by("company_code").agg(data_from=pl.col("order_on").min())
+    masters = needing(facts.customers, _MASTER).with_columns(has_master=pl.lit(value=True))
+    is_rated = pl.col("first_order_on").is_not_null() | (pl.col("known_on") <= window.closed_through)
+    return (
+        own.join(masters, on=KEY, how="full", coalesce=True, validate="1:1")
+        .filter(is_rated)
+        .join(start, on="company_code", how="left", validate="m:1")
+        .select(
+            *KEY,
+            "industry_code",
+            "channel",
+            "first_order_on",
+            "last_order_on",
+            pl.col("has_master").is_null().alias("master_missing"),
+            _history_truncated(),
+            _months_of_history(window),
+            pl.coalesce("created_on", "first_order_on").alias("tenure_from"),
+        )
+    )
+
+
+def _history_truncated() -> pl.Expr:
+    near_start = pl.col("first_order_on") <= pl.col("data_from").dt.offset_by("1mo")
+    return (pl.col("created_on").is_null() & near_start.fill_null(value=False)).alias("history_truncated")
+
+
+def _months_of_history(window: Window) -> pl.Expr:
+    """Count months from that of the first order to that of closed_through, both inclusive; 0 without an order."""
+    months = months_since(pl.col("first_order_on"), window.period) + 1
+    return months.fill_null(0).cast(pl.Int32).alias("months_of_history")
