@@ -222,8 +222,8 @@ def _common(name: str) -> tuple[Column, ...]:
 
 def _document(path: Path) -> OpenDataContractStandard:
     # Imported here, for the models take 0.1 s to import and most commands read no contract.
-    from open_data_contract_standard.model import OpenDataContractStandard  # noqa: PLC0415
-    from pydantic import ValidationError  # noqa: PLC0415
+    from open_data_contract_standard.model import OpenDataContractStandard
+    from pydantic import ValidationError
 
     # The package's own reader uses PyYAML's pure Python loader, some ten times slower than libyaml's safe one.
     safe_loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

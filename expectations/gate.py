@@ -1,0 +1,226 @@
+"""The gate: judges staged tables with Great Expectations, pushed down into DuckDB. The only machinery of its kind."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import duckdb
+    from great_expectations import ExpectationSuite
+    from great_expectations.core.batch_definition import BatchDefinition
+    from great_expectations.data_context import EphemeralDataContext
+
+    from expectations.contract import Contract
+    from expectations.rules import Rule
+
+# Great Expectations spends some 3 ms of Python on an expectation whatever the table's size, so a small table is first
+# asked one question for all rules, and then only about the rules broken. On a large one the scans cost more than that.
+_SMALL: Final = 200_000
+
+# Pass or fail and the query of the offending rows, and nothing else: all column rules share one aggregate query.
+_RESULT_FORMAT: Final = {
+    "result_format": "BOOLEAN_ONLY",
+    "unexpected_index_column_names": ["_file", "_row", "_problems"],
+    "return_unexpected_index_query": True,
+}
+
+
+class GateError(Exception):
+    """A rule that could not be evaluated: neither kept nor broken, so nothing may be loaded on its word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One rule that some rows of a staged table break.
+
+    `query` selects _file and _row of exactly those rows, on any connection that sees the judged schema. `column` is
+    None for a rule over several columns.
+    """
+
+    rule: str
+    column: str | None
+    rows: int
+    message: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the gate found in one staged table: how many rows it has, and the rules broken, in the rules' order."""
+
+    table: str
+    passed: bool
+    rows: int
+    violations: tuple[Violation, ...]
+
+
+class Gate:
+    """Judges the staged tables of many batches, on many connections, with one Great Expectations context.
+
+    The context is made when the first table is judged, since importing Great Expectations takes seconds.
+    """
+
+    def __init__(self) -> None:
+        self._context: EphemeralDataContext | None = None
+
+    def judge(
+        self, connection: duckdb.DuckDBPyConnection, contract: Contract, *, schema: str = "staging"
+    ) -> Judgement:
+        """The staged table of that contract, against the contract and the rules of staging.
+
+        The table must be committed, with `<table>__duplicates` beside it. Rows with is_deleted are tombstones: only
+        what identifies them is judged; where there are any, the view `<table>__live` is left in the schema, which
+        the violations' queries read. A cell that could not be read breaks `unreadable_value`, and not the rule that
+        it is missing as well. Raises GateError if a rule could not be evaluated.
+        """
+        from expectations import suites
+
+        with connection.cursor() as cursor:
+            rows, tombstones = _count(cursor, schema, contract.name)
+            identity, content = suites.identity_rules(contract, schema), suites.content_rules(contract)
+            small = rows <= _SMALL
+            if small:
+                clean = suites.clean_suite(contract.name, identity, content)
+                if not self._broken(connection, schema, contract.name, clean):
+                    return Judgement(contract.name, passed=True, rows=rows, violations=())
+                identity = _suspects(cursor, schema, contract.name, identity)
+                content = _suspects(cursor, schema, contract.name, content, "is_deleted IS NOT TRUE")
+            parts = [(contract.name, (*identity, *content))]
+            if tombstones:
+                parts = [(contract.name, identity), (_live_view(cursor, schema, contract.name), content)]
+            violations: list[Violation] = []
+            for table, rules in parts:
+                suite = suites.rule_suite(contract, rules)
+                queries = self._broken(connection, schema, table, suite) if rules else {}
+                if small and len(queries) < len(rules):
+                    met = [rule.name for rule in rules if rule.name not in queries]
+                    raise GateError(f"{table}: rows break {met} by predicate, and none does by expectation")
+                violations += [
+                    _violation(cursor, rule, queries[rule.name]) for rule in rules if rule.name in queries
+                ]
+        broken = tuple(violation for violation in violations if violation.rows)
+        return Judgement(contract.name, passed=not broken, rows=rows, violations=broken)
+
+    def _broken(
+        self, connection: duckdb.DuckDBPyConnection, schema: str, table: str, suite: ExpectationSuite
+    ) -> dict[str, str]:
+        """The query of the offending rows of every expectation the table does not meet, by the expectation's rule."""
+        with self._whole_table(connection, schema, table) as whole:
+            outcome = whole.get_batch().validate(suite, result_format=_RESULT_FORMAT)
+        if len(outcome.results) != len(suite.expectations):
+            raise GateError(
+                f"{table}: {len(outcome.results)} of {len(suite.expectations)} rules were evaluated"
+            )
+        queries = {}
+        for result in outcome.results:
+            configuration = result.expectation_config
+            if configuration is None or configuration.meta is None:
+                raise GateError(f"{table}: a result does not say which rule it is about")
+            rule = configuration.meta["rule"]
+            problem = _raised(result.exception_info)
+            if problem is not None:
+                raise GateError(f"{table}: the rule {rule} could not be evaluated: {problem}")
+            if not result.success:
+                query = configuration.kwargs.get("unexpected_rows_query")
+                queries[rule] = (
+                    query.format(batch=f'"{schema}"."{table}"')
+                    if query is not None
+                    else result.result["unexpected_index_query"].rstrip("; \n")
+                )
+        return queries
+
+    @contextmanager
+    def _whole_table(
+        self, connection: duckdb.DuckDBPyConnection, schema: str, table: str
+    ) -> Iterator[BatchDefinition[Any]]:
+        """The table as Great Expectations sees it, on a cursor of the connection; forgotten again afterwards."""
+        import duckdb_sqlalchemy
+        from sqlalchemy.pool import StaticPool
+
+        context = self._context = self._context or _quiet_context()
+        source = context.data_sources.add_sql(
+            "staging",
+            connection_string="duckdb:///:memory:",
+            # Not a database of its own but a cursor of the caller's. The last three settings keep SQLAlchemy from
+            # rolling back, which would drop the pending result before Great Expectations has fetched it.
+            kwargs={  # type: ignore[call-arg]  # missing from its stubs
+                "creator": lambda: duckdb_sqlalchemy.ConnectionWrapper(connection.cursor()),
+                "poolclass": StaticPool,
+                "isolation_level": "AUTOCOMMIT",
+                "skip_autocommit_rollback": True,
+                "pool_reset_on_return": None,
+            },
+        )
+        try:
+            asset = source.add_table_asset(table, table_name=table, schema_name=schema)
+            yield asset.add_batch_definition_whole_table("all")
+        finally:
+            context.data_sources.delete("staging")
+
+
+def _quiet_context() -> EphemeralDataContext:
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import great_expectations as gx
+        from great_expectations.data_context.types.base import ProgressBarsConfig
+
+        context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return context
+
+
+def _count(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> tuple[int, int]:
+    """How many rows a staged table has, and how many of them are tombstones."""
+    query = f'SELECT count(*), count(*) FILTER (is_deleted) FROM "{schema}"."{table}"'
+    [(rows, tombstones)] = cursor.execute(query).fetchall()
+    return rows, tombstones
+
+
+def _suspects(
+    cursor: duckdb.DuckDBPyConnection,
+    schema: str,
+    table: str,
+    rules: Sequence[Rule],
+    binding: str = "true",
+) -> tuple[Rule, ...]:
+    """The rules that some row breaks by their predicate, looking at the rows they bind: those worth an expectation."""
+    if not rules:
+        return ()
+    hits = ", ".join(f"count(*) FILTER ({rule.violated_where})" for rule in rules)
+    [counts] = cursor.execute(f'SELECT {hits} FROM "{schema}"."{table}" WHERE {binding}').fetchall()
+    return tuple(rule for rule, count in zip(rules, counts, strict=True) if count)
+
+
+def _live_view(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> str:
+    live = f"{table}__live"
+    cursor.execute(
+        f'CREATE OR REPLACE VIEW "{schema}"."{live}" AS '
+        f'SELECT * FROM "{schema}"."{table}" WHERE is_deleted IS NOT TRUE'
+    )
+    return live
+
+
+def _violation(cursor: duckdb.DuckDBPyConnection, rule: Rule, offending: str) -> Violation:
+    query = f"SELECT _file, _row FROM ({offending})"
+    if rule.kind == "missing":
+        # A cell that was delivered but could not be read is null by now; it is no missing one.
+        query += (
+            " WHERE NOT list_contains(list_transform(coalesce(_problems, []),"
+            f" lambda problem: split_part(problem, ':', 1)), '{rule.column}')"
+        )
+    [(rows,)] = cursor.execute(f"SELECT count(*) FROM ({query})").fetchall()
+    return Violation(rule.name, rule.column, rows, rule.message, query)
+
+
+def _raised(exception_info: Mapping[str, Any]) -> str | None:
+    """What went wrong while a rule was evaluated, or None. Great Expectations reports it flat or by metric."""
+    if "raised_exception" in exception_info:
+        return exception_info["exception_message"] if exception_info["raised_exception"] else None
+    return next((str(each["exception_message"]) for each in exception_info.values()), "unknown error")

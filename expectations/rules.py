@@ -1,0 +1,89 @@
+"""The rules a table's rows must keep, each with its name: what a row is quarantined for, and what the dictionary lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from expectations.contract import Column, Contract, RowRule
+
+Kind = Literal["missing", "not_allowed", "out_of_range", "row", "unreadable", "duplicate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of a table: its name, its kind, the column it speaks of, and what to tell whoever broke it.
+
+    `violated_where` is the DuckDB predicate of the rows that break it; null means "not broken".
+    """
+
+    name: str
+    kind: Kind
+    column: str | None
+    message: str
+    violated_where: str
+
+
+def staging_rules(contract: Contract, schema: str) -> tuple[Rule, ...]:
+    """The rules of a staged table that no contract can state, since they speak of the batch it came with."""
+    copies = f'"{schema}"."{contract.name}__duplicates"'
+    return (
+        Rule(
+            name="unreadable_value",
+            kind="unreadable",
+            column=None,
+            message="a value cannot be read as its column's type",
+            violated_where="_problems IS NOT NULL",
+        ),
+        Rule(
+            name="duplicate_key",
+            kind="duplicate",
+            column=None,
+            message="the batch holds another row of the same key",
+            violated_where=f"(_file, _row) IN (SELECT (_file, _row) FROM {copies})",
+        ),
+    )
+
+
+def rules_of(contract: Contract) -> tuple[Rule, ...]:
+    """Every rule the contract makes, in the order of its columns, then the rules over several columns."""
+    of_columns = [rule for column in contract.columns for rule in _rules_of_column(column, contract)]
+    return (*of_columns, *(_row_rule(rule) for rule in contract.rules if rule.column is None))
+
+
+def _rules_of_column(column: Column, contract: Contract) -> list[Rule]:
+    name, quoted = column.name, f'"{column.name}"'
+    rules = []
+    if not column.nullable:
+        rules.append(Rule(f"{name}_missing", "missing", name, f"{name} is missing", f"{quoted} IS NULL"))
+    if column.allowed:
+        values = ", ".join(f"'{value}'" for value in column.allowed)
+        message = f"{name} is none of {', '.join(column.allowed)}"
+        rules.append(Rule(f"{name}_not_allowed", "not_allowed", name, message, f"{quoted} NOT IN ({values})"))
+    if column.minimum is not None or column.maximum is not None:
+        bounds = {"<": column.minimum, ">": column.maximum}
+        outside = [
+            f"{quoted} {sign} {_literal(bound, column)}"
+            for sign, bound in bounds.items()
+            if bound is not None
+        ]
+        message = f"{name} is not {_range(column)}"
+        rules.append(Rule(f"{name}_out_of_range", "out_of_range", name, message, " OR ".join(outside)))
+    return [*rules, *(_row_rule(rule) for rule in contract.rules if rule.column == name)]
+
+
+def _row_rule(rule: RowRule) -> Rule:
+    return Rule(rule.name, "row", rule.column, rule.reason, rule.violated_where)
+
+
+def _literal(bound: str, column: Column) -> str:
+    return f"{column.type} '{bound}'" if column.type in {"DATE", "TIMESTAMP"} else bound
+
+
+def _range(column: Column) -> str:
+    if column.maximum is None:
+        return f"{column.minimum} or more"
+    if column.minimum is None:
+        return f"{column.maximum} or less"
+    return f"from {column.minimum} to {column.maximum}"
