@@ -1,0 +1,263 @@
+"""How each result is shown, to a person or as JSON. Nothing is worked out here: what is shown was stored."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.render import pairs, place, plain, say, say_json, table, text
+
+if TYPE_CHECKING:
+    from flows.pull import Inbox, Landed
+    from flows.settings import Settings
+    from transforms.policy import Policy
+    from warehouse.reading import CustomerFile, Status
+    from warehouse.relay_store import Backlog
+    from warehouse.source import Source
+
+Row = Mapping[str, Any]
+
+FATES = {
+    "rows_in": "in",
+    "accepted": "accepted",
+    "quarantined": "quarantined",
+    "excluded": "excluded",
+    "refused": "refused",
+}
+BATCH_COLUMNS = {
+    "source": "source",
+    "company_code": "company",
+    "batch_id": "batch",
+    "status": "status",
+    "extracted_at": "extracted",
+    **FATES,
+}
+
+# measure: its value, the heading of that value, and why it is empty
+MEASURES = {
+    "volume": ("net_sales_12m", "net sales of 12 months", "volume_reason"),
+    "steadiness": ("steadiness", "steadiness, 0 to 1", "steadiness_reason"),
+    "contribution": ("contribution_12m", "contribution of 12 months", "contribution_reason"),
+    "loyalty": ("loyalty", "loyalty, 0 to 1", "loyalty_reason"),
+    "feedback": ("feedback_rate", "feedback a month", "feedback_reason"),
+    "influence": ("influence", "influence, 0 to 100", "influence_reason"),
+    "potential": ("headroom_12m", "headroom of 12 months", "headroom_reason"),
+}
+
+
+def show_landed(landed: Landed, *, untold: str | None, as_json: bool) -> None:
+    """Where a batch lies; `untold` is why no Prefect server was told of it, None if one was."""
+    if as_json:
+        say_json({"landed": landed, "announced": untold is None, "not_announced": untold})
+        return
+    say(f"landed {place(landed.folder)}")
+    say("the Prefect server was told" if untold is None else "load it with `valuemart refresh`")
+
+
+def show_status(
+    settings: Settings, books: Status, inbox: Inbox, backlogs: Mapping[str, Backlog], *, as_json: bool
+) -> None:
+    """The books in brief, with what has landed and is not loaded yet, and what the sinks have not got yet."""
+    if as_json:
+        say_json({"home": settings.home, "books": books, "inbox": inbox, "backlogs": backlogs})
+        return
+    stages = {row["stage"]: row for row in books.generations}
+    rating = stages.get("rating")
+    counts = {row["status"]: row["batches"] for row in books.batch_counts}
+    pairs(
+        {
+            "home": place(settings.home),
+            "published": f"{text(books.published_at)}, rated as of {rating['as_of'] if rating else 'never'}",
+            "batches": ", ".join(f"{batches:,} {status}" for status, batches in counts.items()) or "none",
+            "inbox": f"{len(inbox.ready):,} to load, {len(inbox.waiting):,} waiting for _SUCCESS",
+            "rows": ", ".join(f"{books.row_counts[key]:,} {heading}" for key, heading in FATES.items()),
+            "events": f"{books.events:,} written",
+            **{f"sink {sink}": _backlog(backlog) for sink, backlog in backlogs.items()},
+        }
+    )
+    table(books.batches, BATCH_COLUMNS, title="Latest batches")
+    if books.refusals:
+        say()
+        say("Refused")
+        for refusal in books.refusals:
+            where = ", ".join(str(refusal[key]) for key in ("file", "column_name") if refusal[key])
+            say(
+                f"  {refusal['batch_id']}: {where + ': ' if where else ''}{refusal['message']}. {refusal['remedy']}"
+            )
+
+
+def _backlog(backlog: Backlog) -> str:
+    if not backlog.waiting and not backlog.dead:
+        return "has everything"
+    oldest = f" since {text(backlog.oldest)}" if backlog.oldest else ""
+    return f"{backlog.waiting:,} waiting{oldest}, {backlog.dead:,} given up, {backlog.blocked:,} customers held back"
+
+
+def show_quarantine_rules(found: Sequence[Row], *, as_json: bool) -> None:
+    """Quarantined rows counted by the rule they broke."""
+    if as_json:
+        say_json(found)
+        return
+    table(
+        found,
+        {
+            "source": "source",
+            "company_code": "company",
+            "table_name": "table",
+            "rule": "rule",
+            "column_name": "column",
+            "rows": "rows",
+            "batches": "batches",
+            "first": "first",
+        },
+    )
+
+
+def show_quarantine_rows(found: Sequence[Row], *, as_json: bool) -> None:
+    """Quarantined rows with their reasons and the text as it was delivered."""
+    if as_json:
+        say_json([{**row, "raw": _parsed(row["raw"]), "staged": _parsed(row["staged"])} for row in found])
+        return
+    if not found:
+        say("no such row is in quarantine")
+    for row in found:
+        say(
+            f"{row['source']}/{row['company_code']}/{row['batch_id']} {row['file']} row {row['row_number']}: {row['table_name']}"
+        )
+        for reason in row["reasons"]:
+            say(f"  {reason['rule']}: {reason['message']}")
+        if row["raw"]:
+            say(f"  {row['raw']}")
+
+
+def _parsed(document: str | None) -> object:
+    return None if document is None else json.loads(document)
+
+
+def export(
+    columns: Sequence[str], rows: Iterable[tuple[Any, ...]], out: Path | None, *, as_json: bool
+) -> None:
+    """Rows to a file or to standard output, as CSV or as one JSON object a line."""
+    with out.open("w", encoding="utf-8", newline="") if out else nullcontext(sys.stdout) as stream:
+        if as_json:
+            for row in rows:
+                stream.write(
+                    json.dumps(plain(dict(zip(columns, row, strict=True))), ensure_ascii=False) + "\n"
+                )
+        else:
+            writer = csv.writer(stream)
+            writer.writerow(columns)
+            writer.writerows(rows)
+
+
+def show_sources(known: Sequence[Source], *, as_json: bool) -> None:
+    """The sources that can be landed: what files each takes and what tables it makes of them."""
+    if as_json:
+        say_json(
+            [
+                {
+                    "source": source.name,
+                    "title": source.profile.title,
+                    "folder": source.folder,
+                    "resources": {name: each.pattern for name, each in source.profile.resources.items()},
+                    "tables": list(source.profile.tables),
+                }
+                for source in known
+            ]
+        )
+        return
+    for source in known:
+        say(f"{source.name}: {source.profile.title}")
+        pairs(
+            {
+                "folder": place(source.folder),
+                "takes": ", ".join(each.pattern for each in source.profile.resources.values()),
+                "makes": ", ".join(source.profile.tables),
+            }
+        )
+
+
+def show_policy(policy: Policy, file: Path, *, as_json: bool) -> None:
+    """Which policy a file holds."""
+    about = {"file": file, "id": policy.id, "version": policy.version, "content_hash": policy.content_hash}
+    if as_json:
+        say_json(about)
+        return
+    say(f"{place(file)} can be used")
+    pairs(about)
+
+
+def show_customer(file: CustomerFile, *, as_json: bool) -> None:
+    """Why a customer has its tier."""
+    if as_json:
+        say_json(file)
+        return
+    now, before = file.current, file.previous or {}
+    say(f"{now['customer_id']} {now['name'] or ''} ({now['company_code']})")
+    pairs(_standing(now, before))
+    measures = [
+        {
+            "measure": heading,
+            "before": before.get(value),
+            "now": now[value] if now[value] is not None else now[reason],
+            "score": now[f"{name}_score"],
+            "points": now[f"{name}_points"],
+        }
+        for name, (value, heading, reason) in MEASURES.items()
+    ]
+    table(
+        measures,
+        {"measure": "measure", "before": "before", "now": "now", "score": "score", "points": "points"},
+        title="Measures",
+    )
+    if file.credit:
+        keys = (
+            "credit_grade",
+            "credit_action",
+            "action_reason",
+            "open_balance",
+            "overdue_share",
+            "next_order_headroom",
+        )
+        say()
+        say("Credit")
+        pairs({key.replace("_", " "): file.credit[key] for key in keys})
+    table(
+        file.moves,
+        {"as_of": "as of", "from_tier": "from", "to_tier": "to", "cause": "cause", "reasons": "why"},
+        title="Moves",
+    )
+
+
+def _standing(now: Row, before: Row) -> dict[str, object]:
+    """The tier and what holds it there, leaving out what does not apply."""
+    watch = f"{now['watch_direction']} to {now['watch_tier']}: {now['watch_gap']}, by {text(now['watch_deadline'])}"
+    counters = {
+        "up": f"{now['periods_up']} periods towards {now['up_tier']}" if now["up_tier"] else None,
+        "down": f"{now['periods_down']} periods towards {now['down_tier']}" if now["down_tier"] else None,
+    }
+    lines = {
+        "tier": f"{now['effective_tier']} since {text(now['tier_since'])}",
+        "rated": f"{now['closed_through']}, revision {now['revision']}, policy {now['policy_id']} {now['policy_version']}",
+        "score": f"{text(now['score'])} (before: {text(before.get('score'))}), from {text(now['score_coverage'])} of the weights",
+        "not assessed": now["unassessed"],
+        "segment": now["segment"],
+        "raw tier": now["raw_tier"],
+        "gate": f"{now['gate']}, without it {now['ungated_tier']}" if now["gate"] else None,
+        "memory": ", ".join(value for value in counters.values() if value) or None,
+        "cap": f"{now['cap_tier']}: {now['cap_reason']} since {text(now['cap_since'])}"
+        if now["cap_tier"]
+        else None,
+        "override": (
+            f"{now['override_tier']} by {now['override_owner']}: {now['override_reason']}, until {now['override_valid_to']}"
+            if now["override_tier"]
+            else None
+        ),
+        "watch": watch if now["watch_tier"] else None,
+    }
+    return {name: value for name, value in lines.items() if value is not None}
