@@ -66,13 +66,15 @@ def show_status(
     if as_json:
         say_json({"home": settings.home, "books": books, "inbox": inbox, "backlogs": backlogs})
         return
-    stages = {row["stage"]: row for row in books.generations}
-    rating = stages.get("rating")
+    out = books.publication
     counts = {row["status"]: row["batches"] for row in books.batch_counts}
     pairs(
         {
             "home": place(settings.home),
-            "published": f"{text(books.published_at)}, rated as of {rating['as_of'] if rating else 'never'}",
+            "published": f"{text(out['published_at'])} UTC, generation {out['generation']}",
+            "rated": f"as of {out['as_of']}, policy {out['policy_id']} {out['policy_version']}"
+            if out["as_of"]
+            else "never",
             "batches": ", ".join(f"{batches:,} {status}" for status, batches in counts.items()) or "none",
             "inbox": f"{len(inbox.ready):,} to load, {len(inbox.waiting):,} waiting for _SUCCESS",
             "rows": ", ".join(f"{books.row_counts[key]:,} {heading}" for key, heading in FATES.items()),

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +45,7 @@ class QuarantineFilter:
 class Status:
     """The books in brief: counts over everything ever delivered, and the latest batches."""
 
-    published_at: datetime
-    generations: list[Row]  # one a stage: stage, generation, as_of, policy_hash, recorded_at
+    publication: Row  # generation, as_of, policy_id, policy_version, policy_hash, published_at, layout
     batch_counts: list[Row]  # one a status: status, batches
     row_counts: Row  # rows_in, accepted, quarantined, excluded, refused; derived tables are not counted
     batches: list[Row]  # latest first, with their rows by fate
@@ -91,8 +89,7 @@ def status(ops_file: Path, *, latest: int = 10) -> Status:
     with _published(books=ops_file) as connection:
         batches = _rows(connection, _BATCHES, [latest])
         return Status(
-            published_at=datetime.fromtimestamp(ops_file.stat().st_mtime).astimezone(),
-            generations=_rows(connection, "SELECT * FROM books.ops.generation ORDER BY stage"),
+            publication=_rows(connection, "FROM books.main.publication")[0],
             batch_counts=_rows(
                 connection,
                 "SELECT status, count(*) AS batches FROM books.ops.batch GROUP BY status ORDER BY status",
@@ -219,9 +216,9 @@ def customer_file(mart_file: Path, customer: str, company: str | None) -> Custom
         periods = _rows(
             connection,
             """
-            SELECT history.*, current.name
+            SELECT history.*, customer.name
             FROM mart.customer_value_history AS history
-            LEFT JOIN mart.customer_value AS current USING (company_code, customer_id)
+            JOIN mart.customer USING (company_code, customer_id)
             WHERE company_code = ? AND customer_id = ?
             QUALIFY row_number() OVER (PARTITION BY period ORDER BY revision DESC) = 1
             ORDER BY period DESC

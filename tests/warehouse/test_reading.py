@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from expectations import contract
+from warehouse import reading
+from warehouse.reading import QuarantineFilter
+
+ROOM = Path(reading.__file__).parent
+NOW = datetime(2025, 6, 1, 3, 30)
+BATCH = {"source": "erp", "company_code": "DE01"}
+# What a column holds that a test does not speak of.
+FILLER = {"DATE": date(2025, 5, 31), "TIMESTAMP": NOW, "VARCHAR": "-", "BOOLEAN": False, "JSON": "{}"}
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: str, *rows: dict[str, Any]) -> None:
+    """Rows into a table, with a filler in every NOT NULL column that a row does not name."""
+    columns = connection.execute(
+        f"SELECT name, type, \"notnull\" FROM pragma_table_info('{table}')"
+    ).fetchall()
+    for given in rows:
+        filled = {name: FILLER.get(kind, 0) for name, kind, required in columns if required} | given
+        names, marks = ", ".join(f'"{name}"' for name in filled), ", ".join("?" * len(filled))
+        connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(filled.values()))
+
+
+@pytest.fixture
+def ops(tmp_path: Path) -> Path:
+    """The published books of two batches: one loaded with three bad rows, one refused."""
+    file = tmp_path / "ops.duckdb"
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{file}' AS publishing; USE publishing")
+        connection.execute("CREATE SCHEMA ops; CREATE SCHEMA quarantine")
+        for migration in sorted((ROOM / "migrations").glob("*.sql")):
+            connection.execute(migration.read_text())
+        connection.execute((ROOM / "mart" / "publication.create.sql").read_text())
+        insert(connection, "publication", {"generation": 7, "as_of": date(2025, 5, 31), "published_at": NOW})
+        insert(
+            connection,
+            "ops.batch",
+            BATCH | {"batch_id": "b1", "status": "loaded", "sequence": 1},
+            BATCH | {"batch_id": "b2", "status": "refused", "sequence": 2, "reason": "VBRP.csv: bad hash"},
+        )
+        insert(
+            connection,
+            "ops.batch_table",
+            BATCH
+            | {
+                "batch_id": "b1",
+                "table_name": "invoice_lines",
+                "rows_in": 10,
+                "accepted": 7,
+                "quarantined": 3,
+            },
+            BATCH
+            | {"batch_id": "b1", "table_name": "customers", "derived": True, "rows_in": 4, "accepted": 4},
+            BATCH | {"batch_id": "b2", "table_name": "invoice_lines", "rows_in": 5, "refused": 5},
+        )
+        insert(connection, "ops.refusal", BATCH | {"batch_id": "b2", "rule": "bad_hash", "file": "VBRP.csv"})
+        line = BATCH | {"batch_id": "b1", "table_name": "invoice_lines", "file": "VBRP.csv"}
+        insert(
+            connection,
+            'quarantine."row"',
+            *(line | {"row_number": number, "raw": f'{{"NETWR": "{number}x"}}'} for number in (2, 5, 9)),
+        )
+        insert(
+            connection,
+            "quarantine.reason",
+            line
+            | {
+                "row_number": 2,
+                "rule": "unparsable",
+                "column_name": "net_amount",
+                "message": "2x is no amount",
+            },
+            line
+            | {
+                "row_number": 5,
+                "rule": "unparsable",
+                "column_name": "net_amount",
+                "message": "5x is no amount",
+            },
+            line
+            | {
+                "row_number": 5,
+                "rule": "customer_missing",
+                "column_name": "customer_id",
+                "message": "no customer",
+            },
+            line | {"row_number": 9, "rule": "duplicate_key", "message": "9 and 10 have one key"},
+        )
+        connection.execute("USE memory; DETACH publishing")
+    return file
+
+
+@pytest.fixture
+def mart(tmp_path: Path) -> Path:
+    """A published mart of two companies: 4711 rated twice in May, once in April; 0815 is a customer of both."""
+    file = tmp_path / "mart.duckdb"
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{file}' AS publishing; USE publishing")
+        for name in ("customer", "customer_value_history", "tier_change", "credit_watch"):
+            columns = [
+                f'"{column.name}" {column.type}{"" if column.nullable else " NOT NULL"}'
+                for column in contract.load(name).columns
+            ]
+            connection.execute(f"CREATE TABLE {name} ({', '.join(columns)})")
+        may, april = date(2025, 5, 1), date(2025, 4, 1)
+        steel = {"company_code": "DE01", "customer_id": "4711"}
+        rated = [
+            steel
+            | {"period": april, "revision": 1, "score": Decimal("50.0000"), "effective_tier": "cultivate"},
+            steel
+            | {"period": may, "revision": 1, "score": Decimal("60.0000"), "effective_tier": "cultivate"},
+            steel | {"period": may, "revision": 2, "score": Decimal("71.5000"), "effective_tier": "core"},
+            *(
+                {"company_code": code, "customer_id": "0815", "period": may, "revision": 1}
+                for code in ("DE01", "CN01")
+            ),
+        ]
+        insert(connection, "customer_value_history", *rated)
+        insert(
+            connection,
+            "customer",
+            steel | {"name": "Weser Stahl"},
+            *({"company_code": code, "customer_id": "0815"} for code in ("DE01", "CN01")),
+        )
+        insert(
+            connection,
+            "tier_change",
+            steel | {"period": may, "from_tier": "cultivate", "to_tier": "core", "revision": 2},
+        )
+        connection.execute("USE memory; DETACH publishing")
+    return file
+
+
+def test_before_the_first_run_the_reader_is_told_how_to_begin(tmp_path: Path) -> None:
+    with pytest.raises(reading.NothingPublishedError, match=r"nothing is published in .* yet; land a batch"):
+        reading.status(tmp_path / "ops.duckdb")
+
+
+def test_the_status_counts_rows_by_fate_without_derived_tables(ops: Path) -> None:
+    counts = reading.status(ops).row_counts
+
+    assert counts == {"rows_in": 15, "accepted": 7, "quarantined": 3, "excluded": 0, "refused": 5}
+
+
+def test_the_status_lists_the_latest_batches_first_with_why_one_was_refused(ops: Path) -> None:
+    found = reading.status(ops, latest=1)
+
+    assert [(batch["batch_id"], batch["status"], batch["refused"]) for batch in found.batches] == [
+        ("b2", "refused", 5)
+    ]
+    assert [refusal["rule"] for refusal in found.refusals] == ["bad_hash"]
+    assert found.batch_counts == [{"status": "loaded", "batches": 1}, {"status": "refused", "batches": 1}]
+    assert found.publication["generation"] == 7
+
+
+def test_quarantined_rows_are_counted_by_rule_with_the_first_of_each(ops: Path) -> None:
+    found = reading.quarantine_rules(ops, QuarantineFilter())
+
+    assert [(rule["rule"], rule["rows"]) for rule in found] == [
+        ("unparsable", 2),
+        ("customer_missing", 1),
+        ("duplicate_key", 1),
+    ]
+    assert found[0]["first"] == "VBRP.csv row 2: 2x is no amount"
+
+
+def test_a_quarantined_row_comes_with_its_text_and_every_rule_it_broke(ops: Path) -> None:
+    (row,) = reading.quarantine_rows(ops, QuarantineFilter(rule="customer_missing"), limit=10)
+
+    assert row["row_number"] == 5
+    assert row["raw"] == '{"NETWR": "5x"}'
+    assert [reason["rule"] for reason in row["reasons"]] == ["customer_missing", "unparsable"]
+
+
+def test_quarantined_rows_are_shown_in_the_order_of_their_file_up_to_the_limit(ops: Path) -> None:
+    assert [row["row_number"] for row in reading.quarantine_rows(ops, QuarantineFilter(), limit=2)] == [2, 5]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        QuarantineFilter(source="crm"),
+        QuarantineFilter(company="CN01"),
+        QuarantineFilter(batch="b2"),
+        QuarantineFilter(table="customers"),
+        QuarantineFilter(rule="no_such_rule"),
+    ],
+)
+def test_a_filter_that_nothing_meets_finds_nothing(ops: Path, wanted: QuarantineFilter) -> None:
+    assert reading.quarantine_rules(ops, wanted) == []
+    assert reading.quarantine_rows(ops, wanted, limit=10) == []
+    assert list(reading.quarantine_export(ops, wanted)) == []
+
+
+def test_an_export_has_one_line_a_row_and_rule(ops: Path) -> None:
+    lines = [
+        dict(zip(reading.EXPORT_COLUMNS, line, strict=True))
+        for line in reading.quarantine_export(ops, QuarantineFilter())
+    ]
+
+    assert [(line["row_number"], line["rule"]) for line in lines] == [
+        (2, "unparsable"),
+        (5, "customer_missing"),
+        (5, "unparsable"),
+        (9, "duplicate_key"),
+    ]
+
+
+def test_a_customer_is_shown_by_the_latest_revision_and_the_period_before(mart: Path) -> None:
+    file = reading.customer_file(mart, "4711", None)
+
+    assert (file.current["period"], file.current["revision"], file.current["name"]) == (
+        date(2025, 5, 1),
+        2,
+        "Weser Stahl",
+    )
+    assert file.previous is not None
+    assert file.previous["score"] == Decimal("50.0000")
+    assert [(move["from_tier"], move["to_tier"]) for move in file.moves] == [("cultivate", "core")]
+    assert file.credit is None
+
+
+def test_a_customer_of_several_companies_needs_the_company(mart: Path) -> None:
+    with pytest.raises(
+        reading.UnknownCustomerError, match="0815 is a customer of CN01, DE01; name one with --company"
+    ):
+        reading.customer_file(mart, "0815", None)
+
+    assert reading.customer_file(mart, "0815", "CN01").current["company_code"] == "CN01"
+
+
+def test_an_unknown_customer_is_answered_with_the_nearest(mart: Path) -> None:
+    with pytest.raises(reading.UnknownCustomerError, match="no customer 4712 is rated; the nearest are 4711"):
+        reading.customer_file(mart, "4712", None)
+
+
+def test_a_reader_leaves_the_published_file_as_it_was_and_holds_nothing_open(ops: Path) -> None:
+    before = ops.read_bytes()
+    reading.status(ops)
+
+    assert ops.read_bytes() == before
+    with duckdb.connect(str(ops)) as connection:  # fails while anybody of this process has it attached
+        connection.execute("CREATE TABLE written AS SELECT 1")
