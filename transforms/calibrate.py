@@ -143,13 +143,14 @@ def _fit_strategic(content: dict[str, Any], notes: dict[str, str], measures: pl.
 
 
 def _positive(frame: pl.DataFrame, column: str) -> list[Decimal]:
-    return (
-        frame.get_column(column)
-        .drop_nulls()
-        .filter(frame.get_column(column).drop_nulls() > 0)
-        .sort()
-        .to_list()
-    )
+    """List the column's values above 0, ascending."""
+    return frame.filter(pl.col(column) > 0).get_column(column).sort().to_list()
+
+
+def _within_reach(content: dict[str, Any], share: Decimal) -> Decimal:
+    """Round a bar on a share of at most 1, low enough to be reached with the memory's margin on top."""
+    highest = (1 / (1 + content["memory"]["margin"])).quantize(Decimal("0.01"), ROUND_DOWN)
+    return min(_rounded(share), highest)
 
 
 def _quantile(ascending: Sequence[Decimal], quantile: Decimal, *, above: bool = False) -> Decimal:
