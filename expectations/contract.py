@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
 
 Area = Literal["extract", "rated", "mart"]
+Physical = Literal["table", "view"]
 
 API_VERSION: Final = "v3.1.0"
 CONTRACTS_PATH: Final = Path(__file__).parent / "contracts"
@@ -107,6 +108,7 @@ class Contract:
     rules: tuple[RowRule, ...]
     own_date: str | None
     required_for: tuple[str, ...]
+    physical: Physical = "table"
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -198,6 +200,8 @@ def read(path: Path, area: Area) -> Contract:
         raise ContractError(
             f"{path.name}: the area is {custom.get('area')}, but the file lies among {area} tables"
         )
+    if table.physicalType not in get_args(Physical):
+        raise ContractError(f"{path.name}: physicalType is {table.physicalType}, neither table nor view")
     contract = Contract(
         name=name,
         area=area,
@@ -208,6 +212,7 @@ def read(path: Path, area: Area) -> Contract:
         rules=_rules(table, path),
         own_date=cast("str | None", custom.get("ownDate")),
         required_for=tuple(cast("Sequence[str]", custom.get("requiredFor", ()))),
+        physical=cast("Physical", table.physicalType),
     )
     _check(contract, path)
     return contract

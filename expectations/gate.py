@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import warnings
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from types import ModuleType
 
     import duckdb
     from great_expectations import ExpectationSuite
@@ -79,8 +81,7 @@ class Gate:
         the violations' queries read. A cell that could not be read breaks `unreadable_value`, and not the rule that
         it is missing as well. Raises GateError if a rule could not be evaluated.
         """
-        from expectations import suites
-
+        suites = _import_quietly("expectations.suites")
         with connection.cursor() as cursor:
             rows, tombstones = _count(cursor, schema, contract.name)
             identity, content = suites.identity_rules(contract, schema), suites.content_rules(contract)
@@ -158,21 +159,28 @@ class Gate:
             },
         )
         try:
-            asset = source.add_table_asset(table, table_name=table, schema_name=schema)
+            with warnings.catch_warnings():
+                # schema_name is to give way to a schema in the connection's URL, which a creator's connection has none of.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                asset = source.add_table_asset(table, table_name=table, schema_name=schema)
             yield asset.add_batch_definition_whole_table("all")
         finally:
             context.data_sources.delete("staging")
 
 
-def _quiet_context() -> EphemeralDataContext:
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+def _import_quietly(module: str) -> ModuleType:
+    # What Great Expectations and its dependencies warn of while they are imported is not the reader's to change.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import great_expectations as gx
-        from great_expectations.data_context.types.base import ProgressBarsConfig
+        return importlib.import_module(module)
 
-        context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+
+def _quiet_context() -> EphemeralDataContext:
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    gx = _import_quietly("great_expectations")
+    bars = _import_quietly("great_expectations.data_context.types.base").ProgressBarsConfig(globally=False)
+    context: EphemeralDataContext = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = bars
     return context
 
 

@@ -496,6 +496,27 @@ CUSTOMER: Final = pl.Schema(
     }
 )
 
+# One row a customer with at least one customer month.
+CUSTOMER_LIFETIME: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "first_month": pl.Date(),
+        "last_month": pl.Date(),
+        "months": pl.Int64(),
+        "net_sales": pl.Decimal(38, 4),
+        "quantity": pl.Decimal(38, 6),
+        "orders": pl.Int64(),
+        "returns": pl.Decimal(38, 4),
+        "cost": pl.Decimal(38, 4),
+        "gross_amount": pl.Decimal(38, 4),
+        "gross_amount_with_cost": pl.Decimal(38, 4),
+        "freight": pl.Decimal(38, 4),
+        "rebates": pl.Decimal(38, 4),
+        "contribution": pl.Decimal(38, 4),
+    }
+)
+
 # One row a customer: the latest revision of the latest rated period.
 CUSTOMER_VALUE: Final = pl.Schema(
     {
@@ -624,5 +645,18 @@ DATA_QUALITY: Final = pl.Schema(
         "unchanged": pl.Int64(),
         "deleted": pl.Int64(),
         "reasons": pl.String(),
+    }
+)
+
+# One row.
+PUBLICATION: Final = pl.Schema(
+    {
+        "generation": pl.Int64(),
+        "as_of": pl.Date(),
+        "policy_id": pl.String(),
+        "policy_version": pl.String(),
+        "policy_hash": pl.String(),
+        "published_at": pl.Datetime("us"),
+        "layout": pl.String(),
     }
 )
