@@ -30,7 +30,6 @@ class TableOutcome:
     updated: int = 0
     unchanged: int = 0
     deleted: int = 0
-    unread_lookups: int = 0
 
     @property
     def excluded(self) -> int:
@@ -101,6 +100,12 @@ def set_generation(
     )
 
 
+def advance_state(connection: duckdb.DuckDBPyConnection, recorded_at: datetime) -> None:
+    """Count one more change of the warehouse, inside its transaction: published files say which state they show."""
+    state = generation(connection, "state").generation + 1
+    set_generation(connection, "state", Generation(state), recorded_at)
+
+
 def last_applied(connection: duckdb.DuckDBPyConnection, batch: Batch, table: str) -> tuple[str, str, str] | None:
     """Row hash, mode and mapping version of the batch in force for that source, company and table."""
     rows = connection.execute(
@@ -134,11 +139,14 @@ def write_batch(
     mapping_version: str,
     bytes_read: Mapping[str, int],
     record_counts: Mapping[str, int],
-    load_generation: int,
     recorded_at: datetime,
 ) -> None:
-    """Enter a batch with its resources, tables and faults; what the ledger said of the same batch id is replaced."""
+    """Enter a batch with its resources, tables and faults; what the ledger said of the same batch id is replaced.
+
+    The load's generation and the warehouse's state advance with it.
+    """
     batch = outcome.batch
+    load_generation = generation(connection, "load").generation + 1
     identity = [batch.source, batch.company, batch.batch_id]
     for table in ("batch", "batch_resource", "batch_table", "refusal"):
         connection.execute(
@@ -174,6 +182,8 @@ def write_batch(
             "INSERT INTO ops.refusal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [*identity, fault.rule, fault.file, fault.row, fault.column, fault.message, fault.remedy, recorded_at],
         )
+    set_generation(connection, "load", Generation(load_generation), recorded_at)
+    advance_state(connection, recorded_at)
 
 
 def policy_texts(connection: duckdb.DuckDBPyConnection, hashes: Sequence[str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from warehouse import cells, ledger
 from warehouse.batch import Batch
 from warehouse.connection import literal, quoted, scalar, transaction
 from warehouse.faults import BatchRefusedError, Fault
-from warehouse.ledger import BatchOutcome, Generation, TableOutcome
+from warehouse.ledger import BatchOutcome, TableOutcome
 from warehouse.staging import StagedTable
 
 # (source, company) to the sources that may own a table's keys, first one first.
@@ -50,7 +50,6 @@ def merge_batch(
     connection.execute(f"ATTACH {literal(str(judged.scratch))} AS scratch (READ_ONLY)")
     try:
         with transaction(connection):
-            load_generation = ledger.generation(connection, "load").generation + 1
             merger = _Merger(connection, judged.batch, judged.mapping_version, owners, shrink_limit, recorded_at)
             outcomes = [merger.merge(table) for table in judged.tables]
             changed = any(t.inserted or t.updated or t.deleted for t in outcomes)
@@ -63,10 +62,8 @@ def merge_batch(
                 mapping_version=judged.mapping_version,
                 bytes_read=judged.bytes_read,
                 record_counts=judged.record_counts,
-                load_generation=load_generation,
                 recorded_at=recorded_at,
             )
-            ledger.set_generation(connection, "load", Generation(load_generation), recorded_at)
     finally:
         connection.execute("DETACH scratch")
     return outcome
@@ -82,7 +79,6 @@ def refuse_batch(
 ) -> None:
     """Write into the ledger that a batch was refused, and why; its files stay where they are."""
     with transaction(connection):
-        load_generation = ledger.generation(connection, "load").generation + 1
         ledger.write_batch(
             connection,
             outcome,
@@ -90,10 +86,8 @@ def refuse_batch(
             mapping_version=mapping_version,
             bytes_read={},
             record_counts={},
-            load_generation=load_generation,
             recorded_at=recorded_at,
         )
-        ledger.set_generation(connection, "load", Generation(load_generation), recorded_at)
 
 
 class _Merger:

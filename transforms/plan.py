@@ -1,0 +1,48 @@
+"""Which rating periods a run must rate, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import date, timedelta
+
+from transforms.periods import first_of_month, months_before
+
+
+def closed_through(as_of: date) -> date:
+    """The last month end on or before `as_of`: value measures look at complete calendar months. Source: DOMAIN §1."""
+    tomorrow = as_of + timedelta(days=1)
+    return first_of_month(tomorrow) - timedelta(days=1)
+
+
+def month_end(period: date) -> date:
+    """The last day of a period given by its first."""
+    return months_before(period, -1) - timedelta(days=1)
+
+
+def months_between(first: date, last: date) -> Iterator[date]:
+    """The first days of the months from `first` to `last`, both inclusive."""
+    month = first_of_month(first)
+    while month <= last:
+        yield month
+        month = months_before(month, -1)
+
+
+def periods_to_rate(
+    rated: Collection[date], target: date, *, earliest_change: date | None, is_latest: bool
+) -> list[date]:
+    """The periods to rate for a run whose current period is `target`, in order; all by their first day.
+
+    `rated` are the periods rated before; `earliest_change` the first day that changed facts reach back to. The target
+    is always rated, and so are the periods missing between the last one and it, and the rated ones that a change reaches
+    back to, with all that follow, since each starts from its predecessor. A run that looks back (`is_latest` false: its
+    `as_of` lies before the last rating's) rates its target only: it must not see what the later ones know.
+    Source: DECISIONS 4.
+    """
+    if not rated or not is_latest:
+        return [target]
+    wanted = {target, *(month for month in months_between(max(rated), target) if month not in rated)}
+    wanted |= {month for month in months_between(min(rated), target) if month not in rated}
+    if earliest_change is not None:
+        wanted |= {period for period in rated if period >= first_of_month(earliest_change)}
+    first = min(wanted)
+    return sorted(wanted | {period for period in rated if first <= period <= target})
