@@ -249,6 +249,7 @@ def quarantine_export(
 @app.command(group=look)
 def explain(
     customer: Annotated[str, Parameter(help="The customer's number.")],
+    /,
     *,
     company: Annotated[
         str | None, Parameter(help="The legal entity, where several have that number.")
@@ -275,7 +276,7 @@ def sources(*, as_json: Json = False) -> None:
 
 @policy.command(name="check")
 def policy_check(
-    file: Annotated[Path, Parameter(help="The policy file, TOML.")], *, as_json: Json = False
+    file: Annotated[Path, Parameter(help="The policy file, TOML.")], /, *, as_json: Json = False
 ) -> None:
     """Check a policy file before it rules: every wrong key, weight and bar is named."""
     from flows import views

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows import cli
+
+PROFILE = """
+source: shop
+title: A shop's lines
+version: "1"
+resources:
+  LINES:
+    pattern: "lines*.csv"
+    columns:
+      document: {header: Invoice, type: text}
+      customer: {header: Customer, type: text}
+tables:
+  customers:
+    driving: LINES
+    derived: true
+"""
+CUSTOMERS = "SELECT DISTINCT customer AS customer_id, customer AS name, 'active' AS status, '' AS _file, 1 AS _row FROM LINES"
+
+# Each of these takes longer to import than the whole of `--help` may take.
+HEAVY = {
+    "duckdb",
+    "polars",
+    "prefect",
+    "great_expectations",
+    "pydantic_settings",
+    "pandas",
+    "pyarrow",
+    "sqlalchemy",
+    "numpy",
+}
+
+
+@pytest.fixture
+def shop(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that the source `shop` describes, which lies in a folder of the user's own."""
+    folder = tmp_path / "our_sources" / "shop"
+    folder.mkdir(parents=True)
+    (folder / "profile.yaml").write_text(PROFILE)
+    (folder / "customers.sql").write_text(CUSTOMERS)
+    monkeypatch.setenv("VALUEMART_SOURCES_PATH", str(folder.parent))
+    file = tmp_path / "lines_2025-05.csv"
+    file.write_text("Invoice,Customer\n1,4711\n")
+    return file
+
+
+def test_help_imports_nothing_heavy() -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, flows.cli; flows.cli.run(['--help']); print(*sys.modules, file=sys.stderr)",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "valuemart" in done.stdout
+    assert HEAVY.isdisjoint(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["frobnicate"], 'Unknown command "frobnicate"'),
+        (["status", "--latets", "3"], "Did you mean --latest?"),
+        (["status", "--latest", "many"], '"many"'),
+        (["land", "a.csv"], "--source"),
+        (["explain"], "CUSTOMER"),
+        (["policy", "check", "none.toml"], "none.toml cannot be read: No such file"),
+        (["status"], "nothing is published"),
+        (["quarantine", "list"], "nothing is published"),
+        (["explain", "4711"], "nothing is published"),
+        (["land", "none.csv", "--source", "generic_csv", "--company", "DE01"], "none.csv"),
+    ],
+)
+@pytest.mark.usefixtures("home")
+def test_a_persons_mistake_is_one_line_that_says_what_is_wrong_and_exit_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = cli.run(arguments)
+
+    error = capsys.readouterr().err
+    assert code == 2
+    assert error.startswith("valuemart: error: ")
+    assert error.count("\n") == 1
+    assert said in error
+
+
+def test_a_wrong_setting_is_one_line_and_exit_2(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VALUEMART_TIMEZONE", "Europe/Berln")
+
+    assert cli.run(["status"]) == 2
+    assert "VALUEMART_TIMEZONE" in capsys.readouterr().err
+    assert not home.exists()
+
+
+def test_ctrl_c_is_one_line_and_exit_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_settings", interrupted)
+
+    assert cli.run(["status"]) == 130
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_fault_of_our_own_is_not_dressed_up_as_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "_settings", broken)
+
+    with pytest.raises(ZeroDivisionError):
+        cli.run(["status"])
+
+
+def test_landing_makes_a_batch_by_the_files_name_and_twice_is_once(
+    shop: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        "land",
+        str(shop),
+        "--source",
+        "shop",
+        "--company",
+        "DE01",
+        "--extracted-at",
+        "2025-06-01T02:00:00",
+    ]
+
+    assert cli.run(arguments) == 0
+    assert "valuemart refresh" in capsys.readouterr().out
+    assert cli.run([*arguments, "--json"]) == 0
+
+    (batch,) = (home / "inbox" / "shop" / "DE01").iterdir()
+    assert json.loads(capsys.readouterr().out)["landed"]["batch_id"] == batch.name
+    manifest = json.loads((batch / "datapackage.json").read_text())
+    assert [resource["name"] for resource in manifest["resources"]] == ["LINES"]
+    # Two o'clock in Berlin, in summer.
+    assert manifest["valuemart"]["extractedAt"] == "2025-06-01T00:00:00+00:00"
+
+
+def test_a_file_may_be_named_with_its_resource(shop: Path, home: Path) -> None:
+    other = shop.rename(shop.with_name("export.csv"))
+
+    assert cli.run(["land", str(other), "--source", "shop", "--company", "DE01"]) == 2
+    assert cli.run(["land", f"LINES={other}", "--source", "shop", "--company", "DE01"]) == 0
+    assert len(list((home / "inbox" / "shop" / "DE01").iterdir())) == 1
+
+
+@pytest.mark.usefixtures("shop")
+def test_sources_lists_the_users_own_beside_the_built_in_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["sources", "--json"]) == 0
+
+    found = {source["source"]: source for source in json.loads(capsys.readouterr().out)}
+    assert found["shop"]["resources"] == {"LINES": "lines*.csv"}
+    assert "generic_csv" in found
+
+
+def test_the_shipped_policy_passes_the_check_and_says_which_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    shipped = Path(cli.__file__).parents[1] / "transforms" / "policies" / "default.toml"
+
+    assert cli.run(["policy", "check", str(shipped), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["id"] == "default"
+
+
+def test_every_fault_of_a_policy_is_a_line_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text("[memory]\nperiods_upp = 2\n")
+
+    assert cli.run(["policy", "check", str(file)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) > 1
+    assert all(line.startswith("valuemart: error: ") for line in lines)
+    assert any("periods_upp" in line for line in lines)
