@@ -8,7 +8,7 @@ WITH company AS (
 sales_area AS (
     SELECT KUNNR, BZIRK, VTWEG
     FROM KNVV
-    QUALIFY row_number() OVER (PARTITION BY KUNNR ORDER BY LOEVM IS NOT NULL, VKORG, VTWEG, SPART) = 1
+    QUALIFY row_number() OVER (PARTITION BY KUNNR ORDER BY coalesce(LOEVM, false), VKORG, VTWEG, SPART) = 1
 ),
 limit_factor AS (
     -- Two decimals in the database, whatever the currency has (see invoice_lines.sql).
@@ -30,7 +30,8 @@ SELECT
     sales_area.BZIRK AS territory_id,
     KNA1.BRSCH AS industry_code,
     CASE WHEN KNA1.LAND1 <> company.LAND1 THEN 'export' ELSE channel.meaning END AS channel,
-    KNKK.KLIMK::DECIMAL(38, 6) * coalesce(limit_factor.factor, 1.000) AS credit_limit,    -- no record: no limit was set; a record of 0: nothing on credit
+    -- No record: no limit was set; a record of 0: nothing on credit.
+    KNKK.KLIMK::DECIMAL(38, 6) * coalesce(limit_factor.factor, 1.000) AS credit_limit,
     CASE WHEN KNKK.KUNNR IS NOT NULL THEN coalesce(T014.WAERS, company.WAERS) END AS credit_currency,
     term.net_days AS payment_term_days,
     least(KNA1.ERDAT, KNB1.ERDAT) AS created_on,

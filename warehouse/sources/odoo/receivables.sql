@@ -1,0 +1,51 @@
+-- Grain: one posted line on a receivable account: an installment of an invoice, a refund, a payment, or an entry made by hand.
+-- The journal's debit is what the customer owes. When it was settled follows from the reconciliations.
+WITH own AS (
+    SELECT
+        (SELECT id FROM res_company WHERE is_own) AS company_id,
+        (SELECT res_currency.name FROM res_currency JOIN res_company ON res_company.currency_id = res_currency.id WHERE is_own)
+            AS currency
+),
+settled AS (
+    SELECT line_id, max(max_date) AS last_settled_on
+    FROM (
+        SELECT debit_move_id AS line_id, max_date FROM account_partial_reconcile
+        UNION ALL
+        SELECT credit_move_id, max_date FROM account_partial_reconcile
+    )
+    GROUP BY line_id
+)
+SELECT
+    line.id AS item_id,
+    coalesce(partner.commercial_partner_id, line.partner_id) AS customer_id,
+    CASE WHEN move.move_type <> 'entry' THEN move.name END AS document_id,
+    CASE
+        WHEN move.move_type IN ('out_invoice', 'out_receipt') THEN 'invoice'
+        WHEN move.move_type = 'out_refund' THEN 'credit_note'
+        WHEN move.payment_id IS NOT NULL THEN 'payment_on_account'
+        ELSE 'other'
+    END AS item_type,
+    line.date AS posting_date,
+    coalesce(line.date_maturity, line.date) AS due_date,
+    line.amount_currency AS original_amount,
+    currency.name AS currency,
+    line.balance AS original_amount_company,
+    own.currency AS company_currency,
+    CASE
+        WHEN line.amount_currency = 0 AND line.balance = 0 THEN line.date
+        WHEN line.amount_residual_currency = 0 THEN settled.last_settled_on
+    END AS cleared_date,
+    line._file,
+    line._row,
+    CASE
+        WHEN move.company_id <> own.company_id THEN 'other_company'
+        WHEN account.account_type <> 'asset_receivable' THEN 'not_a_receivable_line'
+        WHEN move.state <> 'posted' THEN 'not_posted'
+    END AS _excluded
+FROM account_move_line AS line
+JOIN account_move AS move ON move.id = line.move_id
+JOIN account_account AS account ON account.id = line.account_id
+CROSS JOIN own
+LEFT JOIN res_currency AS currency ON currency.id = line.currency_id
+LEFT JOIN res_partner AS partner ON partner.id = line.partner_id
+LEFT JOIN settled ON settled.line_id = line.id

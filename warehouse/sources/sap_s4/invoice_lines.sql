@@ -1,0 +1,99 @@
+-- Grain: one billing item (VBRP). Amounts and quantities are stored without a sign; the document category (VBRK-VBTYP)
+-- gives it. A cancelled document (FKSTO) and the one that cancels it (N, S; SFAKN names its original) stay, flagged: they
+-- never count. Pro formas and lists of invoices bill nothing and are left out by name.
+WITH category (VBTYP, document_type, direction, left_out) AS (
+    VALUES
+        ('M', 'invoice', 1, NULL),
+        ('P', 'debit_note', 1, NULL),
+        ('5', 'invoice', 1, NULL),                     -- intercompany invoice
+        ('S', 'debit_note', 1, NULL),                  -- cancels a credit memo
+        ('O', 'credit_note', -1, NULL),
+        ('N', 'credit_note', -1, NULL),                -- cancels an invoice
+        ('6', 'credit_note', -1, NULL),                -- intercompany credit memo
+        ('U', NULL, NULL, 'pro_forma_invoice'),
+        ('3', NULL, NULL, 'invoice_list'),
+        ('4', NULL, NULL, 'credit_memo_list')
+),
+company AS (
+    SELECT (SELECT BUKRS FROM T001) AS BUKRS, (SELECT WAERS FROM T001) AS WAERS, (SELECT LAND1 FROM T001) AS LAND1
+),
+header AS (
+    -- The database keeps every amount with two decimals, yen and dinars too: TCURX says how many the currency has. Lists
+    -- and reports have put that right already.
+    -- A rate above zero is a price of one unit (multiply), below zero it was quoted the other way round (divide). TCURF
+    -- says for how many units the rate is kept: 100 JPY, not one.
+    SELECT
+        VBRK.* EXCLUDE (_file, _row),
+        company.WAERS AS company_currency,
+        company.LAND1 AS company_country,
+        CASE WHEN getvariable('amount_basis') = 'internal' THEN coalesce(TCURX.CURRDEC, 2) ELSE 2 END AS decimals,
+        CASE
+            WHEN VBRK.WAERK = company.WAERS THEN 1
+            WHEN KURRF > 0 THEN CAST(KURRF::DECIMAL(38, 6) * 1000000 AS HUGEINT) * coalesce(TFACT, 1)
+            WHEN KURRF < 0 THEN 1000000::HUGEINT * coalesce(TFACT, 1)
+        END AS multiplier,
+        CASE
+            WHEN VBRK.WAERK = company.WAERS THEN 1
+            WHEN KURRF > 0 THEN 1000000::HUGEINT * coalesce(FFACT, 1)
+            WHEN KURRF < 0 THEN CAST(-KURRF::DECIMAL(38, 6) * 1000000 AS HUGEINT) * coalesce(FFACT, 1)
+        END AS divisor,
+        VBRK.BUKRS = company.BUKRS AS is_own
+    FROM VBRK
+    CROSS JOIN company
+    LEFT JOIN TCURX ON TCURX.CURRKEY = VBRK.WAERK
+    LEFT JOIN TCURF ON TCURF.KURST = 'M' AND TCURF.FCURR = VBRK.WAERK AND TCURF.TCURR = company.WAERS
+),
+item AS (
+    SELECT
+        VBRP.* EXCLUDE (NETWR, WAVWR),
+        header.* EXCLUDE (VBELN),
+        category.document_type,
+        category.left_out,
+        category.direction,
+        NETWR::DECIMAL(38, 6) * shift.factor AS net,
+        nullif(WAVWR, 0)::DECIMAL(38, 6) * shift.factor AS cost,                -- SAP writes 0 where no cost was found
+        -- Whole millionths, so that the division is exact and rounds half away from zero, as SAP does.
+        CAST(net * 1000000 AS HUGEINT) AS net_millionths,
+        CAST(cost * 1000000 AS HUGEINT) AS cost_millionths
+    FROM VBRP
+    JOIN header ON header.VBELN = VBRP.VBELN
+    LEFT JOIN category ON category.VBTYP = header.VBTYP
+    LEFT JOIN (VALUES (0, 100.000), (1, 10.000), (2, 1.000), (3, 0.100), (4, 0.010), (5, 0.001)) AS shift (decimals, factor)
+        ON shift.decimals = header.decimals
+)
+SELECT
+    VBELN AS document_id,
+    POSNR AS line_id,
+    document_type,
+    FKDAT AS invoice_date,
+    KUNAG AS customer_id,
+    MATNR AS product_id,
+    direction * FKIMG AS quantity,
+    VRKME AS uom,
+    direction * net AS net_amount,
+    WAERK AS currency,
+    CASE
+        WHEN WAERK = company_currency THEN direction * net
+        ELSE direction * sign(net_millionths)
+            * CAST((2 * abs(net_millionths) * multiplier + 100 * divisor) // (200 * divisor) AS DECIMAL(28, 0)) * 0.0001
+    END AS net_amount_company,
+    company_currency,
+    CASE
+        WHEN WAERK = company_currency THEN direction * cost
+        ELSE direction * sign(cost_millionths)
+            * CAST((2 * abs(cost_millionths) * multiplier + 100 * divisor) // (200 * divisor) AS DECIMAL(28, 0)) * 0.0001
+    END AS cost_amount_company,
+    CASE WHEN cost IS NOT NULL THEN 'standard_at_sale' END AS cost_basis,
+    coalesce(FKSTO, false) OR VBTYP IN ('N', 'S') AS is_cancelled,
+    VBTYP IN ('5', '6') AS is_intercompany,
+    coalesce(PSTYV = 'TANN', false) AS is_free_goods,
+    CASE WHEN item.LAND1 <> company_country THEN 'export' ELSE channel.meaning END AS channel,
+    CASE WHEN VGTYP IN ('M', 'P') AND VBTYP IN ('O', 'P') THEN VGBEL END AS references_document_id,
+    SFAKN AS reverses_document_id,
+    direction * FKLMG AS base_quantity,
+    nullif(PERNR, '00000000') AS salesperson_id,
+    item._file,
+    item._row,
+    CASE WHEN NOT is_own THEN 'other_company_code' ELSE left_out END AS _excluded
+FROM item
+LEFT JOIN CODES AS channel ON channel.field = 'VTWEG' AND channel.code = item.VTWEG
