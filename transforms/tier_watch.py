@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WATCH_COLUMNS: Final = ("watch_tier", "watch_direction", "watch_gap", "watch_deadline")
 
-_RUNGS: Final = ("strategic", "core", "cultivate", "marginal", "speculative")
+_RUNGS: Final = ("strategic", "core", "cultivate", "marginal")  # the lowest asks for nothing
 
 
 def watch(rated: pl.LazyFrame, policy: Policy, period: date) -> pl.LazyFrame:

@@ -90,19 +90,33 @@ def raw_tiers(scored: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     Needs segment, net_sales_12m, loyalty, score, steadiness, feedback_rate, contribution_12m.
     Source: DOMAIN §4, DECISIONS 3.
     """
-    combinations = _within_margin(policy)
-    lowest, highest = combinations[0], combinations[0]
-    for tier in combinations[1:]:
-        lowest, highest = lower_tier(lowest, tier), higher_tier(highest, tier)
-    return scored.with_columns(ungated_tier=_ungated_tier(pl.col("segment"), Bars.of(policy))).with_columns(
-        raw_tier=_gated(pl.col("ungated_tier"), policy),
-        gate=pl.when(
-            is_loss_making()
-            & (rank("ungated_tier") > TIER_RANKS[policy.gates.loss_making])
-            & ~is_state("segment")
-        ).then(pl.lit(LOSS_MAKING)),
-        lowest_tier=lowest,
-        highest_tier=highest,
+    ends = [
+        _rung_rank(volume, other, policy)
+        for volume in (keep_bars(policy), reach_bars(policy))
+        for other in (keep_bars(policy), reach_bars(policy))
+    ]
+    is_judged = ~is_state("segment")
+    return (
+        scored.with_columns(
+            ungated_tier=pl.when(is_judged & (pl.col("segment") == "core") & _is_partner(Bars.of(policy)))
+            .then(pl.lit("strategic"))
+            .otherwise("segment"),
+            lowest_rank=pl.min_horizontal(*ends),
+            highest_rank=pl.max_horizontal(*ends),
+        )
+        .with_columns(
+            gate=pl.when(is_judged & is_loss_making() & (rank("ungated_tier") > _cap_rank(policy))).then(
+                pl.lit(LOSS_MAKING)
+            ),
+            lowest_tier=pl.when(is_judged).then(_rung("lowest_rank")).otherwise("segment"),
+            highest_tier=pl.when(is_judged).then(_rung("highest_rank")).otherwise("segment"),
+        )
+        .with_columns(
+            raw_tier=pl.when(pl.col("gate").is_not_null())
+            .then(pl.lit(policy.gates.loss_making))
+            .otherwise("ungated_tier")
+        )
+        .drop("lowest_rank", "highest_rank")
     )
 
 
@@ -116,42 +130,41 @@ def reaches(measure: str, bar: Decimal) -> pl.Expr:
     return (pl.col(measure) >= pl.lit(bar)).fill_null(value=False)
 
 
-def _within_margin(policy: Policy) -> list[pl.Expr]:
-    """Give the gated tier for each combination of strict and lenient bars."""
-    keep, reach = keep_bars(policy), reach_bars(policy)
-    return [
-        _gated(_ungated_tier(_segment(volume, other), other), policy)
-        for volume in (keep, reach)
-        for other in (keep, reach)
-    ]
-
-
-def _segment(volume: Bars, other: Bars) -> pl.Expr:
-    """Give the segment under these bars. States do not depend on bars."""
+def _rung_rank(volume: Bars, other: Bars, policy: Policy) -> pl.Expr:
+    """Give the rank of the rung after the gate, with the bar of volume from one set and the rest from another."""
     is_high = reaches("net_sales_12m", volume.net_sales_12m)
     is_loyal = reaches("loyalty", other.loyalty)
-    return (
-        pl.when(is_state("segment"))
-        .then("segment")
+    ungated = (
+        pl.when(is_high & is_loyal & _is_partner(other))
+        .then(_ranked("strategic"))
         .when(is_high & is_loyal)
-        .then(pl.lit("core"))
+        .then(_ranked("core"))
         .when(is_loyal)
-        .then(pl.lit("cultivate"))
+        .then(_ranked("cultivate"))
         .when(is_high)
-        .then(pl.lit("speculative"))
-        .otherwise(pl.lit("marginal"))
+        .then(_ranked("speculative"))
+        .otherwise(_ranked("marginal"))
     )
+    return pl.when(is_loss_making()).then(pl.min_horizontal(ungated, _cap_rank(policy))).otherwise(ungated)
 
 
-def _ungated_tier(segment: pl.Expr, bars: Bars) -> pl.Expr:
-    is_partner = (
+def _is_partner(bars: Bars) -> pl.Expr:
+    """Tell whether all three strategic bars are reached."""
+    return (
         reaches("score", bars.score)
         & reaches("steadiness", bars.steadiness)
         & reaches("feedback_rate", bars.feedback_rate)
     )
-    return pl.when((segment == "core") & is_partner).then(pl.lit("strategic")).otherwise(segment)
 
 
-def _gated(tier: pl.Expr, policy: Policy) -> pl.Expr:
-    capped = lower_tier(tier, pl.lit(policy.gates.loss_making))
-    return pl.when(is_loss_making() & ~is_state("segment")).then(capped).otherwise(tier)
+def _ranked(tier: str) -> pl.Expr:
+    return pl.lit(TIER_RANKS[tier], dtype=pl.Int32)
+
+
+def _cap_rank(policy: Policy) -> pl.Expr:
+    return _ranked(policy.gates.loss_making)
+
+
+def _rung(ranked: str) -> pl.Expr:
+    rungs = {number: tier for tier, number in TIER_RANKS.items() if tier not in STATES}
+    return pl.col(ranked).replace_strict(rungs, default=None, return_dtype=pl.String)
