@@ -149,7 +149,8 @@ def _positive(frame: pl.DataFrame, column: str) -> list[Decimal]:
 
 def _within_reach(content: dict[str, Any], share: Decimal) -> Decimal:
     """Round a bar on a share of at most 1, low enough to be reached with the memory's margin on top."""
-    highest = (1 / (1 + content["memory"]["margin"])).quantize(Decimal("0.01"), ROUND_DOWN)
+    margin: Decimal = content["memory"]["margin"]
+    highest = (1 / (1 + margin)).quantize(Decimal("0.01"), ROUND_DOWN)
     return min(_rounded(share), highest)
 
 
