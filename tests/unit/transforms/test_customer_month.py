@@ -104,7 +104,7 @@ def test_a_cost_not_known_is_not_a_cost_of_0() -> None:
 
 def test_a_line_without_cost_falls_back_to_standard_cost_times_base_quantity() -> None:
     row = cell(line(MARCH, 100, quantity=12), products=[PRODUCT])
-    assert row["cost"] == Decimal("42")
+    assert row["cost"] == Decimal(42)
     assert row["cost_basis"] == "standard_current"
     assert row["contribution"] == 58
 
