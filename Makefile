@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+GENERATED := expectations.document expectations.frames
 UV ?= uv
 LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
@@ -39,6 +40,10 @@ check: $(STAMP) ## lint, format, types, room borders, dependencies, generated fi
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry .
+	@for made in $(GENERATED); do $(BIN)/python -m $$made --check || exit 1; done
+
+docs: $(STAMP) ## write anew what is made from the contracts: data dictionary, frame schemas
+	@for made in $(GENERATED); do $(BIN)/python -m $$made || exit 1; done
 
 clean: ## remove .venv, caches and build leftovers (never ./var, where the data lies)
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
