@@ -94,6 +94,7 @@ def _fail(message: str) -> None:
 def _exit_code(error: Exception) -> int | None:
     """The exit code of an error that a person can mend; None for a fault of our own."""
     from expectations.contract import ContractError
+    from flows.explaining import PolicyChangedError
     from flows.pull import LandingError
     from flows.settings import SettingsError
     from transforms.policy_problems import PolicyError
@@ -111,6 +112,7 @@ def _exit_code(error: Exception) -> int | None:
         SourceError,
         ContractError,
         PolicyError,
+        PolicyChangedError,
         NothingPublishedError,
         UnknownCustomerError,
     )
@@ -258,9 +260,12 @@ def explain(
 ) -> None:
     """Say why a customer has its tier: measures, scores, what changed, gates, memory, what would move it."""
     from flows import views
+    from flows.explaining import explain_customer
     from warehouse import reading
 
-    views.show_customer(reading.customer_file(_settings().mart_file, customer, company), as_json=as_json)
+    settings = _settings()
+    file = reading.customer_file(settings.mart_file, customer, company)
+    views.show_customer(file, explain_customer(settings, file), as_json=as_json)
 
 
 @app.command(group=work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -57,6 +58,9 @@ def show_landed(landed: Landed, *, untold: str | None, as_json: bool) -> None:
         return
     say(f"landed {place(landed.folder)}")
     say("the Prefect server was told" if untold is None else "load it with `valuemart refresh`")
+
+
+OTHER_TERMS = {"coverage": "measures that came or went", "policy": "another policy"}
 
 
 def show_status(
@@ -194,14 +198,14 @@ def show_policy(policy: Policy, file: Path, *, as_json: bool) -> None:
     pairs(about)
 
 
-def show_customer(file: CustomerFile, *, as_json: bool) -> None:
-    """Why a customer has its tier."""
+def show_customer(file: CustomerFile, why: Row, *, as_json: bool) -> None:
+    """Why a customer has its tier; `why` is a row of transforms.explain."""
     if as_json:
-        say_json(file)
+        say_json({**_fields(file), "explanation": why})
         return
     now, before = file.current, file.previous or {}
-    say(f"{now['customer_id']} {now['name'] or ''} ({now['company_code']})")
-    pairs(_standing(now, before))
+    say(f"{now['customer_id']} {now['name']} ({now['company_code']})")
+    pairs(_standing(now, before, why))
     measures = [
         {
             "measure": heading,
@@ -209,14 +213,24 @@ def show_customer(file: CustomerFile, *, as_json: bool) -> None:
             "now": now[value] if now[value] is not None else now[reason],
             "score": now[f"{name}_score"],
             "points": now[f"{name}_points"],
+            "change": why[f"{name}_delta"],
         }
         for name, (value, heading, reason) in MEASURES.items()
     ]
-    table(
-        measures,
-        {"measure": "measure", "before": "before", "now": "now", "score": "score", "points": "points"},
-        title="Measures",
-    )
+    measures += [
+        {
+            "measure": heading,
+            "before": None,
+            "now": None,
+            "score": None,
+            "points": None,
+            "change": why[f"{term}_delta"],
+        }
+        for term, heading in OTHER_TERMS.items()
+        if why[f"{term}_delta"]
+    ]
+    headings = ("measure", "before", "now", "score", "points", "change")
+    table(measures, {key: key for key in headings}, title="Measures, and what each changed in the score")
     if file.credit:
         keys = (
             "credit_grade",
@@ -236,30 +250,25 @@ def show_customer(file: CustomerFile, *, as_json: bool) -> None:
     )
 
 
-def _standing(now: Row, before: Row) -> dict[str, object]:
+def _standing(now: Row, before: Row, why: Row) -> dict[str, object]:
     """The tier and what holds it there, leaving out what does not apply."""
     watch = f"{now['watch_direction']} to {now['watch_tier']}: {now['watch_gap']}, by {text(now['watch_deadline'])}"
-    counters = {
-        "up": f"{now['periods_up']} periods towards {now['up_tier']}" if now["up_tier"] else None,
-        "down": f"{now['periods_down']} periods towards {now['down_tier']}" if now["down_tier"] else None,
-    }
+    policy = f"policy {now['policy_id']} {now['policy_version']}"
     lines = {
         "tier": f"{now['effective_tier']} since {text(now['tier_since'])}",
-        "rated": f"{now['closed_through']}, revision {now['revision']}, policy {now['policy_id']} {now['policy_version']}",
-        "score": f"{text(now['score'])} (before: {text(before.get('score'))}), from {text(now['score_coverage'])} of the weights",
+        "held by": why["held_by"],
+        "rated": f"through {now['closed_through']}, revision {now['revision']}, {policy}",
+        "score": f"{text(now['score'])} (before: {text(before.get('score'))})",
+        "changed by": why["drivers"],
         "not assessed": now["unassessed"],
         "segment": now["segment"],
         "raw tier": now["raw_tier"],
-        "gate": f"{now['gate']}, without it {now['ungated_tier']}" if now["gate"] else None,
-        "memory": ", ".join(value for value in counters.values() if value) or None,
-        "cap": f"{now['cap_tier']}: {now['cap_reason']} since {text(now['cap_since'])}"
-        if now["cap_tier"]
-        else None,
-        "override": (
-            f"{now['override_tier']} by {now['override_owner']}: {now['override_reason']}, until {now['override_valid_to']}"
-            if now["override_tier"]
-            else None
-        ),
-        "watch": watch if now["watch_tier"] else None,
+        "memory": why["memory"],
+        "expected": watch if now["watch_tier"] else None,
+        f"to reach {why['counterfactual_tier']}": why["counterfactual"],
     }
     return {name: value for name, value in lines.items() if value is not None}
+
+
+def _fields(value: CustomerFile) -> dict[str, object]:
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
