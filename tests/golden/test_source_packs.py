@@ -1,0 +1,128 @@
+"""Golden runs of the built-in sources: a small extract in the ERP's own shape in, every canonical row out, to the digit.
+
+A case is a folder with `extract/` (the files as the ERP writes them) and `expected/`: one CSV a canonical table with all
+its rows and every column that is not null throughout, `quarantine.csv` and `left_out.csv`. Landed and loaded like any batch.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from expectations.contract import load as load_contract
+from flows import load, pull
+from flows.settings import Settings
+from warehouse.source import BUILT_IN, read_source
+
+HERE = Path(__file__).parent
+CASES = sorted(folder.parent.relative_to(HERE).as_posix() for folder in HERE.glob("**/extract"))
+EXTRACTED_AT = datetime(2026, 2, 1, 6, tzinfo=UTC)
+COMPANY = "1000"
+
+Rows = list[dict[str, str]]
+
+
+def pack_of(case: str) -> str:
+    return case.split("/", maxsplit=1)[0]
+
+
+def tables_of(case: str) -> list[str]:
+    return list(read_source(BUILT_IN / pack_of(case)).profile.tables)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], duckdb.DuckDBPyConnection]:
+    """Loads a case once and opens its warehouse; Great Expectations is set up once for all of them."""
+    from expectations.gate import Gate
+
+    gate = Gate()
+    warehouses: dict[str, Path] = {}
+
+    def of(case: str) -> duckdb.DuckDBPyConnection:
+        if case not in warehouses:
+            settings = Settings(home=tmp_path_factory.mktemp("home"))
+            files = [str(path) for path in sorted((HERE / case / "extract").iterdir())]
+            pull.land(settings, files, source=pack_of(case), company=COMPANY, extracted_at=EXTRACTED_AT)
+            (outcome,) = load.load_inbox(
+                settings, gate, recorded_at=EXTRACTED_AT.replace(tzinfo=None)
+            ).outcomes
+            assert outcome.status == "loaded", outcome.faults
+            warehouses[case] = settings.warehouse_file
+        return duckdb.connect(str(warehouses[case]), read_only=True)
+
+    return of
+
+
+def expected(case: str, name: str) -> Rows:
+    path = HERE / case / "expected" / f"{name}.csv"
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def found(warehouse: duckdb.DuckDBPyConnection, query: str) -> Rows:
+    """The rows as text, a null as an empty string."""
+    relation = warehouse.sql(query)
+    names = relation.columns
+    texts = relation.select(*[duckdb.SQLExpression(f"""coalesce("{name}"::VARCHAR, '')""") for name in names])
+    return [dict(zip(names, row, strict=True)) for row in texts.fetchall()]
+
+
+def without_empty_columns(rows: Rows) -> Rows:
+    filled = [name for name in (rows[0] if rows else ()) if any(row[name] for row in rows)]
+    return [{name: row[name] for name in filled} for row in rows]
+
+
+@pytest.mark.parametrize(("case", "table"), [(case, table) for case in CASES for table in tables_of(case)])
+def test_an_extract_becomes_exactly_these_rows(
+    case: str, table: str, loaded: Callable[[str], duckdb.DuckDBPyConnection]
+) -> None:
+    contract = load_contract(table)
+    columns = ", ".join(
+        [*contract.column_names, "source_changed_at", "nullif(is_deleted, false) AS is_deleted"]
+    )
+    with loaded(case) as warehouse:
+        rows = found(warehouse, f"SELECT {columns} FROM erp.{table} ORDER BY {', '.join(contract.key)}")
+    assert without_empty_columns(rows) == expected(case, table)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_cannot_be_used_is_quarantined_with_its_reason(
+    case: str, loaded: Callable[[str], duckdb.DuckDBPyConnection]
+) -> None:
+    with loaded(case) as warehouse:
+        rows = found(
+            warehouse,
+            "SELECT table_name, file, row_number, rule, column_name, raw_value FROM quarantine.reason ORDER BY ALL",
+        )
+    assert rows == expected(case, "quarantine")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_left_out_is_counted_under_its_name(
+    case: str, loaded: Callable[[str], duckdb.DuckDBPyConnection]
+) -> None:
+    with loaded(case) as warehouse:
+        rows = found(
+            warehouse,
+            "SELECT table_name, excluded_by FROM ops.batch_table WHERE excluded_by IS NOT NULL ORDER BY ALL",
+        )
+    assert rows == expected(case, "left_out")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_record_of_an_extract_is_accounted_for(
+    case: str, loaded: Callable[[str], duckdb.DuckDBPyConnection]
+) -> None:
+    with loaded(case) as warehouse:
+        rows = warehouse.sql(
+            "SELECT table_name, rows_in, accepted + quarantined + excluded + refused FROM ops.batch_table"
+        ).fetchall()
+    assert rows
+    assert [(name, rows_in) for name, rows_in, _ in rows] == [(name, total) for name, _, total in rows]
