@@ -125,7 +125,8 @@ def lateness(items: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
 
     Counted are items of more than 0 settled in the 12 months to `as_of`, and open overdue ones up to `as_of`.
     `days_late_12m` takes early as 0, `days_beyond_terms_12m` as negative; `days_late_trend` = days late of the last 3
-    months (open ones among them) less those of the 9 before. Null where no such item is.
+    months (open ones among them) less those of the 9 before. Null where no such item is. `counted_amount` is what was
+    looked at, `late_amount` what of it was late.
     """
     settled, due = pl.col("settled_on"), pl.col("due_date")
     is_recent = settled.is_null() | (settled > months_before(as_of, RECENT_MONTHS))
@@ -135,6 +136,7 @@ def lateness(items: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
         | (settled.is_null() & (pl.col("open_amount") > 0) & (pl.col("days_past_due") > 0)),
     ).select(
         *CUSTOMER,
+        "amount",
         weight=units("amount"),
         days=(settled.fill_null(as_of) - due).dt.total_days().cast(pl.Int128),
         is_recent=is_recent,
@@ -143,6 +145,8 @@ def lateness(items: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
     return (
         counted.group_by(CUSTOMER)
         .agg(
+            counted_amount=pl.col("amount").sum(),
+            late_amount=pl.col("amount").filter(pl.col("days") > 0).sum(),
             weight=weight.sum(),
             late=(weight * late).sum(),
             beyond=(weight * pl.col("days")).sum(),
@@ -161,6 +165,8 @@ def lateness(items: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
             *CUSTOMER,
             "days_late_12m",
             "days_beyond_terms_12m",
+            "late_amount",
+            "counted_amount",
             days_late_trend=pl.col("recent") - pl.col("before"),
         )
     )

@@ -28,28 +28,17 @@ def credit_grade(rule: CreditRule) -> pl.Expr:
     return _letter(_worst(rule, _FIGURES))
 
 
-def is_material(amount: pl.Expr, rule: CreditRule) -> pl.Expr:
-    """Tell whether an overdue amount counts: it reaches the absolute bar and the bar relative to all items of more than 0."""
-    owed = pl.sum_horizontal(
-        "not_yet_due", "overdue_1_30", "overdue_31_60", "overdue_61_90", "overdue_over_90"
-    )
-    return (
-        (amount >= pl.lit(rule.material_amount))
-        & (amount >= owed * pl.lit(rule.material_share))
-        & (amount > 0)
-    )
-
-
 def is_severe(rule: CreditRule) -> pl.Expr:
     """Tell whether a material amount is further past due than the policy's `severe_days`."""
-    return is_material(pl.col("severe"), rule)
+    return _is_material(pl.col("severe"), _owed(), rule)
 
 
 def credit_action(rule: CreditRule) -> tuple[pl.Expr, pl.Expr]:
     """Give `credit_action` and `action_reason`; a null reason goes with `open`.
 
     The hardest of three holds: severe arrears, exposure above the limit (a limit of 0 allows nothing), and the grade.
-    A grade that rests on an immaterial overdue amount asks for no more than `watch`, so that cents do not block.
+    A grade that rests on immaterial amounts asks for no more than `watch`, so that cents do not block: what is overdue now
+    speaks only where it is material, and the habit of the year only where what was paid late is.
     """
     by_severity = _when(is_severe(rule), rule.severe_action)
     by_limit = _when(_is_over_limit(), rule.over_limit_action)
@@ -84,6 +73,16 @@ def _letter(passed: pl.Expr) -> pl.Expr:
     return passed.replace_strict(dict(enumerate(GRADES)), return_dtype=pl.String)
 
 
+def _is_material(amount: pl.Expr, whole: pl.Expr, rule: CreditRule) -> pl.Expr:
+    """Tell whether an amount counts: it reaches the absolute bar, and the bar relative to what it is part of."""
+    reaches_both = (amount >= pl.lit(rule.material_amount)) & (amount >= whole * pl.lit(rule.material_share))
+    return (reaches_both & (amount > 0)).fill_null(value=False)
+
+
+def _owed() -> pl.Expr:
+    return pl.col("not_yet_due") + _overdue()
+
+
 def _overdue() -> pl.Expr:
     return pl.sum_horizontal("overdue_1_30", "overdue_31_60", "overdue_61_90", "overdue_over_90")
 
@@ -96,12 +95,13 @@ def _hardness_by_grade(rule: CreditRule) -> pl.Expr:
     def hardness(passed: pl.Expr) -> pl.Expr:
         return passed.replace_strict(action_of, return_dtype=pl.Int8).fill_null(_OPEN)
 
-    by_habit = hardness(_worst(rule, ("days_late_12m",)))
     by_all = hardness(_worst(rule, _FIGURES))
-    return (
-        pl.when(is_material(_overdue(), rule))
-        .then(by_all)
-        .otherwise(pl.max_horizontal(by_habit, by_all.clip(upper_bound=_WATCH)))
+    now_counts = _is_material(_overdue(), _owed(), rule)
+    habit_counts = _is_material(pl.col("late_amount"), pl.col("counted_amount"), rule)
+    return pl.max_horizontal(
+        by_all.clip(upper_bound=_WATCH),
+        pl.when(now_counts).then(hardness(_worst(rule, _NOW_OVERDUE))),
+        pl.when(habit_counts).then(hardness(_worst(rule, ("days_late_12m",)))),
     )
 
 

@@ -32,6 +32,7 @@ RATED: Final = columns_of(
 )
 """The columns of a rating: those of the history but for what writing it adds."""
 
+_CAPS: Final = columns_of(CUSTOMER_VALUE_HISTORY, (*KEY, *CAP_COLUMNS))
 _STATE: Final = columns_of(CUSTOMER_VALUE_HISTORY, (*KEY, *STATE_COLUMNS, *CAP_COLUMNS))
 
 
@@ -44,14 +45,21 @@ class RatedPeriod:
 
 
 def rate_period(
-    facts: Facts, policy: Policy, *, closed_through: date, as_of: date, previous: pl.LazyFrame | None
+    facts: Facts,
+    policy: Policy,
+    *,
+    closed_through: date,
+    as_of: date,
+    previous: pl.LazyFrame | None,
+    stored: pl.LazyFrame | None = None,
 ) -> RatedPeriod:
     """Rate the month that ends with `closed_through`. A pure function of its arguments, in whatever order rows come.
 
     `previous`: the latest revision of each customer in the predecessor period (history columns), the state from which
     memory and caps step; None where nothing was rated before (the baseline). Measures, scores, raw tier and memory
     look back from `closed_through`; credit, caps and overrides from `as_of` (not before it). The same month rated again
-    with the same `previous` advances nothing. Raises ValueError where the days do not fit together.
+    with the same `previous` advances nothing; `stored`, its own latest revisions, only tell of caps that began within it.
+    Raises ValueError where the days do not fit together.
     Source: DOMAIN §1 and §4, DECISIONS 2 and 3.
     """
     if as_of < closed_through:
@@ -62,7 +70,8 @@ def rate_period(
     credit = None if facts.receivables is None else credit_watch(facts, policy, as_of)
     scored = score_customers(measure_customers(facts, policy, closed_through), policy)
     tiered = raw_tiers(segment_customers(scored, policy), policy)
-    remembered = remember(_after(tiered, previous, period), policy.memory, period)
+    after = _with_caps_of_the_period(_after(tiered, previous, period), stored, period)
+    remembered = remember(after, policy.memory, period)
     capped = cap(remembered, policy, as_of, credit=credit, confirmed_conduct=None)
     effective = override(capped, facts.tier_overrides, as_of).with_columns(effective_tier(policy.gates))
     watched = watch(effective, policy, period)
@@ -76,6 +85,32 @@ def rate_period(
         rank("effective_tier").alias("effective_rank"),
     )
     return RatedPeriod(values=ending_at(values, RATED).sort(KEY), credit=credit)
+
+
+def _with_caps_of_the_period(after: pl.LazyFrame, stored: pl.LazyFrame | None, period: date) -> pl.LazyFrame:
+    """Let a cap that an earlier run of this same period saw begin stand before the predecessor's.
+
+    Such a cap has no clean period yet; one carried over from the predecessor has counted this one already. Adds
+    `capped_in_period`.
+    """
+    now = (
+        pl.LazyFrame(schema=_CAPS)
+        if stored is None
+        else needing(stored.filter(pl.col("period") == period), _CAPS)
+    )
+    began = now.filter(pl.col("cap_clean_periods") == 0).rename({name: f"{name}_now" for name in CAP_COLUMNS})
+    return (
+        after.join(began, on=KEY, how="left", validate="1:1")
+        .with_columns(capped_in_period=pl.col("cap_tier_now").is_not_null())
+        .with_columns(
+            pl.when("capped_in_period")
+            .then(f"{name}_now")
+            .otherwise(f"{name}{BEFORE}")
+            .alias(f"{name}{BEFORE}")
+            for name in CAP_COLUMNS
+        )
+        .drop(f"{name}_now" for name in CAP_COLUMNS)
+    )
 
 
 def _after(tiered: pl.LazyFrame, previous: pl.LazyFrame | None, period: date) -> pl.LazyFrame:

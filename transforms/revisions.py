@@ -47,8 +47,7 @@ def revise(
 
     `stored`: the latest revisions of the same period (None: never rated); `previous`: those of the predecessor (None:
     none). Two rows differ if any column but as_of, revision, recorded_at and cause does; nulls are equal to each other.
-    A cap first seen in this period keeps the day on which a stored revision saw it. `is_closed`: a later period has been
-    rated already. `corrected`: customers (key) of whom this run corrected an earlier period.
+    `is_closed`: a later period has been rated already. `corrected`: customers (key) of whom this run corrected an earlier period.
     `cause`: baseline (nothing was rated before), correction (a closed period, or one that follows from it),
     policy_change (another policy than in the row compared with), override (another override), else data. Compared with
     is the stored row of the period, else that of the predecessor. Source: DOMAIN §4, DECISIONS 4.
@@ -59,7 +58,6 @@ def revise(
         rated.join(of_period.rename(_then("stored")), on=KEY, how="left", validate="1:1")
         .join(before.rename(_then("previous")), on=KEY, how="left", validate="1:1")
         .join(_flagged(corrected), on=KEY, how="left", validate="1:1")
-        .with_columns(cap_since=_cap_since())
         .filter(pl.col(f"revision{_THEN}_stored").is_null() | _differs())
         .with_columns(
             revision=(pl.col(f"revision{_THEN}_stored").fill_null(0) + 1).cast(pl.Int32),
@@ -142,13 +140,6 @@ def _then(which: str) -> dict[str, str]:
 def _flagged(corrected: pl.LazyFrame | None) -> pl.LazyFrame:
     keys = pl.LazyFrame(schema=dict.fromkeys(KEY, pl.String())) if corrected is None else corrected
     return keys.select(KEY).unique().with_columns(is_corrected=pl.lit(value=True))
-
-
-def _cap_since() -> pl.Expr:
-    """Keep the day a revision of this period first saw the cap; a later run in the period sees no new one."""
-    seen = pl.col(f"cap_since{_THEN}_stored")
-    is_new = (pl.col("cap_since") == pl.col("as_of")) & (seen < pl.col("as_of"))
-    return pl.when(is_new).then(seen).otherwise("cap_since")
 
 
 def _differs() -> pl.Expr:

@@ -32,11 +32,13 @@ def cap(
     """Add the cap at `as_of`. Grain: as given, customer × period.
 
     `credit` is the credit watch; `confirmed_conduct` lists the customers (company_code, customer_id) whose misconduct is
-    confirmed; None means that it cannot be judged. Needs the predecessor period's cap in columns that end in `_before`.
+    confirmed; None means that it cannot be judged. Needs the cap before in columns that end in `_before` (the predecessor
+    period's, or that of an earlier run of this period, told by `capped_in_period`).
     A cause caps at once, at the lowest tier any cause since the cap began allows; the way back needs the policy's
     `clean_periods` rating periods in a row without cause, counted from the predecessor period, so that a second run in a
     period counts nothing twice. Where the cause of a cap cannot be judged any more, the cap stays and nothing counts.
-    `cap_since` is the `as_of` of the rating that first saw it. Never touches the memory. Source: DOMAIN §4, DECISIONS 2.
+    `cap_since` is the `as_of` of the rating that first saw it. A cap that began within the period stays in it even if its
+    cause is gone by the next run: the period is not clean. Never touches the memory. Source: DOMAIN §4, DECISIONS 2.
     """
     stopped = _flag(credit, pl.col("credit_action") == "stop")
     confirmed = _flag(confirmed_conduct, pl.lit(value=True))
@@ -148,7 +150,7 @@ def _next_cap(policy: Policy, as_of: date, *, is_blind: pl.Expr) -> pl.Expr:
     return (
         pl.when(pl.col(CREDIT_STOP) | pl.col(CONFIRMED_CONDUCT))
         .then(fired)
-        .when(was_capped & is_blind)
+        .when(was_capped & (is_blind | pl.col("capped_in_period")))
         .then(held)
         .when(was_capped & (clean_periods < policy.memory.clean_periods))
         .then(cleaner)
