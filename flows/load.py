@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +11,7 @@ import duckdb
 
 from expectations.gate import Gate
 from flows import pull
+from flows.progress import say
 from flows.settings import Settings
 from warehouse import ledger, merge, quarantine, staging
 from warehouse.batch import Batch, read_manifest
@@ -19,8 +20,6 @@ from warehouse.faults import BatchRefusedError, Fault, SourceError
 from warehouse.ledger import BatchOutcome, KnownBatch
 from warehouse.migrate import migrate
 from warehouse.source import Source, get_source
-
-Progress = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -40,7 +39,7 @@ def open_warehouse(settings: Settings, recorded_at: datetime) -> Iterator[duckdb
         yield connection
 
 
-def load_inbox(settings: Settings, gate: Gate, *, recorded_at: datetime, progress: Progress) -> LoadReport:
+def load_inbox(settings: Settings, gate: Gate, *, recorded_at: datetime) -> LoadReport:
     """Load every complete batch of the inbox that the ledger does not know yet.
 
     A batch that is refused leaves the others alone; SourceError of a batch's mapping refuses that batch.
@@ -54,7 +53,7 @@ def load_inbox(settings: Settings, gate: Gate, *, recorded_at: datetime, progres
         read = [_read(landed, settings) for landed in todo]
         read.sort(key=lambda each: each.order)
         for number, arrival in enumerate(read, start=1):
-            progress(f"loading {'/'.join(arrival.landed.identity)} ({number} of {len(read)})")
+            say(f"loading {'/'.join(arrival.landed.identity)} ({number} of {len(read)})")
             before = known.get(arrival.landed.identity)
             outcome = _load(connection, settings, gate, arrival, before, recorded_at)
             report.outcomes.append(outcome)

@@ -28,21 +28,29 @@ def months_between(first: date, last: date) -> Iterator[date]:
 
 
 def periods_to_rate(
-    rated: Collection[date], target: date, *, earliest_change: date | None, is_latest: bool
+    rated: Collection[date], target: date, *, earliest_change: date | None, looks_back: bool
 ) -> list[date]:
     """The periods to rate for a run whose current period is `target`, in order; all by their first day.
 
     `rated` are the periods rated before; `earliest_change` the first day that changed facts reach back to. The target
     is always rated, and so are the periods missing between the last one and it, and the rated ones that a change reaches
-    back to, with all that follow, since each starts from its predecessor. A run that looks back (`is_latest` false: its
-    `as_of` lies before the last rating's) rates its target only: it must not see what the later ones know.
+    back to, with all that follow up to the target, since each starts from its predecessor. Periods behind the target
+    must not be judged by what is known at its end, and wait for a run of their own. A run that looks back (its `as_of`
+    lies before the last rating's) rates its target only: it knows less than the earlier ones were rated with.
     Source: DECISIONS 4.
     """
-    if not rated or not is_latest:
+    if not rated or looks_back:
         return [target]
     wanted = {target, *(month for month in months_between(max(rated), target) if month not in rated)}
-    wanted |= {month for month in months_between(min(rated), target) if month not in rated}
     if earliest_change is not None:
-        wanted |= {period for period in rated if period >= first_of_month(earliest_change)}
-    first = min(wanted)
-    return sorted(wanted | {period for period in rated if first <= period <= target})
+        since = min(first_of_month(earliest_change), min(wanted))
+        wanted |= {period for period in rated if since <= period <= target}
+    return sorted(wanted)
+
+
+def left_behind(rated: Collection[date], target: date, *, earliest_change: date | None, looks_back: bool) -> date | None:
+    """The first day from which rated periods still have to be rated again, by a later run; None where there is none."""
+    later = [period for period in rated if period > target]
+    if looks_back:
+        later += [target] if earliest_change is None else [target, first_of_month(earliest_change)]
+    return min(later, default=None)

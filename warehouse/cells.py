@@ -7,7 +7,7 @@ again. Too many cells cost time, too few would be wrong: where in doubt a cell i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import duckdb
@@ -145,6 +145,11 @@ def touched_cells(connection: duckdb.DuckDBPyConnection, *, rated_as_of: date | 
     return int(str(scalar(connection, "SELECT count(*) FROM cell")))
 
 
+def wanted(connection: duckdb.DuckDBPyConnection) -> pl.LazyFrame:
+    """The gathered cells: company_code, customer_id, month."""
+    return pl.DataFrame(connection.sql("SELECT company_code, customer_id, month FROM cell")).lazy()
+
+
 def lines_of_cells(connection: duckdb.DuckDBPyConnection, columns: Sequence[str], as_of: date) -> pl.LazyFrame:
     """The known, live lines that can count in the touched cells, with the date of the document each refers to.
 
@@ -195,15 +200,19 @@ def replace_cells(
         connection.unregister("new_days")
 
 
-def earliest_change(connection: duckdb.DuckDBPyConnection) -> date | None:
-    """The earliest day that a change since the last rating reaches back to; None where nothing dated changed."""
+def earliest_change(connection: duckdb.DuckDBPyConnection, company: str) -> date | None:
+    """The earliest day that a company's changes since the last rating reach back to; None where nothing dated changed."""
     day = scalar(
         connection,
-        "SELECT least((SELECT min(month) FROM cell), (SELECT min(earliest) FROM ops.dirty_table))",
+        """SELECT least((SELECT min(month) FROM cell WHERE company_code = $company),
+                        (SELECT min(earliest) FROM ops.dirty_table WHERE company_code = $company))""",
+        {"company": company},
     )
     return day if isinstance(day, date) else None
 
 
-def clear_dirty(connection: duckdb.DuckDBPyConnection) -> None:
-    """The rating has seen every change noted so far; inside its transaction."""
+def clear_dirty(connection: duckdb.DuckDBPyConnection, left_behind: Mapping[str, date]) -> None:
+    """The rating has seen every change noted so far, but for what it leaves to a later run: company to first day."""
     connection.execute("DELETE FROM ops.dirty_cell; DELETE FROM ops.dirty_table")
+    for company, day in sorted(left_behind.items()):
+        connection.execute("INSERT INTO ops.dirty_table VALUES (?, 'customer_value_history', ?)", [company, day])

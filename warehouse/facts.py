@@ -12,10 +12,6 @@ from expectations.contract import frame_columns
 from expectations.contract import load as load_contract
 from warehouse.connection import quoted, scalar
 
-# Not deleted and known: the same for every extract.
-_VISIBLE = "company_code = $company AND NOT is_deleted"
-
-
 def companies(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """The legal entities that have invoice lines or customers, in order."""
     rows = connection.execute(
@@ -35,9 +31,16 @@ def read_extract(
     if not scalar(connection, f"SELECT count(*) FROM (SELECT 1 FROM {name} WHERE company_code = ? LIMIT 1)", [company]):
         return None
     columns = ", ".join(quoted(column.name) for column in frame_columns(load_contract(table)))
-    known = "" if table == "customers" else " AND known_on <= $as_of"
-    parameters = {"company": company} | ({} if table == "customers" else {"as_of": as_of})
-    return _frame(connection, f"SELECT {columns} FROM {name} WHERE {_VISIBLE}{known}", parameters)
+    sql = f"SELECT {columns} FROM {name} WHERE company_code = $company AND NOT is_deleted"
+    if table == "customers":
+        return _frame(connection, sql, {"company": company})
+    return _frame(connection, f"{sql} AND known_on <= $as_of", {"company": company, "as_of": as_of})
+
+
+def read_products(connection: duckdb.DuckDBPyConnection) -> pl.LazyFrame:
+    """The products of all companies, for the cells, which are computed for all companies at once."""
+    columns = ", ".join(quoted(column.name) for column in frame_columns(load_contract("products")))
+    return _frame(connection, f"SELECT {columns} FROM erp.products WHERE NOT is_deleted", {})
 
 
 def read_cells(connection: duckdb.DuckDBPyConnection, table: str, company: str) -> pl.LazyFrame:
@@ -46,12 +49,6 @@ def read_cells(connection: duckdb.DuckDBPyConnection, table: str, company: str) 
     return _frame(
         connection, f"SELECT {columns} FROM rated.{quoted(table)} WHERE company_code = $company", {"company": company}
     )
-
-
-def first_sale(connection: duckdb.DuckDBPyConnection, company: str) -> date | None:
-    """The first month with a cell; None before any."""
-    day = scalar(connection, "SELECT min(month) FROM rated.customer_month WHERE company_code = ?", [company])
-    return day if isinstance(day, date) else None
 
 
 def _frame(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object]) -> pl.LazyFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -186,13 +186,12 @@ def write_batch(
     advance_state(connection, recorded_at)
 
 
-def policy_texts(connection: duckdb.DuckDBPyConnection, hashes: Sequence[str]) -> dict[str, str]:
-    """The text of the policies with those hashes."""
-    return dict(
-        connection.execute(
-            "SELECT policy_hash, content FROM ops.policy WHERE list_contains(?, policy_hash)", [list(hashes)]
-        ).fetchall()
-    )
+def policy_text(connection: duckdb.DuckDBPyConnection, policy_hash: str) -> str:
+    """The text of a policy that a rating was made under; KeyError where no rating was."""
+    rows = connection.execute("SELECT content FROM ops.policy WHERE policy_hash = ?", [policy_hash]).fetchall()
+    if not rows:
+        raise KeyError(policy_hash)
+    return str(rows[0][0])
 
 
 def remember_policy(

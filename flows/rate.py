@@ -1,0 +1,278 @@
+"""From canonical rows to ratings: the wiring of a rating run. What a number means is said in the transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from flows import events
+from flows.load import open_warehouse
+from flows.progress import say
+from flows.settings import Settings
+from transforms import plan, revisions
+from transforms.calibrate import calibrate
+from transforms.customer_month import LINES, customer_months, order_days
+from transforms.facts import Facts
+from transforms.measures import measure_customers
+from transforms.policy import Policy, PolicyError, parse_policy
+from transforms.rating import rate_period
+from transforms.schemas import CUSTOMERS
+from warehouse import cells, history, ledger, outbox
+from warehouse import facts as stored_facts
+from warehouse.connection import transaction
+from warehouse.durable import write_text
+from warehouse.ledger import Generation
+
+SHIPPED_POLICIES = Path(plan.__file__).with_name("policies")
+EXTRACTS = [each.name for each in fields(Facts) if each.name not in {"customer_month", "order_day"}]
+
+
+@dataclass(slots=True)
+class RatingReport:
+    """What a rating run found and wrote."""
+
+    as_of: date
+    policy: Policy
+    calibrated: Path | None = None
+    cells: int = 0
+    periods: list[date] = field(default_factory=list)
+    rated_customers: int = 0
+    new_rows: int = 0
+    events: int = 0
+    moves: list[dict[str, object]] = field(default_factory=list)
+
+
+def read_policy(path: Path) -> Policy:
+    """The policy of a file; PolicyError names file and key."""
+    try:
+        return parse_policy(path.read_text(encoding="utf-8"))
+    except PolicyError as error:
+        raise PolicyError([f"{path}: {line}" for line in str(error).splitlines()]) from error
+
+
+def default_policy() -> str:
+    """The shipped policy's text."""
+    return (SHIPPED_POLICIES / "default.toml").read_text(encoding="utf-8")
+
+
+def bring_up(settings: Settings, as_of: date, *, recorded_at: datetime) -> RatingReport | None:
+    """Rate what changed since the last rating, and every period that is missing; None where all is current.
+
+    Ratings, moves, the credit watch and the outbox are committed together. Without a configured policy, the first
+    rating calibrates one from the data up to its own period into the home; from then on that file rules.
+    """
+    policy = read_policy(settings.policy_file) if settings.policy_file.exists() else None
+    with open_warehouse(settings, recorded_at) as connection:
+        loaded = ledger.generation(connection, "load").generation
+        before = ledger.generation(connection, "rating")
+        if policy and before == Generation(loaded, as_of, policy.content_hash):
+            return None
+        with transaction(connection):
+            run = _Run(connection, settings, as_of, before.as_of, recorded_at)
+            report = run.rate(policy)
+            cells.clear_dirty(connection, run.left_behind)
+            reached = Generation(loaded, as_of, report.policy.content_hash)
+            ledger.set_generation(connection, "rating", reached, recorded_at)
+            ledger.advance_state(connection, recorded_at)
+    return report
+
+
+class _Run:
+    """One rating run inside one transaction."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        settings: Settings,
+        as_of: date,
+        rated_as_of: date | None,
+        recorded_at: datetime,
+    ) -> None:
+        self.connection = connection
+        self.settings = settings
+        self.as_of = as_of
+        self.rated_as_of = rated_as_of
+        self.recorded_at = recorded_at
+        self.target = plan.first_of_month(plan.closed_through(as_of))
+        self.looks_back = rated_as_of is not None and as_of < rated_as_of
+        self.left_behind: dict[str, date] = {}
+
+    def rate(self, policy: Policy | None) -> RatingReport:
+        """Compute the touched cells, then rate each company's periods in order."""
+        touched = self._bring_cells_up()
+        companies = {company: self._facts(company) for company in stored_facts.companies(self.connection)}
+        calibrated = None
+        if policy is None:
+            policy = self._calibrate(companies)
+            calibrated = self.settings.policy_file
+        ledger.remember_policy(
+            self.connection,
+            policy_hash=policy.content_hash,
+            policy_id=policy.id,
+            version=policy.version,
+            content=self.settings.policy_file.read_text(encoding="utf-8"),
+            recorded_at=self.recorded_at,
+        )
+        report = RatingReport(self.as_of, policy, calibrated, touched)
+        for company, facts in companies.items():
+            _Company(self, company, facts, report).rate()
+        return report
+
+    def _bring_cells_up(self) -> int:
+        touched = cells.touched_cells(self.connection, rated_as_of=self.rated_as_of, as_of=self.as_of)
+        if touched:
+            say(f"summing {touched:,} customer-months")
+            columns = [name for name in LINES.names() if name not in {"known_on", "referenced_on"}]
+            lines = cells.lines_of_cells(self.connection, columns, self.as_of)
+            products = stored_facts.read_products(self.connection)
+            wanted = cells.wanted(self.connection)
+            months, days = pl.collect_all(
+                [customer_months(lines, products, wanted, self.as_of), order_days(lines, self.as_of)]
+            )
+            cells.replace_cells(self.connection, months, days)
+        return touched
+
+    def _facts(self, company: str) -> Facts:
+        extracts = {
+            table: stored_facts.read_extract(self.connection, table, company, self.as_of) for table in EXTRACTS
+        }
+        customers = extracts.pop("customers")
+        if customers is None:
+            customers = pl.LazyFrame(schema=CUSTOMERS)
+        return Facts(
+            customers=customers,
+            customer_month=stored_facts.read_cells(self.connection, "customer_month", company),
+            order_day=stored_facts.read_cells(self.connection, "order_day", company),
+            **extracts,
+        )
+
+    def _calibrate(self, companies: Mapping[str, Facts]) -> Policy:
+        """Fit the shipped policy to the data up to the period to be rated, and put it into the home for review."""
+        path, base = self.settings.policy_file, parse_policy(default_policy())
+        say(f"no policy is configured: calibrating one into {path}")
+        closed_through = plan.month_end(self.target)
+        measures = pl.concat(
+            pl.collect_all([measure_customers(facts, base, closed_through) for facts in companies.values()])
+        )
+        write_text(
+            path,
+            calibrate(
+                measures,
+                base,
+                effective_from=self.target,
+                reason=f"calibrated from the data up to {closed_through}, for a person to review",
+            ),
+        )
+        return read_policy(path)
+
+
+class _Company:
+    """The rating of one legal entity within a run."""
+
+    def __init__(self, run: _Run, company: str, facts: Facts, report: RatingReport) -> None:
+        self.run = run
+        self.connection = run.connection
+        self.company = company
+        self.facts = facts
+        self.report = report
+        self.rated = {each.period: each for each in history.rated_periods(run.connection, company)}
+        self.corrected: pl.DataFrame | None = None
+        self.corrections: pl.DataFrame | None = None
+
+    def rate(self) -> None:
+        """Rate the company's periods in order, write what is new, and put its events into the outbox."""
+        run = self.run
+        earliest = cells.earliest_change(self.connection, self.company)
+        periods = plan.periods_to_rate(
+            self.rated, run.target, earliest_change=earliest, looks_back=run.looks_back
+        )
+        behind = plan.left_behind(self.rated, run.target, earliest_change=earliest, looks_back=run.looks_back)
+        if behind:
+            run.left_behind[self.company] = behind
+        last = max(self.rated, default=None)
+        shown = self._rows(max((each for each in self.rated if each <= run.target), default=None))
+        for period in periods:
+            say(f"rating {self.company} for {period:%Y-%m}")
+            shown = self._rate_period(period, shown, is_closed=last is not None and period < last)
+
+    def _rows(self, period: date | None) -> pl.DataFrame | None:
+        if period is None or period not in self.rated:
+            return None
+        return history.latest_rows(self.connection, self.company, period)
+
+    def _rate_period(self, period: date, shown: pl.DataFrame | None, *, is_closed: bool) -> pl.DataFrame | None:
+        """Rate one period; what a customer's latest rating looks like to the world afterwards."""
+        policy = self._policy_of(period)
+        previous, stored = self._rows(plan.months_before(period, 1)), self._rows(period)
+        rated = rate_period(
+            self.facts,
+            policy,
+            closed_through=plan.month_end(period),
+            as_of=self._judged_on(period),
+            previous=_lazy(previous),
+            stored=_lazy(stored),
+        )
+        revised = revisions.revise(
+            rated.values,
+            stored=_lazy(stored),
+            previous=_lazy(previous),
+            is_closed=is_closed,
+            corrected=_lazy(self.corrected),
+        ).collect()
+        rows = revised.with_columns(pl.lit(self.run.recorded_at).alias("recorded_at"))
+        history.append(self.connection, "customer_value_history", rows)
+        self.report.periods.append(period)
+        self.report.new_rows += rows.height
+        if period == self.run.target and rated.credit is not None:
+            history.replace(self.connection, "credit_watch", self.company, rated.credit.collect())
+        self.rated.setdefault(period, history.RatedPeriod(period, self.run.as_of, policy.content_hash))
+        if is_closed:
+            self._correct(revised, stored)
+            return shown
+        self._announce(revised, shown, policy)
+        return history.latest_rows(self.connection, self.company, period)
+
+    def _policy_of(self, period: date) -> Policy:
+        """The policy in force for the current period and those never rated; the one it was rated under for any other."""
+        before = self.rated.get(period)
+        current = self.report.policy
+        if period == self.run.target or before is None or before.policy_hash == current.content_hash:
+            return current
+        return parse_policy(ledger.policy_text(self.connection, before.policy_hash))
+
+    def _judged_on(self, period: date) -> date:
+        """The day on which credit and caps of a period are judged: for a past one, the day it was last looked at."""
+        if period == self.run.target:
+            return self.run.as_of
+        before = self.rated.get(period)
+        return before.as_of if before else plan.month_end(period)
+
+    def _announce(self, revised: pl.DataFrame, shown: pl.DataFrame | None, policy: Policy) -> None:
+        """Write the moves of the current tier and put them into the outbox; a silent baseline moves nobody."""
+        moved = revisions.moves(revised.lazy(), _lazy(shown), policy).collect()
+        if not policy.events.baseline_events:
+            moved = moved.filter(pl.col("cause") != "baseline")
+        told = events.tier_events(
+            moved, revised, shown, policy, tenant=self.run.settings.tenant, recorded_at=self.run.recorded_at
+        )
+        history.append(self.connection, "tier_change", told.tier_changes)
+        self.report.events += len(outbox.append(self.connection, told.events))
+        self.report.moves.extend(moved.to_dicts())
+
+    def _correct(self, revised: pl.DataFrame, superseded: pl.DataFrame | None) -> None:
+        """Remember whose closed periods were corrected, for the correction events and the cause of what follows."""
+        if superseded is None or revised.is_empty():
+            return
+        corrected = revisions.corrections(revised.lazy(), superseded.lazy()).collect()
+        self.corrections = pl.concat([self.corrections, corrected]) if self.corrections is not None else corrected
+        changed = revised.select("company_code", "customer_id")
+        self.corrected = changed if self.corrected is None else pl.concat([self.corrected, changed]).unique()
+
+
+def _lazy(rows: pl.DataFrame | None) -> pl.LazyFrame | None:
+    return None if rows is None else rows.lazy()

@@ -1,0 +1,92 @@
+"""The stages of a refresh as plain functions: load, rate, publish, relay. Each brings its result up to what lies before it.
+
+A stage that finds nothing to do does nothing; one that was killed is made up for by the next run, whatever has landed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from expectations.contract import contracts
+from expectations.gate import Gate
+from flows import load, pull, rate, relay
+from flows.progress import say
+from flows.settings import Settings
+from flows.sinks.file import FileSink
+from warehouse import ledger, outbox, publish
+from warehouse.connection import open_database
+from warehouse.publish import Published
+
+REFUSED, ROW_FAULTS = 3, 4
+
+
+@dataclass(slots=True)
+class RefreshResult:
+    """What a run did, stage by stage; None where a stage had nothing to do."""
+
+    as_of: date
+    load: load.LoadReport = field(default_factory=load.LoadReport)
+    rating: rate.RatingReport | None = None
+    published: Published | None = None
+    relayed: relay.RelayReport | None = None
+
+    def exit_code(self, *, strict: bool) -> int:
+        """0, 3 where a batch was refused, 4 where rows were quarantined and the run is strict."""
+        if any(outcome.status == "refused" for outcome in self.load.outcomes):
+            return REFUSED
+        if strict and any(table.quarantined for outcome in self.load.outcomes for table in outcome.tables):
+            return ROW_FAULTS
+        return 0
+
+
+def now() -> datetime:
+    """When something is written down; never what it means."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def is_current(settings: Settings, as_of: date) -> bool:
+    """Whether every stage is up to date: nothing landed, same day, same policy, all published and sent.
+
+    Opens the warehouse for reading only.
+    """
+    if not settings.warehouse_file.exists() or not settings.policy_file.exists():
+        return False
+    with open_database(settings.warehouse_file, read_only=True) as connection:
+        known = ledger.known_batches(connection)
+        loaded, rated = (ledger.generation(connection, stage) for stage in ("load", "rating"))
+        state = ledger.generation(connection, "state")
+    wanted = ledger.Generation(loaded.generation, as_of, rate.read_policy(settings.policy_file).content_hash)
+    if rated != wanted or publish.published_generation(settings.home) != state.generation:
+        return False
+    if pull.new_batches(pull.scan_inbox(settings.inbox), known, settings.sources_path):
+        return False
+    return not any(
+        backlog.waiting for backlog in relay.backlogs(settings.relay_file, [FileSink.name]).values()
+    )
+
+
+def load_stage(settings: Settings, gate: Gate) -> load.LoadReport:
+    """Bring the canonical tables up to what has landed."""
+    return load.load_inbox(settings, gate, recorded_at=now())
+
+
+def rate_stage(settings: Settings, as_of: date) -> rate.RatingReport | None:
+    """Bring the ratings up to the canonical tables at `as_of`; None where they are."""
+    return rate.bring_up(settings, as_of, recorded_at=now())
+
+
+def publish_stage(settings: Settings) -> Published:
+    """Bring the published files up to the warehouse."""
+    say("publishing the mart")
+    with open_database(settings.warehouse_file) as connection:
+        state = ledger.generation(connection, "state").generation
+        return publish.publish(connection, settings.home, contracts(), state, now())
+
+
+def relay_stage(settings: Settings) -> relay.RelayReport:
+    """Hand new events to the relay's books, and offer the sinks what they have not got yet."""
+    say("sending events")
+    with open_database(settings.warehouse_file, read_only=True) as connection:
+        outbox.copy_to_relay(connection, settings.relay_file)
+    return relay.relay(settings.relay_file, [FileSink(settings.events_folder)])
