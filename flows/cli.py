@@ -94,7 +94,6 @@ def _fail(message: str) -> None:
 def _exit_code(error: Exception) -> int | None:
     """The exit code of an error that a person can mend; None for a fault of our own."""
     from expectations.contract import ContractError
-    from flows.explaining import PolicyChangedError
     from flows.pull import LandingError
     from flows.settings import SettingsError
     from transforms.policy_problems import PolicyError
@@ -112,7 +111,6 @@ def _exit_code(error: Exception) -> int | None:
         SourceError,
         ContractError,
         PolicyError,
-        PolicyChangedError,
         NothingPublishedError,
         UnknownCustomerError,
     )
@@ -265,7 +263,8 @@ def explain(
 
     settings = _settings()
     file = reading.customer_file(settings.mart_file, customer, company)
-    views.show_customer(file, explain_customer(settings, file), as_json=as_json)
+    ruling_policy = reading.policy_text(settings.ops_file, file.current["policy_hash"])
+    views.show_customer(file, explain_customer(file, ruling_policy), as_json=as_json)
 
 
 @app.command(group=work)

@@ -83,7 +83,7 @@ def show_status(
             "inbox": f"{len(inbox.ready):,} to load, {len(inbox.waiting):,} waiting for _SUCCESS",
             "rows": ", ".join(f"{books.row_counts[key]:,} {heading}" for key, heading in FATES.items()),
             "events": f"{books.events:,} written",
-            **{f"sink {sink}": _backlog(backlog) for sink, backlog in backlogs.items()},
+            **{f"sink {sink}": backlog_text(backlog) for sink, backlog in backlogs.items()},
         }
     )
     table(books.batches, BATCH_COLUMNS, title="Latest batches")
@@ -97,7 +97,8 @@ def show_status(
             )
 
 
-def _backlog(backlog: Backlog) -> str:
+def backlog_text(backlog: Backlog) -> str:
+    """What a sink has not got yet, in a few words."""
     if not backlog.waiting and not backlog.dead:
         return "has everything"
     oldest = f" since {text(backlog.oldest)}" if backlog.oldest else ""

@@ -286,6 +286,17 @@ def _company_of(connection: duckdb.DuckDBPyConnection, customer: str, company: s
     return str(companies[0])
 
 
+def policy_text(ops_file: Path, policy_hash: str) -> str:
+    """The policy a published rating was made by, as it was then; LookupError where the books do not have it."""
+    with _published(books=ops_file) as connection:
+        rows = connection.execute(
+            "SELECT content FROM books.ops.policy WHERE policy_hash = ?", [policy_hash]
+        ).fetchall()
+    if not rows:
+        raise LookupError(policy_hash)
+    return str(rows[0][0])
+
+
 def tiers(mart_file: Path) -> list[Row]:
     """Customers and their sales by company and effective tier, the highest first."""
     with _published(mart=mart_file) as connection:

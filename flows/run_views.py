@@ -1,0 +1,79 @@
+"""What a run did, shown to a person or as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from flows.render import Row, complain, pairs, place, say, say_json, table
+from flows.stages import RefreshResult
+from flows.views import FATES, backlog_text
+
+
+def show_refresh(result: RefreshResult, *, as_json: bool) -> None:
+    """What a run did; what a person should look into goes to standard error, a line each."""
+    for line in _attention(result):
+        complain(f"valuemart: {line}")
+    if as_json:
+        say_json(result)
+        return
+    loaded, rating = result.load, result.rating
+    fates = {
+        heading: sum(
+            getattr(each, fate) for outcome in loaded.outcomes for each in outcome.tables if not each.derived
+        )
+        for fate, heading in FATES.items()
+    }
+    statuses = Counter(outcome.status for outcome in loaded.outcomes)
+    lines: dict[str, object] = {
+        "as of": result.as_of,
+        "batches": ", ".join(f"{number:,} {status}" for status, number in statuses.items()) or "nothing new",
+        "rows": ", ".join(f"{number:,} {heading}" for heading, number in fates.items())
+        if statuses
+        else "none",
+    }
+    if rating:
+        periods = f"{min(rating.periods):%Y-%m} to {max(rating.periods):%Y-%m}" if rating.periods else "none"
+        policy = f"{rating.policy.id} {rating.policy.version}"
+        lines["rated"] = f"periods {periods}, {rating.new_rows:,} rows new or revised, policy {policy}"
+        lines["moves"] = f"{len(rating.moves):,}, {rating.events:,} events"
+    if result.published:
+        lines["mart"] = place(result.published.mart)
+    for sink in result.relayed.sinks if result.relayed else ():
+        lines[f"sink {sink.sink}"] = f"{sink.delivered:,} delivered, {backlog_text(sink.backlog)}"
+    pairs(lines)
+    if rating and rating.moves:
+        show_moves(rating.moves)
+    if not (statuses or rating or result.published):
+        say("everything was up to date")
+
+
+def _attention(result: RefreshResult) -> Iterator[str]:
+    for outcome in result.load.outcomes:
+        for fault in outcome.faults:
+            yield f"refused {outcome.batch.place}: {fault}"
+        for warning in outcome.warnings:
+            yield f"warning: {outcome.batch.place}: {warning}"
+        for each in outcome.tables:
+            if each.quarantined:
+                yield (
+                    f"warning: {outcome.batch.place}: {each.quarantined:,} rows of {each.name} are in quarantine; "
+                    "see `valuemart quarantine show`"
+                )
+    for waiting in result.load.waiting:
+        yield f"waiting: {waiting} has no _SUCCESS yet"
+    if result.rating and result.rating.calibrated:
+        yield (
+            f"no policy was configured: one was fitted to the data, {place(result.rating.calibrated)}; "
+            "read it, it rules from now on"
+        )
+
+
+def show_moves(moves: Sequence[Row], *, most: int = 20) -> None:
+    """Whose tier changed, and why; the largest moves first."""
+    ranked = sorted(moves, key=lambda move: -abs((move["to_rank"] or 0) - (move["from_rank"] or 0)))
+    table(
+        ranked[:most],
+        {"customer_id": "customer", "from_tier": "from", "to_tier": "to", "cause": "cause", "reasons": "why"},
+        title=f"Moves ({min(most, len(moves))} of {len(moves):,})",
+    )
