@@ -13,3 +13,12 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Put a text file in its place whole, or leave what was there; UTF-8."""
+    building = path.with_name(f"{path.name}.building")
+    building.write_text(text, encoding="utf-8")
+    sync(building)
+    building.replace(path)
+    sync(path.parent)

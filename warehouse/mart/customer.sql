@@ -1,0 +1,13 @@
+-- The master as it stands, and a stub for every customer that other tables speak of but no master was delivered for.
+WITH mentioned AS (
+    SELECT company_code, customer_id FROM rated.customer_month
+    UNION
+    SELECT company_code, customer_id FROM rated.customer_value_history
+    UNION
+    SELECT company_code, customer_id FROM rated.credit_watch
+)
+SELECT company_code, customer_id, coalesce(master.name, customer_id) AS name, master.group_id, master.territory_id,
+    master.industry_code, master.channel, master.credit_limit, master.credit_currency, master.payment_term_days,
+    master.created_on, master.status, master.company_code IS NULL AS master_missing
+FROM (SELECT * FROM erp.customers WHERE NOT is_deleted) AS master
+FULL JOIN mentioned USING (company_code, customer_id)
