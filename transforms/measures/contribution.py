@@ -153,7 +153,7 @@ def _carrying_cost(facts: Facts, window: Window, rule: ContributionRule) -> pl.L
             needing(facts.payment_allocations, _ALLOCATION)
             .join(items, on=["company_code", "item_id"], how="inner", validate="m:1")
             .with_columns(opened=pl.max_horizontal("opened", "allocated_on"))
-            .select(*KEY, (-_settled_in_company_currency() * _days("opened")).alias("amount_days"))
+            .select(*KEY, (_settled_in_company_currency() * _days("opened") * -1).alias("amount_days"))
         )
         open_days = pl.concat([open_days, settled])
     rate = units_of(rule.carrying_rate_yearly, RATIO_PLACES)
