@@ -43,8 +43,8 @@ def no_row_breaks_any(everywhere: Sequence[Rule], where_not_deleted: Sequence[Ru
 
 
 def _no_rows_where(predicate: str) -> gxe.Expectation:
-    # Braces would be taken for parameters of the query.
-    escaped = predicate.replace("{", "{{").replace("}", "}}")
+    # Braces would be taken for parameters of the query by Great Expectations, and colons by SQLAlchemy.
+    escaped = predicate.replace("{", "{{").replace("}", "}}").replace(":", "\\:")
     return gxe.UnexpectedRowsExpectation(
         unexpected_rows_query=f"SELECT _file, _row FROM {{batch}} WHERE {escaped}"
     )

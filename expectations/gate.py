@@ -102,23 +102,29 @@ class Gate:
                 if small and len(queries) < len(rules):
                     met = [rule.name for rule in rules if rule.name not in queries]
                     raise GateError(f"{table}: rows break {met} by predicate, and none does by expectation")
+                whole = f'SELECT _file, _row FROM "{schema}"."{table}" WHERE '
                 violations += [
-                    _violation(cursor, rule, queries[rule.name]) for rule in rules if rule.name in queries
+                    _violation(cursor, rule, queries[rule.name] or whole + rule.violated_where)
+                    for rule in rules
+                    if rule.name in queries
                 ]
         broken = tuple(violation for violation in violations if violation.rows)
         return Judgement(contract.name, passed=not broken, rows=rows, violations=broken)
 
     def _broken(
         self, connection: duckdb.DuckDBPyConnection, schema: str, table: str, suite: ExpectationSuite
-    ) -> dict[str, str]:
-        """The query of the offending rows of every expectation the table does not meet, by the expectation's rule."""
+    ) -> dict[str, str | None]:
+        """The expectations the table does not meet, by their rules, with the queries they give of the offending rows.
+
+        None where an expectation gives no such query, since it is itself a query of the offending rows.
+        """
         with self._whole_table(connection, schema, table) as whole:
             outcome = whole.get_batch().validate(suite, result_format=_RESULT_FORMAT)
         if len(outcome.results) != len(suite.expectations):
             raise GateError(
                 f"{table}: {len(outcome.results)} of {len(suite.expectations)} rules were evaluated"
             )
-        queries = {}
+        queries: dict[str, str | None] = {}
         for result in outcome.results:
             configuration = result.expectation_config
             if configuration is None or configuration.meta is None:
@@ -128,12 +134,8 @@ class Gate:
             if problem is not None:
                 raise GateError(f"{table}: the rule {rule} could not be evaluated: {problem}")
             if not result.success:
-                query = configuration.kwargs.get("unexpected_rows_query")
-                queries[rule] = (
-                    query.format(batch=f'"{schema}"."{table}"')
-                    if query is not None
-                    else result.result["unexpected_index_query"].rstrip("; \n")
-                )
+                query = result.result.get("unexpected_index_query")
+                queries[rule] = query.rstrip("; \n") if query is not None else None
         return queries
 
     @contextmanager
