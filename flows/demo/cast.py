@@ -31,7 +31,7 @@ SURGE_AGO = 14  # the diverter's, in months before the last one
 PROOF_AGO = 11  # the first goods are found three months later
 UNDERCUT_AGO = 10  # the dumper's first offer below the floor
 SLOW_AGO, SILENT_AGO = 22, 7  # the arrears customer pays late, then nothing any more
-FADE_AGO = 9  # the lapsing customer's last full month
+FADE_AGO, GONE_AGO = 14, 5  # the lapsing customer's last full month, and the first without an order
 NORTH, WEST = HOME_TERRITORIES.index("DE-NORD"), HOME_TERRITORIES.index("DE-WEST")
 
 Months = np.ndarray[Any, np.dtype[np.int64]]
@@ -62,7 +62,7 @@ def _growing(first: float, last: float) -> Callable[[Months], Floats]:
 def _diverting(ago: Months) -> Floats:
     """Buys in lumps, every fourth month or so, and 2.4 times as much once the goods wander."""
     buys = (ago % 4 == 1) | (ago % 12 == 2)
-    return buys * np.where(ago <= SURGE_AGO, 4.6, 1.9)
+    return buys * np.where(ago <= SURGE_AGO, 5.0, 2.1)
 
 
 def _undercut_neighbour(ago: Months) -> Floats:
@@ -70,8 +70,8 @@ def _undercut_neighbour(ago: Months) -> Floats:
 
 
 def _fading(ago: Months) -> Floats:
-    """Full until FADE_AGO, then less each month, and nothing in the last four."""
-    return np.where(ago >= FADE_AGO, 1.0, np.clip((ago - 3) / (FADE_AGO - 2), 0, 1))
+    """Full until FADE_AGO, then less each month, and nothing from GONE_AGO on."""
+    return np.clip((ago - GONE_AGO) / (FADE_AGO - GONE_AGO), 0, 1)
 
 
 def _from(months_ago: int) -> Callable[[Months], Floats]:
@@ -102,35 +102,42 @@ class Role:
     days_late: Callable[[Months], Floats] = field(default=lambda ago: np.full(len(ago), -3.0))
     wallet_share: float = 0.75
     influence: float = float("nan")
-    contacts_per_month: float = 0.6
+    contacts_per_month: float = 0.25
     more: dict[str, Any] = field(default_factory=dict)
 
 
-def _days_late(days: float) -> Callable[[Months], Floats]:
+def _late(days: float) -> Callable[[Months], Floats]:
     return lambda ago: np.full(len(ago), days)
 
 
+def _chronic(ago: Months) -> Floats:
+    return np.select([ago <= SILENT_AGO, ago <= SLOW_AGO], [NEVER, 48.0], 9.0)
+
+
+LATE = "late by a week or two, always, and never more: watched, but not stopped"
+GROWER = "cultivate, then core: small and loyal, and grown above the volume threshold"
+GROUP = f"one of two companies of one group: exposure rolls up under {GROUP_ID}"
+
 ROLES = (
     Role(
-        "strategic_partner",
-        "strategic: large, steady, loyal, and tells us what the market wants",
-        24,
-        1_250_000,
-        7,
-        _growing(0.9, 1.05),
+        name="strategic_partner",
+        expectation="strategic: large, steady, loyal, and tells us what the market wants",
+        shows_ago=24,
+        size=1_250_000,
+        orders_per_month=7,
+        level=_growing(0.9, 1.05),
         years_known=12,
         wallet_share=0.8,
         influence=85,
         contacts_per_month=1.2,
     ),
     Role(
-        "diverting_speculator",
-        "speculative by volume and loyalty; diversion confirmed by goods found elsewhere",
-        PROOF_AGO - 4,
-        330_000,
-        1.6,
-        _diverting,
-        regular=False,
+        name="diverting_speculator",
+        expectation="speculative by volume and loyalty; diversion confirmed by goods found elsewhere",
+        shows_ago=PROOF_AGO - 4,
+        size=330_000,
+        orders_per_month=1.6,
+        level=_diverting,
         lines_per_order=6,
         channel=DISTRIBUTION,
         years_known=0.2,
@@ -138,163 +145,129 @@ ROLES = (
         more={"territory": NORTH},
     ),
     Role(
-        "undercut_neighbour",
-        "core, then sinking: the diverted goods turn up in its territory",
-        SURGE_AGO - 4,
-        330_000,
-        6,
-        _undercut_neighbour,
+        name="undercut_neighbour",
+        expectation="core, and shrinking: the diverted goods turn up in its territory",
+        shows_ago=SURGE_AGO - 4,
+        size=330_000,
+        orders_per_month=6,
+        level=_undercut_neighbour,
         channel=DISTRIBUTION,
         more={"territory": WEST},
     ),
     Role(
-        "dumper",
-        "dumping confirmed: resale prices below the floor, three times and more",
-        UNDERCUT_AGO - 3,
-        320_000,
-        6,
+        name="dumper",
+        expectation="dumping confirmed: resale prices below the floor, three times and more",
+        shows_ago=UNDERCUT_AGO - 3,
+        size=320_000,
+        orders_per_month=6,
         channel=DISTRIBUTION,
         years_known=5,
     ),
     Role(
-        "arrears",
-        "credit stop: chronically late, then more than 90 days past due on a material amount",
-        2,
-        140_000,
-        4,
-        _arrears,
-        days_late=lambda ago: np.select([ago <= SILENT_AGO, ago <= SLOW_AGO], [NEVER, 48.0], 9.0),
-        more={"term_days": 30},
+        name="arrears",
+        expectation="credit stop: chronically late, then more than 90 days past due on a material amount",
+        shows_ago=SILENT_AGO - 4,
+        size=140_000,
+        orders_per_month=4,
+        level=_arrears,
+        days_late=_chronic,
     ),
-    Role(
-        "late_payer_small",
-        "late by a fortnight, never more: watched, not stopped",
-        24,
-        28_000,
-        1.2,
-        days_late=_days_late(13.0),
-    ),
-    Role(
-        "late_payer_middle",
-        "late by a fortnight, never more: watched, not stopped",
-        24,
-        70_000,
-        2.5,
-        days_late=_days_late(12.0),
-    ),
-    Role(
-        "late_payer_large",
-        "late by a fortnight, never more: watched, not stopped",
-        24,
-        190_000,
-        4,
-        days_late=_days_late(12.0),
-    ),
+    Role("late_payer_small", LATE, shows_ago=24, size=28_000, orders_per_month=4, days_late=_late(9)),
+    Role("late_payer_middle", LATE, shows_ago=24, size=70_000, orders_per_month=4, days_late=_late(9)),
+    Role("late_payer_large", LATE, shows_ago=24, size=190_000, orders_per_month=5, days_late=_late(9)),
     *(
         Role(
-            f"loyal_grower_{number}",
-            "cultivate, then core: small and loyal, and grown above the volume threshold",
-            shows,
-            100_000,
-            3.0,
-            _growing(first, last),
+            name=f"loyal_grower_{number}",
+            expectation=GROWER,
+            shows_ago=shows_ago,
+            size=100_000,
+            orders_per_month=3,
+            level=_growing(first, last),
             years_known=years,
             wallet_share=0.5,
-            contacts_per_month=0.8,
         )
-        for number, (first, last, shows, years) in enumerate(
+        for number, (first, last, shows_ago, years) in enumerate(
             (
                 (0.55, 3.4, 7, 6),
-                (0.8, 3.0, 10, 9),
+                (0.8, 3.0, 9, 9),
                 (0.7, 2.6, 6, 4),
-                (0.9, 2.4, 9, 7),
-                (0.6, 4.2, 9, 5),
-                (1.0, 2.2, 8, 11),
+                (0.9, 2.4, 7, 7),
+                (0.6, 4.2, 10, 5),
+                (1.0, 2.2, 6, 11),
             ),
             start=1,
         )
     ),
     Role(
-        "loss_making_giant",
-        "loss-making: the largest sales, and a negative contribution",
-        24,
-        1_900_000,
-        9,
+        name="loss_making_giant",
+        expectation="loss-making: among the largest sales, and a negative contribution",
+        shows_ago=24,
+        size=1_900_000,
+        orders_per_month=9,
         years_known=10,
         wallet_share=0.9,
         influence=70,
         more={"discount": 0.3, "freight": 0.05, "rebate": 0.06},
     ),
     Role(
-        "seasonal_buyer",
-        "core: unsteady by the calendar, steady against its season",
-        12,
-        260_000,
-        4,
+        name="seasonal_buyer",
+        expectation="core: unsteady by the calendar, steady against its season",
+        shows_ago=12,
+        size=260_000,
+        orders_per_month=4,
         years_known=9,
         more={"industry": GARDEN},
     ),
     Role(
-        "newcomer",
-        "new: first order in the third month from the end",
-        2,
-        90_000,
-        2.5,
-        _from(2),
+        name="newcomer",
+        expectation="new: first order in the third month from the end",
+        shows_ago=2,
+        size=90_000,
+        orders_per_month=2.5,
+        level=_from(2),
         more={"kind": JOINER},
     ),
     Role(
-        "lapsing_core",
-        "core, then fading away: no order in the last four months",
-        4,
-        330_000,
-        5,
-        _fading,
+        name="lapsing_core",
+        expectation=f"core, then fading away, and below it: no order for {GONE_AGO} months",
+        shows_ago=0,
+        size=330_000,
+        orders_per_month=5,
+        level=_fading,
         years_known=9,
     ),
+    Role("group_parent", GROUP, shows_ago=24, size=210_000, orders_per_month=4, more={"group_id": GROUP_ID}),
     Role(
-        "group_parent",
-        f"one customer in two companies: exposure rolls up under {GROUP_ID}",
-        24,
-        210_000,
-        4,
-        more={"group_id": GROUP_ID},
+        "group_subsidiary", GROUP, shows_ago=24, size=60_000, orders_per_month=3, more={"group_id": GROUP_ID}
     ),
     Role(
-        "group_subsidiary",
-        f"one customer in two companies: exposure rolls up under {GROUP_ID}",
-        24,
-        60_000,
-        2,
-        days_late=_days_late(11.0),
-        more={"group_id": GROUP_ID},
-    ),
-    Role(
-        "import_substitute",
-        "co_develop: imports at twice our price what we could make for it",
-        12,
-        85_000,
-        3,
+        name="import_substitute",
+        expectation="co_develop: imports at twice our price what we could make for it",
+        shows_ago=12,
+        size=85_000,
+        orders_per_month=3,
         years_known=4,
         wallet_share=float("nan"),
         influence=60,
         contacts_per_month=0.8,
     ),
     Role(
-        "overridden",
-        "cultivate by override, with owner, reason and an end; marginal by itself",
-        4,
-        15_000,
-        0.3,
+        name="overridden",
+        expectation="cultivate by override, with owner, reason and an end; marginal by itself",
+        shows_ago=4,
+        size=15_000,
+        orders_per_month=0.2,
         regular=False,
-        lines_per_order=2.0,
+        lines_per_order=2,
+        years_known=1.5,
+        wallet_share=0.15,
     ),
     Role(
-        "affiliate",
-        "a company of the own group: intercompany sales, which never count",
-        24,
-        60_000,
-        1,
+        name="affiliate",
+        expectation="a company of the own group: intercompany sales, which never count",
+        shows_ago=24,
+        size=60_000,
+        orders_per_month=1,
         more={"affiliate": True},
     ),
 )

@@ -76,7 +76,7 @@ EVEN_YEAR = np.array([0.95, 0.95, 1.05, 1.0, 1.0, 1.0, 0.9, 0.85, 1.1, 1.1, 1.1,
 GARDEN_YEAR = np.array([0.05, 0.1, 0.6, 2.6, 3.2, 2.4, 1.2, 0.7, 0.5, 0.3, 0.2, 0.15])
 
 STEADY, OCCASIONAL, SPOT, LAPSED, JOINER = range(5)
-KIND_SHARES = (0.57, 0.24, 0.04, 0.08, 0.07)
+KIND_SHARES = (0.45, 0.3, 0.06, 0.1, 0.09)
 FIRST_CUSTOMER = 100_001
 DOMESTIC_TAX_PERCENT = 19
 NEVER = 10_000.0  # days late, of items that are not paid while the company is watched

@@ -85,7 +85,7 @@ def book(people: Population, catalogue: Catalogue, sales: Sales, ledger: Ledger,
         customer_codes=pl.Series(people.customer_id.tolist(), dtype=pl.String),
         product_codes=pl.Series(catalogue.product_id.tolist(), dtype=pl.String),
         customers=Monthly.of(_customers(people, calendar), months),
-        products=Monthly.of(_products(catalogue, calendar), months),
+        products=Monthly.of(_products(catalogue), months),
         documents=Monthly.of(documents, months),
         lines=Monthly.of(lines, months),
         items=Monthly.of(items.unique().sort("document", "month"), months),
@@ -127,7 +127,7 @@ def _customers(people: Population, calendar: Calendar) -> pl.DataFrame:
     )
 
 
-def _products(catalogue: Catalogue, calendar: Calendar) -> pl.DataFrame:
+def _products(catalogue: Catalogue) -> pl.DataFrame:
     master = pl.DataFrame(
         {
             "product": np.arange(len(catalogue.product_id)),
@@ -136,7 +136,7 @@ def _products(catalogue: Catalogue, calendar: Calendar) -> pl.DataFrame:
             "MATKL": [GROUPS[number] for number in catalogue.group],
         }
     )
-    return product_versions(catalogue, calendar).join(
+    return product_versions(catalogue).join(
         master, on="product", validate="m:1", maintain_order="left"
     )
 
@@ -340,4 +340,5 @@ def _product_rows(erp: Erp, number: int) -> pl.DataFrame:
         pl.col("stage").replace_strict(STAGE_CODES, return_dtype=pl.String).alias("LCSTA"),
         _day("stage_from").alias("LCDAT"),
         german(pl.col("cost_cents")).alias("STPRS"),
+        _day("stage_from").alias("LAEDA"),
     )

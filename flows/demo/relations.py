@@ -59,7 +59,6 @@ STORY_CONTACTS = {
         (25, "joint_project"),
     ),
     "import_substitute": ((8, "new_product_need"), (21, "technical_exchange")),
-    "loyal_grower_1": ((14, "growth_plan"),),
 }
 
 

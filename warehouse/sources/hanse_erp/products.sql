@@ -13,6 +13,7 @@ SELECT
     END AS lifecycle_stage,
     stage_from AS status_from,
     standard_cost,
+    CAST(changed AS TIMESTAMP) AS source_changed_at,
     _file,
     _row
 FROM MARA
