@@ -5,12 +5,14 @@ Here, and only here, customers are looked at relative to one another. What comes
 
 from __future__ import annotations
 
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 import tomlkit
 
+from transforms.exact import MONEY_PLACES
 from transforms.measures.window import YEAR
 from transforms.policy import parse_policy
 from transforms.scoring import SCORED_COLUMN, score_customers
@@ -49,7 +51,7 @@ def calibrate(
 ) -> str:
     """Write a policy fitted to `measures` (rows of `measure_customers`, one period) as TOML text.
 
-    Fitted to quantiles, nearest rank, rounded to 2 significant digits, each named in a comment: breakpoints of volume,
+    Fitted to quantiles, nearest rank, rounded to 2 significant digits (bars down), each named in a comment: breakpoints of volume,
     contribution and potential; the bars of high volume (the top fifth of those who buy), of loyalty, and of strategic
     partners among core customers; money bars of credit and conduct in the proportion they have to high volume
     in `base`. Everything else, and whatever the rows are too few or too alike for, is taken from `base`. The rows are
@@ -78,7 +80,9 @@ def _fit_breakpoints(
     points = [(Decimal(0), Decimal(0))]
     used = []
     for quantile, score in _MONEY_SCORES if values else ():
-        value = _round_up(values[-1]) if quantile == 1 else _rounded(_quantile(values, quantile))
+        value = (
+            _rounded(values[-1], ROUND_CEILING) if quantile == 1 else _rounded(_quantile(values, quantile))
+        )
         if value > points[-1][0]:
             points.append((value, Decimal(score)))
             used.append(_percent(quantile))
@@ -94,16 +98,14 @@ def _fit_breakpoints(
 def _fit_segments(content: dict[str, Any], notes: dict[str, str], measures: pl.DataFrame) -> None:
     bought = _positive(measures, "net_sales_12m")
     if bought:
-        content["segments"]["volume_high_from"] = _rounded(_quantile(bought, TOP_FIFTH, above=True))
+        content["segments"]["volume_high_from"] = _bar(bought, TOP_FIFTH)
         notes["segments.volume_high_from"] = (
             f"the top fifth: quantile {_percent(TOP_FIFTH)} of net_sales_12m of the {len(bought)} customers above 0"
         )
     old_enough = measures.filter(pl.col("months_of_history") >= content["segments"]["new_below_months"])
     loyalty = _positive(old_enough, "loyalty")
     if loyalty:
-        content["segments"]["loyalty_from"] = _within_reach(
-            content, _quantile(loyalty, LOYAL_FROM, above=True)
-        )
+        content["segments"]["loyalty_from"] = _within_reach(content, _bar(loyalty, LOYAL_FROM))
         notes["segments.loyalty_from"] = (
             f"quantile {_percent(LOYAL_FROM)} of loyalty of the {len(loyalty)} customers who are not new"
         )
@@ -133,10 +135,8 @@ def _fit_strategic(content: dict[str, Any], notes: dict[str, str], measures: pl.
     for key, (column, quantile) in _STRATEGIC.items():
         values = _positive(core, column)
         if values:
-            bar = _quantile(values, quantile, above=True)
-            content["strategic"][key] = (
-                _within_reach(content, bar) if column == "steadiness" else _rounded(bar)
-            )
+            bar = _bar(values, quantile)
+            content["strategic"][key] = _within_reach(content, bar) if column == "steadiness" else bar
             notes[f"strategic.{key}"] = (
                 f"quantile {_percent(quantile)} of {column} of the {len(values)} core customers who have one"
             )
@@ -147,30 +147,31 @@ def _positive(frame: pl.DataFrame, column: str) -> list[Decimal]:
     return frame.filter(pl.col(column) > 0).get_column(column).sort().to_list()
 
 
+def _quantile(ascending: Sequence[Decimal], quantile: Decimal) -> Decimal:
+    """Give the value at a quantile, nearest rank."""
+    return ascending[_rank(ascending, quantile) - 1]
+
+
+def _bar(ascending: Sequence[Decimal], quantile: Decimal) -> Decimal:
+    """Give a bar that the share 1 − quantile reaches: the value above the quantile's, rounded down so that it does."""
+    above = ascending[min(_rank(ascending, quantile), len(ascending) - 1)]
+    return _rounded(above, ROUND_FLOOR)
+
+
+def _rank(ascending: Sequence[Decimal], quantile: Decimal) -> int:
+    return ceil(quantile * len(ascending))
+
+
 def _within_reach(content: dict[str, Any], share: Decimal) -> Decimal:
-    """Round a bar on a share of at most 1, low enough to be reached with the memory's margin on top."""
+    """Lower a bar on a share of at most 1, where need be, so that it can be reached with the memory's margin on top."""
     margin: Decimal = content["memory"]["margin"]
-    highest = (1 / (1 + margin)).quantize(Decimal("0.01"), ROUND_DOWN)
-    return min(_rounded(share), highest)
+    return min(share, _rounded(1 / (1 + margin), ROUND_FLOOR))
 
 
-def _quantile(ascending: Sequence[Decimal], quantile: Decimal, *, above: bool = False) -> Decimal:
-    """Give the value at a quantile, nearest rank; `above`: the next one, so that the share from it on is 1 − quantile."""
-    rank = -int(-(quantile * len(ascending)) // 1)
-    return ascending[min(rank + above, len(ascending)) - 1]
-
-
-def _rounded(value: Decimal) -> Decimal:
+def _rounded(value: Decimal, rounding: str = ROUND_HALF_EVEN) -> Decimal:
     """Round to 2 significant digits, but not to finer than money and ratios are kept."""
-    places = max(value.adjusted() - SIGNIFICANT_DIGITS + 1, -4)
-    return _plain(value.quantize(Decimal(1).scaleb(places)))
-
-
-def _round_up(value: Decimal) -> Decimal:
-    """Round up to 2 significant digits, so that the largest customer is below the end of the scale."""
-    near = _rounded(value)
-    step = Decimal(1).scaleb(max(value.adjusted() - SIGNIFICANT_DIGITS + 1, -4))
-    return near if near >= value else _plain(near + step)
+    places = max(value.adjusted() - SIGNIFICANT_DIGITS + 1, -MONEY_PLACES)
+    return _plain(value.quantize(Decimal(1).scaleb(places), rounding))
 
 
 def _plain(value: Decimal) -> Decimal:
