@@ -12,14 +12,15 @@ _SERVER_PID = "server.pid"
 def prepare(home: Path) -> None:
     """Set what Prefect reads when it is first imported; what the user has set stays.
 
-    Without PREFECT_API_URL the run brings its own server, with its books below the home, not in the user's.
+    Prefect's own log is silent but for the worst: what went wrong is said once, by the command. Without PREFECT_API_URL
+    the run brings its own server, with its books below the home, not in the user's.
     """
     defaults = {
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
-        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_CLI_PROMPT": "false",
         "DO_NOT_TRACK": "1",
     }

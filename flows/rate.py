@@ -217,8 +217,10 @@ class _Company:
             previous=_lazy(previous),
             stored=_lazy(stored),
         )
+        frames = [rated.values] if rated.credit is None else [rated.values, rated.credit]
+        values, *credit = pl.collect_all(frames)
         revised = revisions.revise(
-            rated.values,
+            values.lazy(),
             stored=_lazy(stored),
             previous=_lazy(previous),
             is_closed=is_closed,
@@ -228,8 +230,8 @@ class _Company:
         history.append(self.connection, "customer_value_history", rows)
         self.report.periods.append(period)
         self.report.new_rows += rows.height
-        if period == self.run.target and rated.credit is not None:
-            history.replace(self.connection, "credit_watch", self.company, rated.credit.collect())
+        if period == self.run.target and credit:
+            history.replace(self.connection, "credit_watch", self.company, credit[0])
         self.rated.setdefault(period, history.RatedPeriod(period, self.run.as_of, policy.content_hash))
         if is_closed:
             self._correct(revised, stored)

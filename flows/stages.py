@@ -50,6 +50,7 @@ def is_current(settings: Settings, as_of: date) -> bool:
 
     Opens the warehouse for reading only.
     """
+    check_policy(settings)
     if not settings.warehouse_file.exists() or not settings.policy_file.exists():
         return False
     with open_database(settings.warehouse_file, read_only=True) as connection:
@@ -64,6 +65,26 @@ def is_current(settings: Settings, as_of: date) -> bool:
     return not any(
         backlog.waiting for backlog in relay.backlogs(settings.relay_file, [FileSink.name]).values()
     )
+
+
+def check_policy(settings: Settings) -> None:
+    """PolicyError where the policy that would rule cannot be read; nothing is touched."""
+    if settings.policy_file.exists():
+        rate.read_policy(settings.policy_file)
+
+
+def waiting(settings: Settings) -> tuple[str, ...]:
+    """The batches that have no `_SUCCESS` yet."""
+    return tuple("/".join(landed.identity) for landed in pull.scan_inbox(settings.inbox).waiting)
+
+
+def rated_after(settings: Settings, day: date) -> list[date]:
+    """The day of the last rating, where it lies after `day`: what a look back must catch up with."""
+    if not settings.warehouse_file.exists():
+        return []
+    with open_database(settings.warehouse_file, read_only=True) as connection:
+        rated = ledger.generation(connection, "rating").as_of
+    return [rated] if rated is not None and rated > day else []
 
 
 def load_stage(settings: Settings, gate: Gate) -> load.LoadReport:

@@ -1,0 +1,87 @@
+"""Running a flow from the command line: what must be right first, the quiet server, and what is said meanwhile."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING
+
+from flows import orchestration
+from flows.progress import listening, say
+from flows.settings import Settings
+
+if TYPE_CHECKING:
+    from flows.demo.world import World
+    from flows.stages import RefreshResult
+
+
+def run_refresh(settings: Settings, as_of: date) -> RefreshResult:
+    """Bring everything up to what has landed and to a day; at once where all is current.
+
+    PolicyError before anything is touched.
+    """
+    from flows import stages
+    from flows.load import LoadReport
+
+    if stages.is_current(settings, as_of):
+        return stages.RefreshResult(as_of, load=LoadReport(waiting=stages.waiting(settings)))
+    with _flow_run(settings):
+        from flows.refresh import refresh
+
+        return refresh(as_of)
+
+
+def run_backfill(settings: Settings, first: date, last: date) -> list[RefreshResult]:
+    """Rate the months from `first` to `last`, in order; PolicyError before anything is touched."""
+    from flows import stages
+
+    stages.check_policy(settings)
+    with _flow_run(settings):
+        from flows.refresh import backfill
+
+        return backfill(first, last)
+
+
+def run_demo(settings: Settings, world: World) -> list[RefreshResult]:
+    """Land the sample company month by month, rate each month under the shipped policy, publish at the end."""
+    from flows.demo.world import write_month
+    from flows.rate import default_policy
+    from transforms.plan import first_of_month, month_end
+    from warehouse.durable import write_text
+
+    settings.home.mkdir(parents=True, exist_ok=True)
+    if not settings.policy_file.exists():
+        write_text(settings.policy_file, default_policy())
+    with _flow_run(settings):
+        from flows.refresh import day_by_day
+
+        return day_by_day(
+            "demo",
+            settings,
+            [month_end(month) for month in world.months],
+            lambda day: write_month(world, first_of_month(day), settings.inbox),
+        )
+
+
+@contextmanager
+def _flow_run(settings: Settings) -> Iterator[None]:
+    """Prefect's surroundings, and a listener that shows the steps: one moving line on a terminal, lines elsewhere."""
+    orchestration.prepare(settings.home)
+    with _shown():
+        say("starting Prefect")
+        yield
+        orchestration.remember_own_server(settings.home)
+
+
+@contextmanager
+def _shown() -> Iterator[None]:
+    if not sys.stderr.isatty():
+        with listening(lambda step: print(step, file=sys.stderr, flush=True)):
+            yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("") as status, listening(status.update):
+        yield
