@@ -13,7 +13,7 @@ import tomllib
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -42,11 +42,12 @@ def _currency(value: str) -> str:
 
 
 def _timezone(value: str) -> str:
-    if value not in available_timezones():
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError):
         near = difflib.get_close_matches(value, available_timezones(), 1)
-        raise ValueError(
-            f"{value!r} is no time zone; use a name such as {near[0] if near else 'Europe/Berlin'}"
-        )
+        named = near[0] if near else "Europe/Berlin"
+        raise ValueError(f"{value!r} is no time zone; use a name such as {named}") from None
     return value
 
 

@@ -78,8 +78,9 @@ def _published(**files: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object = None) -> list[Row]:
-    found = connection.execute(sql, parameters)
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
+    """Rows by column name. No parameters: DuckDB imports pandas to bind one, which takes longer than all the rest."""
+    found = connection.execute(sql)
     names = [column[0] for column in found.description]
     return [dict(zip(names, values, strict=True)) for values in found.fetchall()]
 
@@ -87,7 +88,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object = 
 def status(ops_file: Path, *, latest: int = 10) -> Status:
     """The books in brief. NothingPublishedError before the first run."""
     with _published(books=ops_file) as connection:
-        batches = _rows(connection, _BATCHES, [latest])
+        batches = _rows(connection, f"{_BATCHES} LIMIT {latest:d}")
         return Status(
             publication=_rows(connection, "FROM books.main.publication")[0],
             batch_counts=_rows(
@@ -96,7 +97,12 @@ def status(ops_file: Path, *, latest: int = 10) -> Status:
             ),
             row_counts=_rows(connection, _ROW_COUNTS)[0],
             batches=batches,
-            refusals=_rows(connection, _REFUSALS, [[batch["batch_id"] for batch in batches]]),
+            refusals=_rows(
+                connection,
+                _REFUSALS.format(
+                    batches=", ".join(literal(batch["batch_id"]) for batch in batches) or "NULL"
+                ),
+            ),
             events=int(connection.execute("SELECT count(*) FROM books.ops.outbox").fetchall()[0][0]),
         )
 
@@ -118,13 +124,12 @@ SELECT batch.source, batch.company_code, batch.batch_id, batch.status, batch.seq
 FROM books.ops.batch
 LEFT JOIN fate USING (source, company_code, batch_id)
 ORDER BY batch.recorded_at DESC, batch.sequence DESC, batch.extracted_at DESC, batch.batch_id DESC
-LIMIT ?
 """
 
 _REFUSALS = """
 SELECT source, company_code, batch_id, rule, file, row_number, column_name, message, remedy
 FROM books.ops.refusal
-WHERE list_contains(?, batch_id)
+WHERE batch_id IN ({batches})
 ORDER BY recorded_at DESC, batch_id, rule, file, row_number
 """
 
@@ -134,7 +139,7 @@ def quarantine_rules(ops_file: Path, wanted: QuarantineFilter) -> list[Row]:
 
     A row that breaks two rules is counted under both.
     """
-    where, parameters = _conditions(wanted)
+    where = _conditions(wanted)
     with _published(books=ops_file) as connection:
         return _rows(
             connection,
@@ -147,19 +152,18 @@ def quarantine_rules(ops_file: Path, wanted: QuarantineFilter) -> list[Row]:
             GROUP BY ALL
             ORDER BY rows DESC, source, company_code, table_name, rule, column_name
             """,
-            parameters,
         )
 
 
 def quarantine_rows(ops_file: Path, wanted: QuarantineFilter, *, limit: int) -> list[Row]:
     """Quarantined rows in the order of their files, each with its raw text and every rule it broke."""
-    where, parameters = _conditions(wanted)
+    where = _conditions(wanted)
     with _published(books=ops_file) as connection:
         return _rows(
             connection,
             f"""
             WITH chosen AS (
-                SELECT DISTINCT {_ROW_KEY} FROM books.quarantine.reason {where} ORDER BY ALL LIMIT ?
+                SELECT DISTINCT {_ROW_KEY} FROM books.quarantine.reason {where} ORDER BY ALL LIMIT {limit:d}
             )
             SELECT {_ROW_KEY}, any_value(kept.raw)::VARCHAR AS raw, any_value(kept.staged)::VARCHAR AS staged,
                 list({{'rule': rule, 'column': column_name, 'value': raw_value, 'message': message}}
@@ -170,7 +174,6 @@ def quarantine_rows(ops_file: Path, wanted: QuarantineFilter, *, limit: int) -> 
             GROUP BY {_ROW_KEY}
             ORDER BY ALL
             """,
-            [*parameters, limit],
         )
 
 
@@ -180,7 +183,7 @@ EXPORT_COLUMNS = (*_ROW_KEY.split(", "), "rule", "column_name", "raw_value", "me
 
 def quarantine_export(ops_file: Path, wanted: QuarantineFilter) -> Iterator[tuple[Any, ...]]:
     """Every reason of every quarantined row, in the order of the files; the columns are EXPORT_COLUMNS."""
-    where, parameters = _conditions(wanted)
+    where = _conditions(wanted)
     with _published(books=ops_file) as connection:
         found = connection.execute(
             f"""
@@ -188,15 +191,14 @@ def quarantine_export(ops_file: Path, wanted: QuarantineFilter) -> Iterator[tupl
             FROM (SELECT * FROM books.quarantine.reason {where})
             LEFT JOIN books.quarantine."row" USING ({_ROW_KEY})
             ORDER BY ALL
-            """,
-            parameters,
+            """
         )
         while chunk := found.fetchmany(10_000):
             yield from chunk
 
 
-def _conditions(wanted: QuarantineFilter) -> tuple[str, list[str]]:
-    """A WHERE clause with its parameters; empty where everything is wanted."""
+def _conditions(wanted: QuarantineFilter) -> str:
+    """A WHERE clause; empty where everything is wanted."""
     asked = {
         "source": wanted.source,
         "company_code": wanted.company,
@@ -204,44 +206,40 @@ def _conditions(wanted: QuarantineFilter) -> tuple[str, list[str]]:
         "table_name": wanted.table,
         "rule": wanted.rule,
     }
-    given = {column: value for column, value in asked.items() if value is not None}
-    where = " AND ".join(f"{column} = ?" for column in given)
-    return (f"WHERE {where}" if where else ""), list(given.values())
+    where = " AND ".join(
+        f"{column} = {literal(value)}" for column, value in asked.items() if value is not None
+    )
+    return f"WHERE {where}" if where else ""
 
 
 def customer_file(mart_file: Path, customer: str, company: str | None) -> CustomerFile:
     """The rating of one customer. UnknownCustomerError where none or several are meant."""
     with _published(mart=mart_file) as connection:
         code = _company_of(connection, customer, company)
+        meant = f"company_code = {literal(code)} AND customer_id = {literal(customer)}"
         periods = _rows(
             connection,
-            """
+            f"""
             SELECT history.*, customer.name
             FROM mart.customer_value_history AS history
             JOIN mart.customer USING (company_code, customer_id)
-            WHERE company_code = ? AND customer_id = ?
+            WHERE {meant}
             QUALIFY row_number() OVER (PARTITION BY period ORDER BY revision DESC) = 1
             ORDER BY period DESC
             LIMIT 2
             """,
-            [code, customer],
         )
         moves = _rows(
             connection,
-            """
+            f"""
             SELECT period, as_of, from_tier, to_tier, direction, cause, reasons
             FROM mart.tier_change
-            WHERE company_code = ? AND customer_id = ?
+            WHERE {meant}
             ORDER BY period DESC, recorded_at DESC
             LIMIT 5
             """,
-            [code, customer],
         )
-        credit = _rows(
-            connection,
-            "SELECT * FROM mart.credit_watch WHERE company_code = ? AND customer_id = ?",
-            [code, customer],
-        )
+        credit = _rows(connection, f"SELECT * FROM mart.credit_watch WHERE {meant}")
     return CustomerFile(
         current=periods[0],
         previous=periods[1] if len(periods) > 1 else None,
@@ -252,16 +250,16 @@ def customer_file(mart_file: Path, customer: str, company: str | None) -> Custom
 
 def _company_of(connection: duckdb.DuckDBPyConnection, customer: str, company: str | None) -> str:
     """The company whose customer is meant."""
+    of_company = f"company_code = {literal(company)}" if company else "true"
     companies = [
         row["company_code"]
         for row in _rows(
             connection,
-            """
+            f"""
             SELECT DISTINCT company_code FROM mart.customer_value_history
-            WHERE customer_id = ? AND (company_code = ? OR ? IS NULL)
+            WHERE customer_id = {literal(customer)} AND {of_company}
             ORDER BY company_code
             """,
-            [customer, company, company],
         )
     ]
     if len(companies) > 1:
@@ -271,14 +269,13 @@ def _company_of(connection: duckdb.DuckDBPyConnection, customer: str, company: s
     if not companies:
         near = _rows(
             connection,
-            """
-            SELECT DISTINCT customer_id, jaro_winkler_similarity(customer_id, ?) AS likeness
+            f"""
+            SELECT DISTINCT customer_id, jaro_winkler_similarity(customer_id, {literal(customer)}) AS likeness
             FROM mart.customer_value_history
-            WHERE company_code = ? OR ? IS NULL
+            WHERE {of_company}
             ORDER BY likeness DESC, customer_id
             LIMIT 3
             """,
-            [customer, company, company],
         )
         hint = f"; the nearest are {', '.join(row['customer_id'] for row in near)}" if near else ""
         where = f" of {company}" if company else ""
@@ -290,7 +287,7 @@ def policy_text(ops_file: Path, policy_hash: str) -> str:
     """The policy a published rating was made by, as it was then; LookupError where the books do not have it."""
     with _published(books=ops_file) as connection:
         rows = connection.execute(
-            "SELECT content FROM books.ops.policy WHERE policy_hash = ?", [policy_hash]
+            f"SELECT content FROM books.ops.policy WHERE policy_hash = {literal(policy_hash)}"
         ).fetchall()
     if not rows:
         raise LookupError(policy_hash)

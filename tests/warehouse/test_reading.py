@@ -30,6 +30,15 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, *rows: dict[str, A
         connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(filled.values()))
 
 
+def create(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    """A published table by its contract."""
+    columns = [
+        f'"{column.name}" {column.type}{"" if column.nullable else " NOT NULL"}'
+        for column in contract.load(table).columns
+    ]
+    connection.execute(f"CREATE TABLE {table} ({', '.join(columns)})")
+
+
 @pytest.fixture
 def ops(tmp_path: Path) -> Path:
     """The published books of two batches: one loaded with three bad rows, one refused."""
@@ -39,7 +48,7 @@ def ops(tmp_path: Path) -> Path:
         connection.execute("CREATE SCHEMA ops; CREATE SCHEMA quarantine")
         for migration in sorted((ROOM / "migrations").glob("*.sql")):
             connection.execute(migration.read_text())
-        connection.execute((ROOM / "mart" / "publication.create.sql").read_text())
+        create(connection, "publication")
         insert(connection, "publication", {"generation": 7, "as_of": date(2025, 5, 31), "published_at": NOW})
         insert(
             connection,
@@ -106,11 +115,7 @@ def mart(tmp_path: Path) -> Path:
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{file}' AS publishing; USE publishing")
         for name in ("customer", "customer_value_history", "tier_change", "credit_watch"):
-            columns = [
-                f'"{column.name}" {column.type}{"" if column.nullable else " NOT NULL"}'
-                for column in contract.load(name).columns
-            ]
-            connection.execute(f"CREATE TABLE {name} ({', '.join(columns)})")
+            create(connection, name)
         may, april = date(2025, 5, 1), date(2025, 4, 1)
         steel = {"company_code": "DE01", "customer_id": "4711"}
         rated = [
