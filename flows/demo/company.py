@@ -140,8 +140,8 @@ def populate(customers: int, calendar: Calendar, seed: int) -> Population:
     size = np.exp(random.normal(np.log(MEDIAN), 1.3, customers))
     size = np.where(kind == SPOT, np.exp(random.normal(np.log(230_000), 0.4, customers)), size)
     size = np.clip(np.where(kind == OCCASIONAL, size * 0.4, size), LOWEST, LARGEST)
-    # Larger customers order more often, not only more at a time; 62 lines a year is the median customer.
-    lines_per_year = np.clip(62 * np.sqrt(size / MEDIAN), 6, 240)
+    # Larger customers order more often, not only more at a time; 72 lines a year is the median customer.
+    lines_per_year = np.clip(72 * np.sqrt(size / MEDIAN), 6, 240)
     orders = lines_per_year / 12 / 3
     orders = np.where(kind == OCCASIONAL, random.uniform(0.12, 0.4, customers), orders)
     orders = np.where(kind == SPOT, random.uniform(0.22, 0.4, customers), orders)
