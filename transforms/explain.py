@@ -205,7 +205,7 @@ def _memory(policy: Policy) -> pl.Expr:
 
 
 def _nearest(policy: Policy) -> pl.Expr:
-    """Name the rung above the raw tier that lacks least, each bar counted in multiples of itself; the lower one on a tie."""
+    """Name the rung above the raw tier that lacks least, each bar counted in multiples of itself; the higher one on a tie."""
     distances = [
         pl.when((rank("raw_tier") < rank(pl.lit(tier))) & (rank("raw_tier") != rank(pl.lit("new")))).then(
             _distance(requirements(tier, Bars.of(policy), policy))
@@ -216,7 +216,7 @@ def _nearest(policy: Policy) -> pl.Expr:
     return pl.coalesce(
         *(
             pl.when(distance == nearest).then(pl.lit(tier))
-            for tier, distance in zip(_REACHABLE, distances, strict=True)
+            for tier, distance in reversed(list(zip(_REACHABLE, distances, strict=True)))
         )
     )
 

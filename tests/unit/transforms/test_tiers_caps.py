@@ -172,6 +172,7 @@ def watched(state: dict[str, Any], *overrides: dict[str, Any], **figures: Any) -
         *_BARE,
         *CAP_COLUMNS,
         "net_sales_12m",
+        "loyalty",
         "volume_reason",
         "loyalty_reason",
         "score",
