@@ -6,7 +6,7 @@ Here, and only here, customers are looked at relative to one another. What comes
 from __future__ import annotations
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
-from math import ceil
+from math import ceil, log
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -28,16 +28,8 @@ SIGNIFICANT_DIGITS: Final = 2  # a bar is a judgement; more digits would pretend
 TOP_FIFTH: Final = Decimal("0.8")
 LOYAL_FROM: Final = Decimal("0.6")  # the upper two fifths: loyal is less rare than large
 
-# The scores of money measures at the quantiles of the customers above 0. The bar of high volume, the 80 % quantile,
-# scores 75 as in the shipped policies; beyond the largest customer nothing is left to tell apart.
-_MONEY_SCORES: Final[tuple[tuple[Decimal, int], ...]] = (
-    (Decimal("0.1"), 10),
-    (Decimal("0.25"), 25),
-    (Decimal("0.5"), 50),
-    (TOP_FIFTH, 75),
-    (Decimal("0.95"), 90),
-    (Decimal(1), 100),
-)
+# Where a money scale has its breakpoints, among the customers above 0: dense at the top, where the money is.
+_MONEY_QUANTILES: Final = tuple(map(Decimal, ("0.1", "0.25", "0.5", "0.8", "0.95", "0.99", "1")))
 _MONEY_MEASURES: Final = ("volume", "contribution", "potential")
 _STRATEGIC: Final[dict[str, tuple[str, Decimal]]] = {
     "score_from": ("score", Decimal("0.5")),
@@ -77,22 +69,26 @@ def calibrate(
 def _fit_breakpoints(
     content: dict[str, Any], notes: dict[str, str], measure: str, values: list[Decimal]
 ) -> None:
-    points = [(Decimal(0), Decimal(0))]
-    used = []
-    for quantile, score in _MONEY_SCORES if values else ():
-        value = (
-            _rounded(values[-1], ROUND_CEILING) if quantile == 1 else _rounded(_quantile(values, quantile))
-        )
-        if value > points[-1][0]:
-            points.append((value, Decimal(score)))
-            used.append(_percent(quantile))
-    if len(points) > 1:
-        points[-1] = (points[-1][0], Decimal(100))
-        content["measures"][measure]["breakpoints"] = points
-        name = SCORED_COLUMN[measure]
-        notes[f"measures.{measure}.breakpoints"] = (
-            f"0, then quantiles {', '.join(used)} of {name} of the {len(values)} customers above 0"
-        )
+    """Fit a scale on which every doubling is worth the same, so that it tells small customers and giants apart.
+
+    100 · ln(x/x₀) ÷ ln(max/x₀) in whole points at the quantiles, x₀ being half the lowest one; linear from 0 to there.
+    """
+    if not values:
+        return
+    ladder: dict[Decimal, str] = {}
+    for quantile in _MONEY_QUANTILES:
+        towards = ROUND_CEILING if quantile == 1 else ROUND_HALF_EVEN
+        ladder[_rounded(_quantile(values, quantile), towards)] = _percent(quantile)
+    ladder.pop(Decimal(0), None)
+    start, end = min(ladder) / 2, max(ladder)
+    steps = {value: round(100 * log(value / start) / log(end / start)) for value in ladder}
+    content["measures"][measure]["breakpoints"] = [(Decimal(0), Decimal(0))] + [
+        (value, Decimal(score)) for value, score in sorted(steps.items())
+    ]
+    notes[f"measures.{measure}.breakpoints"] = (
+        f"0, then quantiles {', '.join(ladder.values())} of {SCORED_COLUMN[measure]} of the {len(values)} customers "
+        "above 0; every doubling is worth the same"
+    )
 
 
 def _fit_segments(content: dict[str, Any], notes: dict[str, str], measures: pl.DataFrame) -> None:

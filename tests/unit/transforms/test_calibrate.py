@@ -64,14 +64,15 @@ def test_every_fitted_bar_names_its_quantile() -> None:
         "volume_high_from = 81 # the top fifth: quantile 80 % of net_sales_12m of the 100 customers above 0"
         in text
     )
-    assert "# 0, then quantiles 10 %, 25 %, 50 %, 80 %, 95 %, 100 % of net_sales_12m" in text
+    assert "# 0, then quantiles 10 %, 25 %, 50 %, 80 %, 95 %, 99 %, 100 % of net_sales_12m" in text
     assert "quantile 60 % of loyalty of the 100 customers who are not new" in text
 
 
 def test_breakpoints_are_the_quantiles_by_hand() -> None:
     fitted = parse_policy(proposed(buyers([Decimal(n) for n in range(1, 101)])))
+    # 100 · ln(x/5) ÷ ln(100/5): 23.1 points a doubling, from half the lowest breakpoint on
     assert [tuple(map(int, point)) for point in fitted.measures.volume.breakpoints] == [
-        (0, 0), (10, 10), (25, 25), (50, 50), (80, 75), (95, 90), (100, 100)
+        (0, 0), (10, 23), (25, 54), (50, 77), (80, 93), (95, 98), (99, 100), (100, 100)
     ]  # fmt: skip
     assert fitted.measures.contribution.breakpoints[-1] == (50, 100)
 

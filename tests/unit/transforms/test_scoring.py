@@ -36,6 +36,9 @@ def exact(value: Fraction) -> Decimal:
     return Decimal(round(value * 10**4)).scaleb(-4)
 
 
+VOLUME = {"measures__volume__breakpoints": [[0, 0], [5000, 15], [40000, 50], [150000, 75], [3000000, 100]]}
+
+
 @pytest.mark.parametrize(
     ("net_sales", "expected"),
     [
@@ -49,13 +52,13 @@ def exact(value: Fraction) -> Decimal:
         ("95000", "62.5"),
         ("149999.9999", "75"),
         ("150000", "75"),
-        ("1800000", "95"),
+        ("1575000", "87.5"),
         ("3000000", "100"),
         ("99999999999999.9999", "100"),
     ],
 )
 def test_a_score_is_linear_between_breakpoints_and_flat_beyond(net_sales: str, expected: str) -> None:
-    assert scored(volume=net_sales)["volume_score"] == Decimal(expected)
+    assert scored(volume=net_sales, rule=policy(**VOLUME))["volume_score"] == Decimal(expected)
 
 
 def test_a_score_is_rounded_once_half_to_even() -> None:
@@ -72,8 +75,8 @@ def test_a_measure_not_assessed_has_no_score_and_no_points() -> None:
 
 
 def test_the_score_is_the_weighted_mean_over_what_is_assessed() -> None:
-    row = scored(volume=40000, loyalty="0.6")  # 50 and 60, weights 25 and 20
-    assert row["score"] == round(Decimal(25 * 50 + 20 * 60) / 45, 4)
+    row = scored(volume=40000, loyalty="0.6", rule=policy(**VOLUME))  # 50 and 60, weights 30 and 15
+    assert row["score"] == round(Decimal(30 * 50 + 15 * 60) / 45, 4)
     assert row["score_coverage"] == Decimal("0.45")
 
 
@@ -91,7 +94,7 @@ def test_who_is_assessed_in_nothing_has_no_score() -> None:
 
 
 def test_a_measure_without_weight_is_scored_but_gives_no_points() -> None:
-    rule = policy(measures__influence__weight=0)
+    rule = policy(measures__influence__weight=0, **VOLUME)
     row = scored(volume=40000, influence=80, rule=rule)
     assert (row["influence_score"], row["influence_points"], row["score"]) == (80, 0, 50)
 
