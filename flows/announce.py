@@ -25,6 +25,8 @@ def announce(landed: Landed) -> str | None:
         return "PREFECT_API_URL is not set"
     import asyncio
 
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # what went wrong is said once, by the caller
+
     from prefect.events import Event, Resource
 
     event = Event(

@@ -7,23 +7,23 @@ in one line that says what to do; exit codes: 0 done, 2 wrong usage, settings, s
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter, Token
 
 from flows import render
+from flows.faults import UsageError
 
 if TYPE_CHECKING:
     from flows.settings import Settings
     from warehouse.reading import QuarantineFilter
 
-# Prefect reads these at import. A person's own setting wins.
-QUIET = {"PREFECT_LOGGING_LEVEL": "ERROR", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
 
 SINKS = ("file",)
 
@@ -53,10 +53,6 @@ app.command(quarantine)
 app.command(policy)
 
 
-class UnreadableFileError(Exception):
-    """A file named on the command line cannot be read."""
-
-
 def main() -> None:
     """Run the command line and leave with its exit code."""
     sys.exit(run(sys.argv[1:]))
@@ -64,8 +60,8 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; what a person did wrong becomes one line on standard error and an exit code."""
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    # It tells of every temporary folder it makes.
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
@@ -105,7 +101,7 @@ def _exit_code(error: Exception) -> int | None:
     if isinstance(error, WarehouseBusyError):
         return 1
     mistakes = (
-        UnreadableFileError,
+        UsageError,
         SettingsError,
         LandingError,
         SourceError,
@@ -121,6 +117,14 @@ def _settings() -> Settings:
     from flows.settings import load
 
     return load()
+
+
+def _month(_: type, tokens: Sequence[Token]) -> date:
+    """The first day of a month written as 2024-01."""
+    try:
+        return datetime.strptime(tokens[0].value, "%Y-%m").date()  # noqa: DTZ007 - a month, nowhere in particular
+    except ValueError:
+        raise UsageError(f"{tokens[0].value!r} is no month; write it as 2024-01") from None
 
 
 @app.command(group=work)
@@ -156,6 +160,66 @@ def land(
         settings, paths, source=source, company=company, extracted_at=taken, sequence=sequence, mode=mode
     )
     views.show_landed(landed, untold=announce(landed), as_json=as_json)
+
+
+@app.command(group=work)
+def refresh(
+    *,
+    as_of: Annotated[
+        date | None, Parameter(help="Rate as of this day; else yesterday in the company's time zone.")
+    ] = None,
+    strict: Annotated[
+        bool, Parameter(negative=(), help="End with 4 if rows were put into quarantine.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Load what has landed, rate, publish the mart and send the events; does nothing where nothing is new."""
+    from flows.run_views import show_refresh
+    from flows.running import run_refresh
+    from flows.settings import yesterday
+
+    settings = _settings()
+    result = run_refresh(settings, as_of or yesterday(settings.timezone))
+    show_refresh(result, as_json=as_json)
+    return result.exit_code(strict=strict or settings.strict)
+
+
+@app.command(group=work)
+def backfill(
+    *,
+    first: Annotated[
+        date, Parameter(name="--from", converter=_month, help="The first month to rate, as 2024-01.")
+    ],
+    last: Annotated[date, Parameter(name="--to", converter=_month, help="The last month to rate.")],
+    as_json: Json = False,
+) -> int:
+    """Rate past months in order, each by what was known at its end, then catch up with the latest rating."""
+    if last < first:
+        raise UsageError(f"--from {first:%Y-%m} lies after --to {last:%Y-%m}; name the earlier month first")
+
+    from flows.run_views import show_backfill
+    from flows.running import run_backfill
+
+    settings = _settings()
+    results = run_backfill(settings, first, last)
+    show_backfill(results, as_json=as_json)
+    return max(result.exit_code(strict=settings.strict) for result in results)
+
+
+@app.command(group=work)
+def demo(
+    *,
+    customers: Annotated[int, Parameter(help="How many customers the sample company has.")] = 400,
+    seed: Annotated[int, Parameter(help="Another number makes another company.")] = 7,
+    as_json: Json = False,
+) -> int:
+    """Make a sample company's extracts, load them month by month, rate each month, publish, and show the result."""
+    from flows import showcase
+
+    settings = _settings()
+    shown = showcase.run(settings, customers=customers, seed=seed)
+    showcase.show(settings, shown, as_json=as_json)
+    return shown.exit_code
 
 
 def _wanted(
@@ -295,4 +359,4 @@ def _text(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-        raise UnreadableFileError(f"{file} cannot be read: {reason}") from error
+        raise UsageError(f"{file} cannot be read: {reason}") from error

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from flows.render import Row, complain, pairs, place, say, say_json, table
-from flows.stages import RefreshResult
 from flows.views import FATES, backlog_text
+
+if TYPE_CHECKING:
+    from flows.stages import RefreshResult
 
 
 def show_refresh(result: RefreshResult, *, as_json: bool) -> None:
@@ -46,6 +49,35 @@ def show_refresh(result: RefreshResult, *, as_json: bool) -> None:
         show_moves(rating.moves)
     if not (statuses or rating or result.published):
         say("everything was up to date")
+
+
+def show_backfill(results: Sequence[RefreshResult], *, as_json: bool) -> None:
+    """What rating past months did, a line a day."""
+    for result in results:
+        for line in _attention(result):
+            complain(f"valuemart: {line}")
+    if as_json:
+        say_json(results)
+        return
+    table(
+        [
+            {
+                "as_of": result.as_of,
+                "batches": len(result.load.outcomes),
+                "new_rows": result.rating.new_rows if result.rating else 0,
+                "moves": len(result.rating.moves) if result.rating else 0,
+                "events": result.rating.events if result.rating else 0,
+            }
+            for result in results
+        ],
+        {
+            "as_of": "as of",
+            "batches": "batches loaded",
+            "new_rows": "rows new or revised",
+            "moves": "moves",
+            "events": "events",
+        },
+    )
 
 
 def _attention(result: RefreshResult) -> Iterator[str]:

@@ -7,7 +7,7 @@ database that DuckDB calls `ops` after its file would be ambiguous.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -295,14 +295,47 @@ def policy_text(ops_file: Path, policy_hash: str) -> str:
 
 
 def tiers(mart_file: Path) -> list[Row]:
-    """Customers and their sales by company and effective tier, the highest first."""
+    """Customers and their sales by company and effective tier, the highest tier first."""
     with _published(mart=mart_file) as connection:
         return _rows(
             connection,
             """
-            SELECT company_code, effective_tier, count(*) AS customers, sum(net_sales_12m) AS net_sales_12m
+            SELECT company_code, effective_tier, count(*) AS customers, sum(net_sales_12m) AS net_sales_12m,
+                sum(contribution_12m) AS contribution_12m
             FROM mart.customer_value
             GROUP BY ALL
             ORDER BY company_code, any_value(effective_rank) DESC, effective_tier
             """,
         )
+
+
+def latest_moves(mart_file: Path) -> list[Row]:
+    """The tier changes of each company's latest period, the longest moves first."""
+    with _published(mart=mart_file) as connection:
+        return _rows(
+            connection,
+            """
+            SELECT company_code, customer_id, customer.name, period, from_tier, to_tier, cause, reasons
+            FROM mart.tier_change
+            JOIN mart.customer USING (company_code, customer_id)
+            WHERE (company_code, period) IN (
+                SELECT (company_code, max(period)) FROM mart.customer_value_history GROUP BY company_code
+            )
+            ORDER BY abs(to_rank - coalesce(from_rank, to_rank)) DESC, company_code, customer_id, revision
+            """,
+        )
+
+
+def standing(mart_file: Path, company: str, customers: Sequence[str]) -> dict[str, Row]:
+    """Customer to name, tier and credit action, of those among `customers` that are rated."""
+    named = ", ".join(literal(customer) for customer in customers) or "NULL"
+    with _published(mart=mart_file) as connection:
+        rows = _rows(
+            connection,
+            f"""
+            SELECT customer_id, name, effective_tier, credit_action
+            FROM mart.customer_value
+            WHERE company_code = {literal(company)} AND customer_id IN ({named})
+            """,
+        )
+    return {row["customer_id"]: row for row in rows}
