@@ -1,0 +1,41 @@
+-- Grain: one approved document of the customer ledger: a receivable (应收单, tax included, its entries summed) or money received
+-- (收款单, negative until it is matched; a refund, 退款, the other way round).
+WITH currency (name, code) AS (
+    VALUES
+        ('人民币', 'CNY'), ('美元', 'USD'), ('欧元', 'EUR'), ('港币', 'HKD'), ('港元', 'HKD'), ('日元', 'JPY'), ('日圆', 'JPY'),
+        ('英镑', 'GBP'), ('新台币', 'TWD'), ('韩元', 'KRW'), ('新加坡元', 'SGD'), ('澳元', 'AUD'), ('加元', 'CAD')
+),
+document AS (
+    SELECT
+        bill_no, customer, bill_no AS document_no, bill_date, due_date, currency, local_currency,
+        CASE WHEN sum(gross_amount) < 0 THEN 'credit_note' ELSE 'invoice' END AS item_type,
+        sum(gross_amount) AS amount, sum(gross_amount_local) AS amount_local,
+        arg_min(_file, (_file, _row)) AS _file, arg_min(_row, (_file, _row)) AS _row
+    FROM receivable
+    WHERE status IN ('已审核', 'C') AND cancel_status NOT IN ('是', '已作废', 'B')
+    GROUP BY bill_no, customer, bill_date, due_date, currency, local_currency
+    UNION ALL
+    SELECT
+        bill_no, customer, NULL, bill_date, bill_date, currency, local_currency, 'payment_on_account',
+        CASE WHEN contains(bill_type, '退款') THEN amount ELSE -amount END,
+        CASE WHEN contains(bill_type, '退款') THEN amount_local ELSE -amount_local END,
+        _file, _row
+    FROM receipt
+    WHERE status IN ('已审核', 'C') AND cancel_status NOT IN ('是', '已作废', 'B')
+)
+SELECT
+    document.bill_no AS item_id,
+    document.customer AS customer_id,
+    document.document_no AS document_id,
+    document.item_type,
+    document.bill_date AS posting_date,
+    coalesce(document.due_date, document.bill_date) AS due_date,
+    document.amount AS original_amount,
+    coalesce(document_currency.code, document.currency) AS currency,
+    document.amount_local AS original_amount_company,
+    coalesce(company_currency.code, document.local_currency) AS company_currency,
+    document._file,
+    document._row
+FROM document
+LEFT JOIN currency AS document_currency ON document_currency.name = document.currency
+LEFT JOIN currency AS company_currency ON company_currency.name = document.local_currency
