@@ -176,8 +176,7 @@ def _fill_mart(connection: duckdb.DuckDBPyConnection, contracts: Contracts, publ
         if contract.physical == "view":
             # Names in it stay unqualified: the file will be opened under another name than `publishing`.
             connection.execute(f"CREATE VIEW {_MAIN}.{quoted(name)} AS\n{_selection(name)}")
-            for statement in dictionary.comments(contract, _MAIN):
-                connection.execute(statement)
+            connection.execute(";\n".join(dictionary.comments(contract, _MAIN)))
         else:
             _create(connection, contract)
             key = ", ".join(quoted(column) for column in contract.key)
@@ -213,8 +212,7 @@ def _create(
     connection: duckdb.DuckDBPyConnection, contract: Contract, rows: Sequence[tuple[object, ...]] = ()
 ) -> None:
     """The contract's table with its comments, and the rows given."""
-    for statement in dictionary.create_table(contract, _MAIN):
-        connection.execute(statement)
+    connection.execute(";\n".join(dictionary.create_table(contract, _MAIN)))
     if rows:
         places = ", ".join("?" * len(contract.columns))
         connection.executemany(f"INSERT INTO {_MAIN}.{quoted(contract.name)} VALUES ({places})", rows)
