@@ -188,7 +188,7 @@ def populate(customers: int, calendar: Calendar, seed: int) -> Population:
         level=_levels(kind, industry, calendar, random),
         days_late=np.repeat(lateness[:, None], calendar.months, axis=1),
         shipped_abroad=np.zeros((customers, calendar.months)),
-        other_territory=territory,
+        other_territory=territory.copy(),
     )
 
 

@@ -136,9 +136,7 @@ def _products(catalogue: Catalogue) -> pl.DataFrame:
             "MATKL": [GROUPS[number] for number in catalogue.group],
         }
     )
-    return product_versions(catalogue).join(
-        master, on="product", validate="m:1", maintain_order="left"
-    )
+    return product_versions(catalogue).join(master, on="product", validate="m:1", maintain_order="left")
 
 
 def extracts(erp: Erp, number: int) -> list[Extract]:
@@ -200,18 +198,10 @@ def _file(
 def german(units: pl.Expr, scale: int = 2) -> pl.Expr:
     """An integer of 10^−scale units as 1.234.567,89, with the minus behind; null stays null."""
     size = units.abs()
-    whole, part = size // 10**scale, size % 10**scale
-    thousands, millions = whole // 1_000, whole // 1_000_000
-    low = (whole % 1_000).cast(pl.String).str.zfill(3)
-    grouped = (
-        pl.when(whole < 1_000)
-        .then(whole.cast(pl.String))
-        .when(whole < 1_000_000)
-        .then(pl.format("{}.{}", thousands, low))
-        .otherwise(pl.format("{}.{}.{}", millions, (thousands % 1_000).cast(pl.String).str.zfill(3), low))
-    )
-    sign = pl.when(units < 0).then(pl.lit("-")).otherwise(pl.lit(""))
-    return pl.format("{},{}{}", grouped, part.cast(pl.String).str.zfill(scale), sign)
+    backwards = (size // 10**scale).cast(pl.String).str.reverse().str.replace_all(r"(\d{3})", "${1}.")
+    whole = backwards.str.strip_chars_end(".").str.reverse()
+    part = (size % 10**scale).cast(pl.String).str.zfill(scale)
+    return pl.format("{},{}{}", whole, part, pl.when(units < 0).then(pl.lit("-")).otherwise(pl.lit("")))
 
 
 def _day(column: str) -> pl.Expr:
