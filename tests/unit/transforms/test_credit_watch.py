@@ -17,6 +17,17 @@ from transforms.credit import credit_watch, group_exposure
 from transforms.schemas import CREDIT_WATCH
 
 AS_OF = date(2024, 12, 31)
+BARS: dict[str, Any] = {
+    "credit__severe_days": 90,
+    "credit__material_amount": Decimal(1000),
+    "credit__material_share": Decimal("0.05"),
+    "credit__severe_action": "stop",
+    "credit__over_limit_action": "prepay",
+    "credit__grades__overdue_share": [Decimal("0.05"), Decimal("0.2"), Decimal("0.4"), Decimal("0.7")],
+    "credit__grades__days_late_12m": [3, 10, 25, 45],
+    "credit__grades__oldest_overdue_days": [7, 30, 60, 90],
+    "credit__action_by_grade": {"A": "open", "B": "open", "C": "watch", "D": "prepay", "E": "prepay"},
+}
 BUCKETS = ["not_yet_due", "overdue_1_30", "overdue_31_60", "overdue_61_90", "overdue_over_90"]
 
 
@@ -47,7 +58,7 @@ def paid(of: dict[str, Any], amount: Decimal | str | int, on: date) -> dict[str,
 
 def watch(*items: dict[str, Any], as_of: date = AS_OF, rule=None, **extracts: Any) -> pl.DataFrame:
     world = facts([], receivables=list(items), **extracts)
-    return credit_watch(world, rule or policy(), as_of).collect()
+    return credit_watch(world, rule or policy(**BARS), as_of).collect()
 
 
 def credit(*items: dict[str, Any], **other: Any) -> dict[str, Any]:
@@ -175,7 +186,10 @@ def test_a_customer_with_open_orders_only_is_watched_too():
 
 @pytest.mark.parametrize(("amount", "action"), [("999.99", "watch"), ("1000.00", "stop")])
 def test_severe_arrears_stop_credit_from_the_material_amount_on(amount, action):
-    rule = policy(credit__action_by_grade__D="watch", credit__action_by_grade__E="watch")
+    rule = policy(
+        **BARS
+        | {"credit__action_by_grade": {"A": "open", "B": "open", "C": "watch", "D": "watch", "E": "watch"}}
+    )
     assert credit(item(amount, overdue=91), rule=rule)["credit_action"] == action
 
 

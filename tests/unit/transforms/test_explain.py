@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.transforms.small_worlds import frame, one, policy
-from tests.unit.transforms.tier_worlds import RUNG_FIGURES, SCORED, month
+from tests.unit.transforms.small_worlds import frame, one
+from tests.unit.transforms.tier_worlds import RUNG_FIGURES, SCORED, month, tier_policy
 from transforms.explain import EXPLANATION, TERMS, explain
 from transforms.policy import MEASURES, Policy
 from transforms.schemas import CUSTOMER_VALUE_HISTORY
@@ -27,8 +27,8 @@ SCALES: dict[str, Any] = {
     "measures__loyalty__breakpoints": [[0, 0], [1, 100]],
     "measures__steadiness__breakpoints": [[0, 0], [1, 100]],
 }
-PLAIN = policy(**SCALES)
-HEAVY = policy(**SCALES | {"measures__volume__weight": Decimal(60)})
+PLAIN = tier_policy(**SCALES)
+HEAVY = tier_policy(**SCALES | {"measures__volume__weight": Decimal(60)})
 
 
 def rated(*customers: dict[str, Any], rule: Policy | None = None, **state: Any) -> pl.LazyFrame:

@@ -12,14 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from tests.unit.transforms.small_worlds import facts, monthly, one, policy
+from tests.unit.transforms.small_worlds import facts, monthly, one
 from tests.unit.transforms.test_credit_watch import item
+from tests.unit.transforms.tier_worlds import tier_policy
 from transforms.facts import Facts
 from transforms.rating import RATED, rate_period
 from transforms.revisions import revise
 from transforms.schemas import CUSTOMER_VALUE_HISTORY
 
-HASTY = policy(memory__min_dwell=0)
+HASTY = tier_policy(memory__min_dwell=0)
 BIG, SMALL = 40_000, 900
 
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.transforms.small_worlds import policy
-from tests.unit.transforms.tier_worlds import RUNG_FIGURES, rate
+from tests.unit.transforms.tier_worlds import RUNG_FIGURES, rate, tier_policy
 from transforms.policy import TIER_RANKS
 from transforms.tiers import STATES
 
@@ -100,7 +99,7 @@ def test_the_bars_move_apart_from_each_other():
 
 
 def test_no_margin_lifts_a_bar_above_what_its_measure_can_reach():
-    strict = policy(strategic__steadiness_from=Decimal("0.99"), segments__loyalty_from=Decimal("0.98"))
+    strict = tier_policy(strategic__steadiness_from=Decimal("0.99"), segments__loyalty_from=Decimal("0.98"))
     row = rate(PARTNER | {"steadiness": 1, "loyalty": 1}, rule=strict).row(0, named=True)
     assert row["lowest_tier"] == "strategic"
 
@@ -139,7 +138,7 @@ def test_noise_within_the_margin_stays_within_its_ends(customer):
     plain = rate(customer).row(0, named=True)
     low, high = TIER_RANKS[plain["lowest_tier"]], TIER_RANKS[plain["highest_tier"]]
     for volume, loyalty in product((Decimal("0.96"), Decimal("1.04")), repeat=2):
-        rule = policy(
+        rule = tier_policy(
             segments__volume_high_from=Decimal(150_000) * volume,
             segments__loyalty_from=Decimal("0.6") * loyalty,
         )

@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.unit.transforms.small_worlds import frame, policy
-from tests.unit.transforms.tier_worlds import month
+from tests.unit.transforms.small_worlds import frame
+from tests.unit.transforms.tier_worlds import month, tier_policy
 from transforms.measures.window import KEY
 from transforms.schemas import CREDIT_WATCH, CUSTOMER_VALUE_HISTORY, TIER_OVERRIDES
 from transforms.tier_caps import CAP_COLUMNS, cap, effective_tier, override
@@ -42,7 +42,9 @@ def caps(
     guilty = pl.Schema(dict.fromkeys(KEY, pl.String()))
     conduct = None if confirmed is None else frame(guilty, [{"customer_id": "C1"}] if confirmed else [])
     flagged = after.with_columns(capped_in_period=pl.lit(began_now))
-    [found] = cap(flagged, policy(), as_of, credit=credit, confirmed_conduct=conduct).collect().to_dicts()
+    [found] = (
+        cap(flagged, tier_policy(), as_of, credit=credit, confirmed_conduct=conduct).collect().to_dicts()
+    )
     return found
 
 
@@ -50,7 +52,9 @@ def effective(capped: dict[str, Any], *overrides: dict[str, Any], as_of: date = 
     schema = pl.Schema({name: CUSTOMER_VALUE_HISTORY[name] for name in (*_BARE, *CAP_COLUMNS)})
     given = frame(TIER_OVERRIDES, list(overrides)) if overrides else None
     row = frame(schema, [{name: capped[name] for name in schema.names()}])
-    [found] = override(row, given, as_of).with_columns(effective_tier(policy().gates)).collect().to_dicts()
+    [found] = (
+        override(row, given, as_of).with_columns(effective_tier(tier_policy().gates)).collect().to_dicts()
+    )
     return found
 
 
@@ -182,8 +186,8 @@ def watched(state: dict[str, Any], *overrides: dict[str, Any], **figures: Any) -
     schema = pl.Schema({name: CUSTOMER_VALUE_HISTORY[name] for name in columns})
     row = frame(schema, [{name: value for name, value in whole.items() if name in columns}])
     given = frame(TIER_OVERRIDES, list(overrides)) if overrides else None
-    rated = override(row, given, AS_OF).with_columns(effective_tier(policy().gates))
-    found = watch(rated, policy(), month(1)).collect().row(0, named=True)
+    rated = override(row, given, AS_OF).with_columns(effective_tier(tier_policy().gates))
+    found = watch(rated, tier_policy(), month(1)).collect().row(0, named=True)
     return found["watch_tier"], found["watch_direction"], found["watch_gap"], found["watch_deadline"]
 
 

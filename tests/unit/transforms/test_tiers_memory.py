@@ -11,14 +11,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from polars.testing import assert_frame_equal
 
-from tests.unit.transforms.small_worlds import policy
-from tests.unit.transforms.tier_worlds import JANUARY, RUNG_FIGURES, live, lived, month, rate, step
+from tests.unit.transforms.tier_worlds import (
+    JANUARY,
+    RUNG_FIGURES,
+    live,
+    lived,
+    month,
+    rate,
+    step,
+    tier_policy,
+)
 from transforms.measures.window import KEY
 from transforms.policy import TIER_RANKS
 from transforms.tier_memory import STATE_COLUMNS, state_machine_table, transitions
 from transforms.tiers import STATES
 
-HASTY = policy(memory__min_dwell=0)  # up after 2, down after 3
+HASTY = tier_policy(memory__min_dwell=0)  # up after 2, down after 3
 
 
 def test_a_first_rating_is_believed_at_once():
@@ -56,7 +64,7 @@ def test_a_run_down_moves_to_the_highest_tier_it_has_shown():
 
 
 def test_after_a_move_the_tier_dwells_while_the_runs_go_on():
-    patient = policy(memory__min_dwell=4)
+    patient = tier_policy(memory__min_dwell=4)
     tiers = lived("marginal", *["core"] * 5, rule=patient)
     assert tiers == ["marginal"] * 4 + ["core"] * 2
     waiting = live([RUNG_FIGURES["marginal"], *[RUNG_FIGURES["core"]] * 3], patient)[-1]
@@ -179,7 +187,7 @@ class Customer(RuleBasedStateMachine):
             assert (row["down_tier"] is None) == (row["periods_down"] == 0)
 
     def _remembered(self, tier: str) -> tuple[str, int, int]:
-        memory = policy().memory
+        memory = tier_policy().memory
         if self.expected is None or (self.expected[0] in STATES and tier not in STATES):
             return self._moved(tier)
         held, up, down = self.expected
@@ -206,8 +214,8 @@ test_a_customer_lives_through_its_months = Customer.TestCase
 
 
 def test_the_state_machine_is_written_down_as_it_runs():
-    table = state_machine_table(policy().memory, JANUARY)
-    names = [row.name for row in transitions(policy().memory, JANUARY)]
+    table = state_machine_table(tier_policy().memory, JANUARY)
+    names = [row.name for row in transitions(tier_policy().memory, JANUARY)]
     assert [line.split(" | ")[1] for line in table.splitlines()[2:]] == names
     assert names[0] == "first rating"
     assert names[-1] == "holds"
