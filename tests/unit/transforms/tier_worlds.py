@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -16,6 +17,29 @@ from transforms.tier_memory import BEFORE, STATE_COLUMNS, remember
 from transforms.tiers import raw_tiers
 
 JANUARY = date(2024, 1, 1)
+BARS: dict[str, Any] = {
+    "segments__volume_high_from": Decimal(150_000),
+    "segments__loyalty_from": Decimal("0.6"),
+    "segments__new_below_months": 6,
+    "strategic__score_from": Decimal(70),
+    "strategic__steadiness_from": Decimal("0.8"),
+    "strategic__feedback_from": Decimal("0.2"),
+    "gates__loss_making": "marginal",
+    "gates__credit_stop": "marginal",
+    "gates__confirmed_conduct": "speculative",
+    "memory__margin": Decimal("0.05"),
+    "memory__up_after": 2,
+    "memory__down_after": 3,
+    "memory__min_dwell": 3,
+    "memory__clean_periods": 3,
+}
+
+
+def tier_policy(**changes: Any) -> Policy:
+    """The default policy with the bars and lengths these tests are about, whatever the shipped ones are."""
+    return policy(**BARS | changes)
+
+
 SCORED = pl.Schema(
     {
         name: CUSTOMER_VALUE_HISTORY[name]
@@ -24,7 +48,13 @@ SCORED = pl.Schema(
     }
 )
 RUNG_FIGURES: dict[str, dict[str, Any]] = {
-    "strategic": {"net_sales_12m": 900_000, "loyalty": "0.9", "score": 90, "steadiness": "0.9", "feedback_rate": 1},
+    "strategic": {
+        "net_sales_12m": 900_000,
+        "loyalty": "0.9",
+        "score": 90,
+        "steadiness": "0.9",
+        "feedback_rate": 1,
+    },
     "core": {"net_sales_12m": 900_000, "loyalty": "0.9"},
     "cultivate": {"net_sales_12m": 9000, "loyalty": "0.9"},
     "marginal": {"net_sales_12m": 9000, "loyalty": "0.1"},
@@ -41,7 +71,7 @@ def scored(**figures: Any) -> dict[str, Any]:
 
 def rate(*customers: dict[str, Any], rule: Policy | None = None) -> pl.DataFrame:
     """Segments and raw tiers of scored customers."""
-    rule = rule or policy()
+    rule = rule or tier_policy()
     rows = frame(SCORED, [scored(**customer) for customer in customers])
     return raw_tiers(segment_customers(rows, rule), rule).collect()
 
@@ -63,7 +93,7 @@ def step(
     )
     renamed = states.rename({name: f"{name}{BEFORE}" for name in STATE_COLUMNS})
     joined = tiered.lazy().join(renamed.lazy(), on=KEY, how="left")
-    return remember(joined, (rule or policy()).memory, period).collect()
+    return remember(joined, (rule or tier_policy()).memory, period).collect()
 
 
 def live(periods: list[dict[str, Any]], rule: Policy | None = None) -> list[dict[str, Any]]:
