@@ -87,6 +87,18 @@ def append(connection: duckdb.DuckDBPyConnection, events: Iterable[Event]) -> li
     return [event.event_id for event in fresh]
 
 
+def last_event_ids(
+    connection: duckdb.DuckDBPyConnection, company_code: str, types: Sequence[str]
+) -> dict[tuple[str, str], str]:
+    """The id of each customer's last event of the types, by (company, customer); customers without one are left out."""
+    rows = connection.execute(
+        "SELECT company_code, customer_id, arg_max(event_id, sequence) FROM ops.outbox "
+        "WHERE company_code = $1 AND type IN (SELECT unnest($2::VARCHAR[])) GROUP BY ALL",
+        [company_code, list(types)],
+    ).fetchall()
+    return {(company, customer): event_id for company, customer, event_id in rows}
+
+
 def copy_to_relay(connection: duckdb.DuckDBPyConnection, relay_path: Path) -> int:
     """Bring the relay's books up to the warehouse's outbox, after the commit; how many events were new to them.
 

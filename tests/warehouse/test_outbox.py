@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warehouse.connection import transaction
-from warehouse.outbox import append, copy_published_to_relay, copy_to_relay
+from warehouse.outbox import append, copy_published_to_relay, copy_to_relay, last_event_ids
 from warehouse.relay_store import open_store
 
 OPERATIONS = Path(__file__).parents[2] / "warehouse" / "migrations" / "0001_operations.sql"
@@ -142,6 +142,13 @@ def test_sequences_have_no_gap_and_no_double_whatever_is_repeated(runs: list[lis
         "GROUP BY company_code, customer_id"
     ).fetchall()
     assert all(row == (row[0], 1, row[0], row[0]) for row in rows)
+
+
+def test_the_last_event_of_a_customer_is_the_one_with_the_highest_number():
+    connection = warehouse()
+    append(connection, [Event("z"), Event("a"), Event("b", type="other"), Event("c", company_code="2000")])
+    assert last_event_ids(connection, "1000", [Event("z").type]) == {("1000", "C1"): "a"}
+    assert last_event_ids(connection, "1000", []) == {}
 
 
 def test_the_relay_gets_each_event_once_however_often_it_is_copied(tmp_path: Path):
