@@ -152,10 +152,13 @@ def credit_events(
 ) -> list[Event]:
     """Tell whose credit action changed: cleared where sales on credit are open again, else raised.
 
-    `before` and `after`: the rows of credit_watch before and after a rating; a customer that is in neither is open.
+    `before` and `after`: a company's rows of credit_watch before and after a rating; a customer that is in neither is
+    open. A first watch (`before` has no rows) is a baseline, of which nothing is told unless the policy asks for it.
     `told_before`: each customer's last credit warning of either type. It is part of the id, so that a warning that comes
     back on the same day is another one.
     """
+    if before.is_empty() and not policy.events.baseline_events:
+        return []
     then, now = _by_customer(before), _by_customer(after)
     events = []
     for customer in sorted({*then, *now}):

@@ -391,10 +391,14 @@ def test_a_credit_warning_is_told_when_the_action_changes(before: str, after: st
 
 
 def test_a_customer_that_owes_for_the_first_time_was_open_before():
-    (event,) = warn(credit(), credit(C1="prepay"))
+    (event,) = warn(credit(C2="open"), credit(C1="prepay", C2="open"))
     data = body(event)["data"]
     assert (data["credit_action_from"], data["credit_action"]) == ("open", "prepay")
     assert (data["open_balance"], data["credit_limit"]) == ("41210.5000", None)
+
+
+def test_a_first_credit_watch_is_a_silent_baseline():
+    assert warn(credit(), credit(C1="stop")) == []
 
 
 def test_a_customer_that_owes_no_more_is_cleared():
