@@ -2,7 +2,8 @@
 
 Sums of binary fractions differ from run to run, since their order does. So sums and products are taken on 128-bit
 whole numbers (an amount of 1.5 at 4 places is 15000 units), quotients are rounded once, half to even, and a
-result does not depend on the order of rows. Money up to 10¹⁸ stays within 128 bits in everything done here.
+result does not depend on the order of rows. Amounts up to 10¹⁴ a customer and month, the most one line's DECIMAL(18,4)
+can hold, stay within 128 bits even squared.
 """
 
 from __future__ import annotations
