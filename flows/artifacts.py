@@ -8,6 +8,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 
 from flows.settings import Settings
 from flows.stages import RefreshResult
+from warehouse.ledger import BatchOutcome, TableOutcome
 
 MOST_MOVES = 50
 
@@ -27,15 +28,24 @@ def leave(settings: Settings, results: Sequence[RefreshResult]) -> None:
         }
         for result in results
         for outcome in result.load.outcomes
-        for table in (outcome.tables or [None])
+        for table in _tables(outcome)
     ]
     if batches:
-        create_table_artifact(key="batches", table=batches, description="What became of the rows of each batch")
+        create_table_artifact(
+            key="batches", table=batches, description="What became of the rows of each batch"
+        )
     rated = [result for result in results if result.rating]
     if rated:
-        create_markdown_artifact(key="rating", markdown="\n\n".join(map(_summary, rated)), description="Rating")
+        create_markdown_artifact(
+            key="rating", markdown="\n\n".join(map(_summary, rated)), description="Rating"
+        )
     if results[-1].published:
         create_link_artifact(key="mart", link=settings.mart_file.as_uri(), link_text="mart.duckdb")
+
+
+def _tables(outcome: BatchOutcome) -> Sequence[TableOutcome | None]:
+    """A refused batch has no tables, and still has a line."""
+    return outcome.tables or [None]
 
 
 def _summary(result: RefreshResult) -> str:
@@ -44,8 +54,10 @@ def _summary(result: RefreshResult) -> str:
         return ""
     lines = [
         f"### As of {result.as_of}",
-        f"Policy {rating.policy.id} {rating.policy.version}; {len(rating.periods)} periods rated, "
-        f"{rating.new_rows} rows new or revised, {len(rating.moves)} moves, {rating.events} events.",
+        (
+            f"Policy {rating.policy.id} {rating.policy.version}; {len(rating.periods)} periods rated, "
+            f"{rating.new_rows} rows new or revised, {len(rating.moves)} moves, {rating.events} events."
+        ),
     ]
     if rating.moves:
         lines += ["| customer | from | to | cause | why |", "|---|---|---|---|---|"]

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import duckdb
 
-from expectations.gate import Gate
+from expectations.gate import Gate, GateError
 from flows import pull
 from flows.progress import say
 from flows.settings import Settings
@@ -28,6 +28,10 @@ class LoadReport:
 
     outcomes: list[BatchOutcome] = field(default_factory=list)
     waiting: tuple[str, ...] = ()
+
+
+# Of a batch whose manifest cannot be read: it is refused, and comes first.
+_NO_TIME = datetime(1970, 1, 1)  # noqa: DTZ001 - instants are naive UTC in the warehouse
 
 
 @contextmanager
@@ -86,7 +90,7 @@ class _Arrival:
 
 
 def _read(landed: pull.Landed, settings: Settings) -> _Arrival:
-    blank = Batch(landed.folder, *landed.identity, 0, datetime.min, None, (), "")
+    blank = Batch(landed.folder, *landed.identity, 0, _NO_TIME, None, (), "")
     faults: tuple[Fault, ...] = ()
     source = None
     try:
@@ -97,6 +101,17 @@ def _read(landed: pull.Landed, settings: Settings) -> _Arrival:
         return _Arrival(landed, read_manifest(landed.folder), source, faults)
     except BatchRefusedError as error:
         return _Arrival(landed, blank, source, (*faults, *error.faults))
+
+
+def _faults(error: BatchRefusedError | SourceError | GateError) -> tuple[Fault, ...]:
+    if isinstance(error, BatchRefusedError):
+        return error.faults
+    if isinstance(error, SourceError):
+        return (_mapping_fault(error),)
+    remedy = (
+        "Nothing is loaded on the word of a rule that could not be asked: report it, and try the batch again."
+    )
+    return (Fault("judgement_failed", str(error), remedy),)
 
 
 def _mapping_fault(error: SourceError) -> Fault:
@@ -114,15 +129,10 @@ def _load(
     recorded_at: datetime,
 ) -> BatchOutcome:
     batch = arrival.batch
+    if not arrival.faults and _was_loaded(before, batch):
+        return BatchOutcome(batch, "unchanged")
     try:
-        if arrival.faults or arrival.source is None:
-            raise BatchRefusedError(*arrival.faults)
-        if before is not None and before.status != "refused":
-            if before.hashes == {resource.name: resource.sha256 for resource in batch.resources}:
-                return BatchOutcome(batch, "unchanged")
-            if batch.supersedes != batch.batch_id:
-                raise BatchRefusedError(_changed_content(batch))
-        judged = _stage_and_judge(settings, gate, arrival, arrival.source)
+        judged = _stage_and_judge(settings, gate, arrival, _accepted_source(arrival, before))
         return merge.merge_batch(
             connection,
             judged,
@@ -130,8 +140,8 @@ def _load(
             shrink_limit=settings.shrink_limit,
             recorded_at=recorded_at,
         )
-    except (BatchRefusedError, SourceError) as error:
-        faults = error.faults if isinstance(error, BatchRefusedError) else (_mapping_fault(error),)
+    except (BatchRefusedError, SourceError, GateError) as error:
+        faults = _faults(error)
         outcome = BatchOutcome(batch, "refused", faults=faults)
         if before is None or before.status == "refused":
             merge.refuse_batch(
@@ -142,6 +152,22 @@ def _load(
                 recorded_at=recorded_at,
             )
         return outcome
+
+
+def _was_loaded(before: KnownBatch | None, batch: Batch) -> bool:
+    """The same batch id with the same content was loaded before."""
+    content = {resource.name: resource.sha256 for resource in batch.resources}
+    return before is not None and before.status != "refused" and before.hashes == content
+
+
+def _accepted_source(arrival: _Arrival, before: KnownBatch | None) -> Source:
+    """The source of a batch that may be tried; BatchRefusedError where it may not."""
+    if arrival.faults or arrival.source is None:
+        raise BatchRefusedError(*arrival.faults)
+    loaded_before = before is not None and before.status != "refused"
+    if loaded_before and arrival.batch.supersedes != arrival.batch.batch_id:
+        raise BatchRefusedError(_changed_content(arrival.batch))
+    return arrival.source
 
 
 def _changed_content(batch: Batch) -> Fault:

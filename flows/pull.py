@@ -35,6 +35,7 @@ class Landed:
 
     @property
     def identity(self) -> tuple[str, str, str]:
+        """Source, company, batch id."""
         return (self.source, self.company, self.batch_id)
 
 
@@ -48,7 +49,8 @@ class Inbox:
 
 def scan_inbox(inbox: Path) -> Inbox:
     """Every batch folder of the inbox; one without `_SUCCESS` is not there yet."""
-    ready, waiting = [], []
+    ready: list[Landed] = []
+    waiting: list[Landed] = []
     for folder in sorted(inbox.glob("*/*/*")):
         if not folder.is_dir() or folder.is_symlink():
             continue

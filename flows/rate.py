@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from pathlib import Path
+from typing import TypedDict
 
 import duckdb
 import polars as pl
 
 from flows import events
+from flows.event_types import CreditWarningCleared, CreditWarningRaised, TierChanged
 from flows.load import open_warehouse
 from flows.progress import say
 from flows.settings import Settings
@@ -19,7 +21,9 @@ from transforms.calibrate import calibrate
 from transforms.customer_month import LINES, customer_months, order_days
 from transforms.facts import Facts
 from transforms.measures import measure_customers
-from transforms.policy import Policy, PolicyError, parse_policy
+from transforms.periods import first_of_month, months_before
+from transforms.policy import Policy, parse_policy
+from transforms.policy_problems import PolicyError
 from transforms.rating import rate_period
 from transforms.schemas import CUSTOMERS
 from warehouse import cells, history, ledger, outbox
@@ -98,7 +102,7 @@ class _Run:
         self.as_of = as_of
         self.rated_as_of = rated_as_of
         self.recorded_at = recorded_at
-        self.target = plan.first_of_month(plan.closed_through(as_of))
+        self.target = first_of_month(plan.closed_through(as_of))
         self.looks_back = rated_as_of is not None and as_of < rated_as_of
         self.left_behind: dict[str, date] = {}
 
@@ -139,7 +143,8 @@ class _Run:
 
     def _facts(self, company: str) -> Facts:
         extracts = {
-            table: stored_facts.read_extract(self.connection, table, company, self.as_of) for table in EXTRACTS
+            table: stored_facts.read_extract(self.connection, table, company, self.as_of)
+            for table in EXTRACTS
         }
         customers = extracts.pop("customers")
         if customers is None:
@@ -171,6 +176,13 @@ class _Run:
         return read_policy(path)
 
 
+class _Telling(TypedDict):
+    """What every event carries of the run that tells it."""
+
+    tenant: str
+    recorded_at: datetime
+
+
 class _Company:
     """The rating of one legal entity within a run."""
 
@@ -181,6 +193,7 @@ class _Company:
         self.facts = facts
         self.report = report
         self.rated = {each.period: each for each in history.rated_periods(run.connection, company)}
+        self.is_baseline = not self.rated
         self.corrected: pl.DataFrame | None = None
         self.corrections: pl.DataFrame | None = None
 
@@ -199,16 +212,24 @@ class _Company:
         for period in periods:
             say(f"rating {self.company} for {period:%Y-%m}")
             shown = self._rate_period(period, shown, is_closed=last is not None and period < last)
+        if self.corrections is not None:
+            self._write(
+                events.correction_events(
+                    self.corrections, self.report.policy, as_of=run.as_of, **self._told()
+                )
+            )
 
     def _rows(self, period: date | None) -> pl.DataFrame | None:
         if period is None or period not in self.rated:
             return None
         return history.latest_rows(self.connection, self.company, period)
 
-    def _rate_period(self, period: date, shown: pl.DataFrame | None, *, is_closed: bool) -> pl.DataFrame | None:
+    def _rate_period(
+        self, period: date, shown: pl.DataFrame | None, *, is_closed: bool
+    ) -> pl.DataFrame | None:
         """Rate one period; what a customer's latest rating looks like to the world afterwards."""
         policy = self._policy_of(period)
-        previous, stored = self._rows(plan.months_before(period, 1)), self._rows(period)
+        previous, stored = self._rows(months_before(period, 1)), self._rows(period)
         rated = rate_period(
             self.facts,
             policy,
@@ -231,7 +252,7 @@ class _Company:
         self.report.periods.append(period)
         self.report.new_rows += rows.height
         if period == self.run.target and credit:
-            history.replace(self.connection, "credit_watch", self.company, credit[0])
+            self._watch_credit(credit[0], policy)
         self.rated.setdefault(period, history.RatedPeriod(period, self.run.as_of, policy.content_hash))
         if is_closed:
             self._correct(revised, stored)
@@ -260,18 +281,44 @@ class _Company:
         if not policy.events.baseline_events:
             moved = moved.filter(pl.col("cause") != "baseline")
         told = events.tier_events(
-            moved, revised, shown, policy, tenant=self.run.settings.tenant, recorded_at=self.run.recorded_at
+            moved, revised, shown, policy, told_before=self._last(TierChanged.type), **self._told()
         )
         history.append(self.connection, "tier_change", told.tier_changes)
-        self.report.events += len(outbox.append(self.connection, told.events))
+        self._write(told.events)
         self.report.moves.extend(moved.to_dicts())
+
+    def _watch_credit(self, watch: pl.DataFrame, policy: Policy) -> None:
+        """Put the credit watch of the day in the place of the last one, and tell whose credit action changed."""
+        before = history.current_rows(self.connection, "credit_watch", self.company)
+        told = events.credit_events(
+            before,
+            watch,
+            policy,
+            as_of=self.run.as_of,
+            told_before=self._last(CreditWarningRaised.type, CreditWarningCleared.type),
+            **self._told(),
+        )
+        history.replace(self.connection, "credit_watch", self.company, watch)
+        if not self.is_baseline or policy.events.baseline_events:
+            self._write(told)
+
+    def _told(self) -> _Telling:
+        return {"tenant": self.run.settings.tenant, "recorded_at": self.run.recorded_at}
+
+    def _last(self, *types: str) -> dict[tuple[str, str], str]:
+        return outbox.last_event_ids(self.connection, self.company, types)
+
+    def _write(self, told: Sequence[events.Event]) -> None:
+        self.report.events += len(outbox.append(self.connection, told))
 
     def _correct(self, revised: pl.DataFrame, superseded: pl.DataFrame | None) -> None:
         """Remember whose closed periods were corrected, for the correction events and the cause of what follows."""
         if superseded is None or revised.is_empty():
             return
         corrected = revisions.corrections(revised.lazy(), superseded.lazy()).collect()
-        self.corrections = pl.concat([self.corrections, corrected]) if self.corrections is not None else corrected
+        self.corrections = (
+            pl.concat([self.corrections, corrected]) if self.corrections is not None else corrected
+        )
         changed = revised.select("company_code", "customer_id")
         self.corrected = changed if self.corrected is None else pl.concat([self.corrected, changed]).unique()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flows import orchestration
 from flows.progress import listening, say
+from flows.render import complain
 from flows.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def run_demo(settings: Settings, world: World) -> list[RefreshResult]:
     """Land the sample company month by month, rate each month under the shipped policy, publish at the end."""
     from flows.demo.world import write_month
     from flows.rate import default_policy
-    from transforms.plan import first_of_month, month_end
+    from transforms.periods import first_of_month
+    from transforms.plan import month_end
     from warehouse.durable import write_text
 
     settings.home.mkdir(parents=True, exist_ok=True)
@@ -78,7 +80,7 @@ def _flow_run(settings: Settings) -> Iterator[None]:
 @contextmanager
 def _shown() -> Iterator[None]:
     if not sys.stderr.isatty():
-        with listening(lambda step: print(step, file=sys.stderr, flush=True)):
+        with listening(complain):
             yield
         return
     from rich.console import Console

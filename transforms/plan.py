@@ -48,7 +48,9 @@ def periods_to_rate(
     return sorted(wanted)
 
 
-def left_behind(rated: Collection[date], target: date, *, earliest_change: date | None, looks_back: bool) -> date | None:
+def left_behind(
+    rated: Collection[date], target: date, *, earliest_change: date | None, looks_back: bool
+) -> date | None:
     """The first day from which rated periods still have to be rated again, by a later run; None where there is none."""
     later = [period for period in rated if period > target]
     if looks_back:

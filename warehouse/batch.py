@@ -118,7 +118,9 @@ def read_manifest(folder: Path) -> Batch:
             manifest_sha256=hashlib.sha256(content).hexdigest(),
         )
     except KeyError as error:
-        raise _refuse("manifest_incomplete", f"lacks the entry {error.args[0]!r}", mend, file=MANIFEST) from None
+        raise _refuse(
+            "manifest_incomplete", f"lacks the entry {error.args[0]!r}", mend, file=MANIFEST
+        ) from None
     except (TypeError, ValueError, AttributeError, InvalidOperation, OverflowError) as error:
         message = f"has an entry of the wrong form ({' '.join(str(error).split())[:200]})"
         raise _refuse("manifest_incomplete", message, mend, file=MANIFEST) from None
@@ -163,7 +165,10 @@ def locate(batch: Batch, path: str) -> Path:
         raise _refuse("path_outside_batch", message, "Name files inside the batch only.", file=MANIFEST)
     if not file.is_file():
         raise _refuse(
-            "file_missing", "is named by the manifest but is not there", "Deliver the batch again, whole.", file=path
+            "file_missing",
+            "is named by the manifest but is not there",
+            "Deliver the batch again, whole.",
+            file=path,
         )
     return file
 
@@ -215,16 +220,22 @@ def _verify(file: Path, path: str, expected: str, encoding: str) -> Sequence[Fau
             position += len(chunk)
     if digest.hexdigest() != expected:
         message = f"its SHA-256 is {digest.hexdigest()[:12]}…, the manifest says {expected[:12]}…"
-        return [Fault("hash_mismatch", message, "The file was changed or cut on its way: deliver it again.", path)]
+        return [
+            Fault("hash_mismatch", message, "The file was changed or cut on its way: deliver it again.", path)
+        ]
     if position == 0:
         return [Fault("empty_file", "has no content, not even a header", "Export the file again.", path)]
     if not text and not start.startswith(MAGIC[suffix]):
         message = f"is not what its name says: it does not begin as a {suffix} file does"
-        return [Fault("wrong_file_type", message, "Export it in the format its name says, or rename it.", path)]
+        return [
+            Fault("wrong_file_type", message, "Export it in the format its name says, or rename it.", path)
+        ]
     kind = next((name for name, magic in _FOREIGN.items() if start.startswith(magic)), None) if text else None
     if kind:
         message = f"is not what its name says: it is {kind}, not text"
-        return [Fault("wrong_file_type", message, "Export it as text, or rename it by its real format.", path)]
+        return [
+            Fault("wrong_file_type", message, "Export it as text, or rename it by its real format.", path)
+        ]
     return [undecodable] if undecodable else []
 
 

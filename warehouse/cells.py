@@ -16,6 +16,8 @@ import polars as pl
 from expectations.contract import Contract
 from warehouse.connection import quoted, scalar
 
+# Tables that say what is, not what happened: a change in them bears no date, whatever dates their rows bear.
+MASTERS = frozenset({"customers", "products", "territories", "price_floors"})
 _CHANGED = "fate IN ('insert', 'update')"
 
 
@@ -61,20 +63,26 @@ def _mark_cells_of_lines(connection: duckdb.DuckDBPyConnection, company: str) ->
                UNION SELECT customer_id, invoice_date FROM referring
                UNION SELECT r.customer_id, d.invoice_date FROM referring AS r
                      JOIN document AS d ON d.document_id = r.references_document_id)
-           SELECT DISTINCT $company, customer_id, CAST(date_trunc('month', day) AS DATE) FROM cell
+           SELECT DISTINCT $company, customer_id, CAST(date_trunc('month', day) AS DATE), true FROM cell
            WHERE day IS NOT NULL""",
         {"company": company},
     )
 
 
 def _mark_cells_of_products(connection: duckdb.DuckDBPyConnection, company: str) -> None:
-    """A product's cost and unit stand in for what its lines leave open."""
+    """A product's cost and unit stand in for what its lines leave open, in every month.
+
+    Like any change of a master it bears no date: the cells follow, but it is no reason to rate past periods again.
+    """
     connection.execute(
         """INSERT INTO ops.dirty_cell
-           SELECT DISTINCT company_code, customer_id, CAST(date_trunc('month', invoice_date) AS DATE)
+           WITH changed AS (
+               SELECT product_id FROM new_version AS n FULL JOIN old_version AS o USING (product_id)
+               WHERE (n.standard_cost, n.base_uom) IS DISTINCT FROM (o.standard_cost, o.base_uom))
+           SELECT DISTINCT company_code, customer_id, CAST(date_trunc('month', invoice_date) AS DATE), false
            FROM erp.invoice_lines
-           WHERE company_code = ? AND product_id IN (
-               SELECT product_id FROM old_version UNION ALL SELECT product_id FROM new_version)""",
+           WHERE company_code = ? AND product_id IN (FROM changed)
+             AND (cost_amount_company IS NULL OR base_quantity IS NULL)""",
         [company],
     )
 
@@ -83,14 +91,14 @@ def _mark_table(connection: duckdb.DuckDBPyConnection, contract: Contract, compa
     """The earliest date from which a changed fact can matter.
 
     A row that only gained or changed a date besides its own (an item that was settled) matters from that date on;
-    any other change matters from the fact's own date; a master, which has none, from now on (null).
+    any other change matters from the fact's own date; a change of a master, or of an undated fact, from now on (null).
     """
     if not scalar(
         connection,
         f"SELECT count(*) FROM (SELECT 1 FROM change WHERE {_CHANGED} UNION ALL SELECT 1 FROM absent)",
     ):
         return
-    if contract.own_date is None:
+    if contract.own_date is None or contract.name in MASTERS:
         connection.execute("INSERT INTO ops.dirty_table VALUES (?, ?, NULL)", [company, contract.name])
         return
     own = quoted(contract.own_date)
@@ -105,7 +113,11 @@ def _mark_table(connection: duckdb.DuckDBPyConnection, contract: Contract, compa
     )
     since_own = f"least(n.{own}, o.{own})"
     # A full join has a side missing where the row is new or gone: that differs in the fixed columns.
-    since = f"CASE WHEN ({new}) IS DISTINCT FROM ({old}) THEN {since_own} ELSE least({moved}, NULL) END" if moved else since_own
+    since = (
+        f"CASE WHEN ({new}) IS DISTINCT FROM ({old}) THEN {since_own} ELSE least({moved}, NULL) END"
+        if moved
+        else since_own
+    )
     connection.execute(
         f"""INSERT INTO ops.dirty_table
             SELECT ?, ?, min({since}) FROM new_version AS n FULL JOIN old_version AS o ON {key}""",
@@ -121,7 +133,8 @@ def touched_cells(connection: duckdb.DuckDBPyConnection, *, rated_as_of: date | 
     """
     connection.execute(
         """CREATE OR REPLACE TEMP TABLE cell AS
-           SELECT DISTINCT company_code, customer_id, month FROM ops.dirty_cell"""
+           SELECT company_code, customer_id, month, bool_or(reaches_back) AS reaches_back
+           FROM ops.dirty_cell GROUP BY ALL"""
     )
     if rated_as_of is not None and rated_as_of != as_of:
         first, last = sorted((rated_as_of, as_of))
@@ -138,7 +151,7 @@ def touched_cells(connection: duckdb.DuckDBPyConnection, *, rated_as_of: date | 
                    UNION SELECT r.company_code, r.customer_id, r.invoice_date FROM erp.invoice_lines AS r
                          JOIN line AS l
                            ON r.company_code = l.company_code AND r.references_document_id = l.document_id)
-               SELECT DISTINCT company_code, customer_id, CAST(date_trunc('month', day) AS DATE) FROM moved
+               SELECT DISTINCT company_code, customer_id, CAST(date_trunc('month', day) AS DATE), true FROM moved
                EXCEPT FROM cell""",
             {"first": first, "last": last},
         )
@@ -150,7 +163,9 @@ def wanted(connection: duckdb.DuckDBPyConnection) -> pl.LazyFrame:
     return pl.DataFrame(connection.sql("SELECT company_code, customer_id, month FROM cell")).lazy()
 
 
-def lines_of_cells(connection: duckdb.DuckDBPyConnection, columns: Sequence[str], as_of: date) -> pl.LazyFrame:
+def lines_of_cells(
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[str], as_of: date
+) -> pl.LazyFrame:
     """The known, live lines that can count in the touched cells, with the date of the document each refers to.
 
     Grain: one invoice line. `referenced_on` is null where the line names no document or the document is not here.
@@ -204,7 +219,7 @@ def earliest_change(connection: duckdb.DuckDBPyConnection, company: str) -> date
     """The earliest day that a company's changes since the last rating reach back to; None where nothing dated changed."""
     day = scalar(
         connection,
-        """SELECT least((SELECT min(month) FROM cell WHERE company_code = $company),
+        """SELECT least((SELECT min(month) FROM cell WHERE company_code = $company AND reaches_back),
                         (SELECT min(earliest) FROM ops.dirty_table WHERE company_code = $company))""",
         {"company": company},
     )
@@ -215,4 +230,6 @@ def clear_dirty(connection: duckdb.DuckDBPyConnection, left_behind: Mapping[str,
     """The rating has seen every change noted so far, but for what it leaves to a later run: company to first day."""
     connection.execute("DELETE FROM ops.dirty_cell; DELETE FROM ops.dirty_table")
     for company, day in sorted(left_behind.items()):
-        connection.execute("INSERT INTO ops.dirty_table VALUES (?, 'customer_value_history', ?)", [company, day])
+        connection.execute(
+            "INSERT INTO ops.dirty_table VALUES (?, 'customer_value_history', ?)", [company, day]
+        )

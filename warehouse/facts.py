@@ -12,6 +12,7 @@ from expectations.contract import frame_columns
 from expectations.contract import load as load_contract
 from warehouse.connection import quoted, scalar
 
+
 def companies(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """The legal entities that have invoice lines or customers, in order."""
     rows = connection.execute(
@@ -28,7 +29,9 @@ def read_extract(
     Customers come whole, with known_on to judge by: who they are is asked of every period.
     """
     name = f"erp.{quoted(table)}"
-    if not scalar(connection, f"SELECT count(*) FROM (SELECT 1 FROM {name} WHERE company_code = ? LIMIT 1)", [company]):
+    if not scalar(
+        connection, f"SELECT count(*) FROM (SELECT 1 FROM {name} WHERE company_code = ? LIMIT 1)", [company]
+    ):
         return None
     columns = ", ".join(quoted(column.name) for column in frame_columns(load_contract(table)))
     sql = f"SELECT {columns} FROM {name} WHERE company_code = $company AND NOT is_deleted"
@@ -47,7 +50,9 @@ def read_cells(connection: duckdb.DuckDBPyConnection, table: str, company: str) 
     """customer_month or order_day of one company."""
     columns = ", ".join(quoted(name) for name in load_contract(table).column_names)
     return _frame(
-        connection, f"SELECT {columns} FROM rated.{quoted(table)} WHERE company_code = $company", {"company": company}
+        connection,
+        f"SELECT {columns} FROM rated.{quoted(table)} WHERE company_code = $company",
+        {"company": company},
     )
 
 

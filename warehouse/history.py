@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 
 from expectations.contract import load as load_contract
-from warehouse.connection import quoted, scalar
+from warehouse.connection import quoted
 
 _LATEST = "QUALIFY row_number() OVER (PARTITION BY customer_id, period ORDER BY revision DESC) = 1"
 
@@ -45,6 +45,13 @@ def latest_rows(connection: duckdb.DuckDBPyConnection, company: str, period: dat
     )
 
 
+def current_rows(connection: duckdb.DuckDBPyConnection, table: str, company: str) -> pl.DataFrame:
+    """A company's rows of a current rated table."""
+    columns = ", ".join(quoted(name) for name in load_contract(table).column_names)
+    sql = f"SELECT {columns} FROM rated.{quoted(table)} WHERE company_code = $company"
+    return pl.DataFrame(connection.sql(sql, params={"company": company}))
+
+
 def append(connection: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:
     """Add rows to a rated table that only ever grows."""
     if rows.height:
@@ -59,8 +66,3 @@ def replace(connection: duckdb.DuckDBPyConnection, table: str, company: str, row
     """Put a company's rows of a current table in the place of the old ones."""
     connection.execute(f"DELETE FROM rated.{quoted(table)} WHERE company_code = ?", [company])
     append(connection, table, rows)
-
-
-def row_count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    """The rows of a rated table."""
-    return int(str(scalar(connection, f"SELECT count(*) FROM rated.{quoted(table)}")))

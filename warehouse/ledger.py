@@ -74,7 +74,9 @@ def known_batches(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str,
     ).fetchall():
         hashes.setdefault((source, company, batch_id), {})[resource] = sha256
     return {
-        (source, company, batch_id): KnownBatch(status, fingerprint, hashes.get((source, company, batch_id), {}))
+        (source, company, batch_id): KnownBatch(
+            status, fingerprint, hashes.get((source, company, batch_id), {})
+        )
         for source, company, batch_id, status, fingerprint in connection.execute(
             "SELECT source, company_code, batch_id, status, fingerprint FROM ops.batch"
         ).fetchall()
@@ -106,7 +108,9 @@ def advance_state(connection: duckdb.DuckDBPyConnection, recorded_at: datetime) 
     set_generation(connection, "state", Generation(state), recorded_at)
 
 
-def last_applied(connection: duckdb.DuckDBPyConnection, batch: Batch, table: str) -> tuple[str, str, str] | None:
+def last_applied(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, table: str
+) -> tuple[str, str, str] | None:
     """Row hash, mode and mapping version of the batch in force for that source, company and table."""
     rows = connection.execute(
         """SELECT t.row_hash, t.mode, b.mapping_version
@@ -118,7 +122,9 @@ def last_applied(connection: duckdb.DuckDBPyConnection, batch: Batch, table: str
     return rows[0] if rows else None
 
 
-def newest_snapshot(connection: duckdb.DuckDBPyConnection, batch: Batch, table: str) -> tuple[int, datetime, str] | None:
+def newest_snapshot(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, table: str
+) -> tuple[int, datetime, str] | None:
     """The order of the newest full snapshot loaded for that source, company and table."""
     rows = connection.execute(
         """SELECT b.sequence, b.extracted_at, b.batch_id
@@ -148,9 +154,9 @@ def write_batch(
     batch = outcome.batch
     load_generation = generation(connection, "load").generation + 1
     identity = [batch.source, batch.company, batch.batch_id]
-    for table in ("batch", "batch_resource", "batch_table", "refusal"):
+    for name in ("batch", "batch_resource", "batch_table", "refusal"):
         connection.execute(
-            f"DELETE FROM ops.{table} WHERE source = ? AND company_code = ? AND batch_id = ?", identity
+            f"DELETE FROM ops.{name} WHERE source = ? AND company_code = ? AND batch_id = ?", identity
         )
     reason = str(outcome.faults[0]) if outcome.faults else None
     connection.execute(
@@ -180,7 +186,16 @@ def write_batch(
     for fault in outcome.faults:
         connection.execute(
             "INSERT INTO ops.refusal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [*identity, fault.rule, fault.file, fault.row, fault.column, fault.message, fault.remedy, recorded_at],
+            [
+                *identity,
+                fault.rule,
+                fault.file,
+                fault.row,
+                fault.column,
+                fault.message,
+                fault.remedy,
+                recorded_at,
+            ],
         )
     set_generation(connection, "load", Generation(load_generation), recorded_at)
     advance_state(connection, recorded_at)
@@ -188,7 +203,9 @@ def write_batch(
 
 def policy_text(connection: duckdb.DuckDBPyConnection, policy_hash: str) -> str:
     """The text of a policy that a rating was made under; KeyError where no rating was."""
-    rows = connection.execute("SELECT content FROM ops.policy WHERE policy_hash = ?", [policy_hash]).fetchall()
+    rows = connection.execute(
+        "SELECT content FROM ops.policy WHERE policy_hash = ?", [policy_hash]
+    ).fetchall()
     if not rows:
         raise KeyError(policy_hash)
     return str(rows[0][0])

@@ -50,7 +50,9 @@ def merge_batch(
     connection.execute(f"ATTACH {literal(str(judged.scratch))} AS scratch (READ_ONLY)")
     try:
         with transaction(connection):
-            merger = _Merger(connection, judged.batch, judged.mapping_version, owners, shrink_limit, recorded_at)
+            merger = _Merger(
+                connection, judged.batch, judged.mapping_version, owners, shrink_limit, recorded_at
+            )
             outcomes = [merger.merge(table) for table in judged.tables]
             changed = any(t.inserted or t.updated or t.deleted for t in outcomes)
             status = "loaded" if changed or any(t.quarantined for t in outcomes) else "unchanged"
@@ -113,7 +115,13 @@ class _Merger:
     def merge(self, table: StagedTable) -> TableOutcome:
         """Merge one table; the counts of its rows by fate, which add up to the rows that came in."""
         outcome = TableOutcome(
-            table.name, table.driving, table.derived, table.mode, table.rows_in, table.row_hash, dict(table.excluded)
+            table.name,
+            table.driving,
+            table.derived,
+            table.mode,
+            table.rows_in,
+            table.row_hash,
+            dict(table.excluded),
         )
         if ledger.last_applied(self.connection, self.batch, table.name) == (
             table.row_hash,
@@ -160,7 +168,7 @@ class _Merger:
         """One row a staged row that may enter: what it does to the canonical table (temp table `change`).
 
         fate: insert, insert_dead (a newer snapshot lacks the key), update, touch (the same content from a newer batch),
-        keep, owned (another source has precedence).
+        bury (a tombstone: the row keeps its content and is marked deleted), keep, owned (another source has precedence).
         """
         contract, batch = table.contract, self.batch
         columns = [column.name for column in contract.columns]
@@ -173,11 +181,13 @@ class _Merger:
         self.connection.execute(
             f"""CREATE OR REPLACE TEMP TABLE change AS
                 SELECT s._file, s._row, t.rowid AS target,
-                       CASE WHEN t.rowid IS NULL THEN CASE WHEN $stale THEN 'insert_dead' ELSE 'insert' END
+                       CASE WHEN s.is_deleted AND (t.rowid IS NULL OR t.is_deleted) THEN 'keep'
+                            WHEN t.rowid IS NULL THEN CASE WHEN $stale THEN 'insert_dead' ELSE 'insert' END
                             WHEN t.source_system <> $source THEN
                                  CASE WHEN {_rank("t.source_system", owners)} < {mine} THEN 'owned' ELSE 'update' END
                             WHEN $stale OR (t.batch_sequence, t.recorded_at, t.batch_id)
                                           > ($sequence, $extracted_at::TIMESTAMP, $batch_id) THEN 'keep'
+                            WHEN s.is_deleted THEN 'bury'
                             WHEN ({staged}) IS DISTINCT FROM ({stored}) THEN 'update'
                             ELSE $same END AS fate
                 FROM scratch.staging.{quoted(table.name)} AS s
@@ -308,7 +318,8 @@ class _Merger:
         outcome.inserted = counted.get("insert", 0) + counted.get("insert_dead", 0)
         outcome.updated = counted.get("update", 0)
         outcome.unchanged = counted.get("touch", 0) + counted.get("keep", 0)
-        outcome.accepted = outcome.inserted + outcome.updated + outcome.unchanged
+        outcome.accepted = outcome.inserted + outcome.updated + outcome.unchanged + counted.get("bury", 0)
+        self.connection.execute("INSERT INTO absent SELECT target FROM change WHERE fate = 'bury'")
         outcome.deleted = self._number("SELECT count(*) FROM absent")
         cells.mark_dirty(self.connection, table.contract, self.batch.company)
         provenance = self._provenance()
@@ -340,14 +351,12 @@ class _Merger:
         """Put the new version of every inserted or updated row beside the old one, then remove the old one."""
         contract = table.contract
         target = f"erp.{quoted(table.name)}"
-        dates = ["CAST($extracted_at::TIMESTAMP AS DATE)"]
-        known = "CAST(s.source_changed_at AS DATE)"
-        old = ""
-        if contract.own_date:
-            known = f"coalesce({known}, s.{quoted(contract.own_date)})"
-        else:
-            # A master bears no date of its own: it has been known since it was first seen, whatever changed since.
-            dates.append("old.known_on")
+        recorded = "CAST($extracted_at::TIMESTAMP AS DATE)"
+        own = f"s.{quoted(contract.own_date)}" if contract.own_date else "NULL"
+        known, old = f"coalesce(CAST(s.source_changed_at AS DATE), {own}), {recorded}", ""
+        if contract.name in cells.MASTERS or contract.own_date is None:
+            # What is said of a master changes; that it exists has been known since it was first seen.
+            known = f"CAST(s.source_changed_at AS DATE), {own}, {recorded}, old.known_on"
             old = f"LEFT JOIN {target} AS old ON old.rowid = change.target"
         self.connection.execute(
             f"""INSERT INTO {target} BY NAME
@@ -355,7 +364,7 @@ class _Merger:
                        $source AS source_system, $batch_id AS batch_id, $sequence::BIGINT AS batch_sequence,
                        s._file AS source_file, file_hash.sha256 AS source_file_sha256, s._row AS source_row,
                        s.source_changed_at, (s.is_deleted OR change.fate = 'insert_dead') AS is_deleted,
-                       $extracted_at::TIMESTAMP AS recorded_at, least({", ".join([known, *dates])}) AS known_on
+                       $extracted_at::TIMESTAMP AS recorded_at, least({known}) AS known_on
                 FROM change
                 JOIN scratch.staging.{quoted(table.name)} AS s USING (_file, _row)
                 JOIN (SELECT unnest($files::VARCHAR[]) AS path, unnest($hashes::VARCHAR[]) AS sha256) AS file_hash

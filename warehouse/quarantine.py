@@ -10,7 +10,6 @@ import duckdb
 from warehouse.connection import literal, quoted, scalar
 from warehouse.staging import Scratch, StagedTable
 
-
 # The judge's name for "something in _problems"; told here value by value instead.
 UNREADABLE = "unreadable_value"
 
@@ -19,13 +18,24 @@ class Violation(Protocol):
     """What a judge says of a table: which rule, and an SQL text that selects `_file, _row` of the offending rows."""
 
     @property
-    def rule(self) -> str: ...
+    def rule(self) -> str:
+        """The rule's name."""
+        ...
+
     @property
-    def column(self) -> str | None: ...
+    def column(self) -> str | None:
+        """The column it speaks of, None for several."""
+        ...
+
     @property
-    def message(self) -> str: ...
+    def message(self) -> str:
+        """What to tell whoever delivered the row."""
+        ...
+
     @property
-    def query(self) -> str: ...
+    def query(self) -> str:
+        """Selects `_file, _row` of the rows that break it."""
+        ...
 
 
 def put_aside(scratch: Scratch, table: StagedTable, violations: Iterable[Violation]) -> int:

@@ -21,8 +21,16 @@ from warehouse.faults import BatchRefusedError, Fault, SourceError
 from warehouse.source import Dialect, Resource, ResourceColumn, Source
 
 # A delimiter no line of text has: reads a line whole.
-_WHOLE_LINE = "delim='\x02', quote='', escape='', columns={'line': 'VARCHAR'}, strict_mode=false, ignore_errors=true"
-_ENCODINGS = {"utf-8": "utf-8", "utf8": "utf-8", "utf-16": "utf-16", "latin-1": "latin-1", "iso-8859-1": "latin-1"}
+_WHOLE_LINE = (
+    "delim='\x02', quote='', escape='', columns={'line': 'VARCHAR'}, strict_mode=false, ignore_errors=true"
+)
+_ENCODINGS = {
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "utf-16": "utf-16",
+    "latin-1": "latin-1",
+    "iso-8859-1": "latin-1",
+}
 _DUCKDB_TYPES = {
     "text": "VARCHAR",
     "integer": "BIGINT",
@@ -77,10 +85,15 @@ def create_views(connection: duckdb.DuckDBPyConnection, batch: Batch, source: So
     for name, resource in source.profile.resources.items():
         delivered = batch.resource(name)
         dialect = source.dialect(name)
-        typed, raw = [_empty(resource)], ["SELECT NULL::VARCHAR AS _file, NULL::BIGINT AS _row, NULL::JSON AS raw LIMIT 0"]
+        typed, raw = (
+            [_empty(resource)],
+            ["SELECT NULL::VARCHAR AS _file, NULL::BIGINT AS _row, NULL::JSON AS raw LIMIT 0"],
+        )
         try:
             if delivered is not None:
-                files = [_open_file(connection, locate(batch, path), path, dialect) for path in delivered.paths]
+                files = [
+                    _open_file(connection, locate(batch, path), path, dialect) for path in delivered.paths
+                ]
                 typed = [_typed(file, resource, dialect) for file in files]
                 raw = [_raw(file) for file in files]
         except BatchRefusedError as error:
@@ -138,9 +151,9 @@ def _header(connection: duckdb.DuckDBPyConnection, file: Path, path: str, dialec
     if not lines or not str(lines[0][0] or "").strip():
         raise BatchRefusedError(Fault("empty_file", "has no header", "Export the file again.", path))
     quote = dialect.quote or None
-    style = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
     line = str(lines[0][0]).removeprefix("\ufeff")
-    cells = next(csv.reader([line], delimiter=dialect.delimiter[0], quotechar=quote, quoting=style))
+    style = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+    cells = next(csv.reader([line], delimiter=dialect.delimiter, **style))
     names: list[str] = []
     for position, cell in enumerate(cells, start=1):
         name = cell.strip() or f"column {position}"
@@ -157,22 +170,25 @@ def _bind(file: _File, resource: Resource) -> dict[str, str]:
     faults: list[Fault] = []
     for name, column in resource.columns.items():
         wanted = column.header or (name,)
-        header = next((candidate for candidate in wanted if candidate in file.headers), None) or next(
-            (folded[candidate.casefold()] for candidate in wanted if candidate.casefold() in folded), None
-        )
-        if header is not None:
-            bound[name] = header
-        elif not column.optional:
-            message = f"the column {' or '.join(repr(candidate) for candidate in wanted)} is missing"
-            remedy = f"The header has {', '.join(file.headers)}: export it with the column, or add the header's name to the profile."
-            faults.append(Fault("missing_column", message, remedy, file.path, 1, wanted[0]))
+        exact = (candidate for candidate in wanted if candidate in file.headers)
+        alike = (folded[candidate.casefold()] for candidate in wanted if candidate.casefold() in folded)
+        found = next(exact, None) or next(alike, None)
+        if found is None:
+            if not column.optional:
+                message = f"the column {' or '.join(repr(candidate) for candidate in wanted)} is missing"
+                remedy = (
+                    f"The header has {', '.join(file.headers)}: "
+                    "export it with the column, or add the header's name to the profile."
+                )
+                faults.append(Fault("missing_column", message, remedy, file.path, 1, wanted[0]))
             continue
-        else:
-            continue
+        bound[name] = header = found
         kind = file.headers[header]
         if column.type == "text" and _NUMBERS.fullmatch(kind) and not column.accept_number:
             message = f"is a code, but the file holds it as {kind}, which has lost leading zeros"
-            remedy = "Write it as a string, or set accept_number for it in the profile where codes never have any."
+            remedy = (
+                "Write it as a string, or set accept_number for it in the profile where codes never have any."
+            )
             faults.append(Fault("code_is_numeric", message, remedy, file.path, None, header))
     if faults:
         raise BatchRefusedError(*faults)
@@ -203,7 +219,9 @@ def _typed(file: _File, resource: Resource, dialect: Dialect) -> str:
             scale = int(duckdb_type(column).rstrip(")").split(",")[1])
             surplus = f"decimal_places({text}) > {scale}"
             failed.append(surplus)
-            entries.append(f"CASE WHEN {surplus} THEN {literal(f'{header}:too_many_digits:')} || left({raw}, 200) END")
+            entries.append(
+                f"CASE WHEN {surplus} THEN {literal(f'{header}:too_many_digits:')} || left({raw}, 200) END"
+            )
     problems = (
         f"CASE WHEN {' OR '.join(f'({condition})' for condition in failed)} "
         f"THEN list_filter([{', '.join(entries)}], lambda entry: entry IS NOT NULL) END"
@@ -235,7 +253,9 @@ def _clean(header: str, kind: str, dialect: Dialect) -> str:
     elif kind != "VARCHAR":
         header = f"CAST({header} AS VARCHAR)"
     marks = ", ".join(literal(mark) for mark in dialect.null_marks)
-    return f"CASE WHEN trim({header}) NOT IN ({marks}) THEN trim({header}) END" if marks else f"trim({header})"
+    return (
+        f"CASE WHEN trim({header}) NOT IN ({marks}) THEN trim({header}) END" if marks else f"trim({header})"
+    )
 
 
 def _readable(raw: str, column: ResourceColumn, kind: str, dialect: Dialect) -> str:
@@ -250,7 +270,9 @@ def _readable(raw: str, column: ResourceColumn, kind: str, dialect: Dialect) -> 
 def _value(text: str, column: ResourceColumn, physical: str, dialect: Dialect) -> str:
     kind = duckdb_type(column)
     if column.type == "boolean":
-        true, false = (", ".join(literal(mark) for mark in marks) for marks in (dialect.true_marks, dialect.false_marks))
+        true, false = (
+            ", ".join(literal(mark) for mark in marks) for marks in (dialect.true_marks, dialect.false_marks)
+        )
         return f"CASE WHEN {text} IN ({true}) THEN true WHEN {text} IN ({false}) THEN false END"
     if column.type in {"date", "timestamp"}:
         declared = column.date_formats or dialect.date_formats if physical == "VARCHAR" else _NATIVE_DATES
@@ -266,7 +288,9 @@ def _raw(file: _File) -> str:
     return f"SELECT {literal(file.path)} AS _file, {file.number} AS _row, json_object({cells}) AS raw FROM {file.reader}"
 
 
-def rejected_records(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Iterable[tuple[str, int, str, str, str]]:
+def rejected_records(
+    connection: duckdb.DuckDBPyConnection, batch: Batch
+) -> Iterable[tuple[str, int, str, str, str]]:
     """Records DuckDB could not split into the header's columns: file, record number, rule, message, text."""
     paths = {str(locate(batch, path)): path for resource in batch.resources for path in resource.paths}
     rows = connection.execute(

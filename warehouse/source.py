@@ -26,7 +26,9 @@ type_help = "text, integer, boolean, date, timestamp, decimal or decimal(precisi
 
 def _identifier(name: str) -> str:
     if not IDENTIFIER.fullmatch(name):
-        raise ValueError(f"{name!r} is no identifier: use letters, digits and underscores, not starting with a digit")
+        raise ValueError(
+            f"{name!r} is no identifier: use letters, digits and underscores, not starting with a digit"
+        )
     return name
 
 
@@ -111,6 +113,8 @@ class TableMapping(_Model):
 
 
 class Profile(_Model):
+    """The whole of a profile.yaml."""
+
     source: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     title: str
     version: Annotated[str, AfterValidator(str)]
@@ -123,7 +127,9 @@ class Profile(_Model):
         known = {contract.name for contract in contracts.contracts("extract")}
         for name, mapping in self.tables.items():
             if name not in known:
-                raise ValueError(f"tables.{name}: no such canonical table; there are {', '.join(sorted(known))}")
+                raise ValueError(
+                    f"tables.{name}: no such canonical table; there are {', '.join(sorted(known))}"
+                )
             if mapping.driving not in self.resources:
                 raise ValueError(f"tables.{name}.driving: {mapping.driving!r} is not one of the resources")
         for name, resource in self.resources.items():
@@ -142,6 +148,7 @@ class Source:
 
     @property
     def name(self) -> str:
+        """The folder's name."""
         return self.profile.source
 
     def dialect(self, resource: str) -> Dialect:
@@ -187,7 +194,9 @@ def read_source(folder: Path) -> Source:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise SourceError(f"{path}: {key or 'profile'}: {first['msg'].removeprefix('Value error, ')}{more}") from error
+        raise SourceError(
+            f"{path}: {key or 'profile'}: {first['msg'].removeprefix('Value error, ')}{more}"
+        ) from error
     if profile.source != folder.name:
         raise SourceError(f"{path}: source: {profile.source!r} must be the folder's name, {folder.name!r}")
     source = Source(folder, profile)

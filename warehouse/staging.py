@@ -9,13 +9,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 
-from expectations.contract import Column, Contract
+from expectations.contract import Column, Contract, provenance
 from expectations.contract import load as load_contract
 from warehouse import resources
 from warehouse.batch import Batch, verify_files
@@ -25,9 +25,10 @@ from warehouse.source import Source
 
 MACROS = Path(__file__).with_name("macros.sql")
 # What a source's SQL may give beside a table's own columns.
-EXTRA = (
-    Column("source_changed_at", "TIMESTAMP", True, None, None, (), None, None, "", None, None),
-    Column("is_deleted", "BOOLEAN", True, None, None, (), None, None, "", None, None),
+EXTRA = tuple(
+    replace(column, nullable=True)
+    for column in provenance()
+    if column.name in {"source_changed_at", "is_deleted"}
 )
 _HANDLES = {"_file", "_row", "_excluded"}
 _LOSSY = {"DOUBLE", "FLOAT", "REAL"}
@@ -57,6 +58,7 @@ class StagedTable:
 
     @property
     def name(self) -> str:
+        """The canonical table's name."""
         return self.contract.name
 
 
@@ -86,7 +88,9 @@ def stage(batch: Batch, source: Source, path: Path) -> Iterator[Scratch]:
     connection = _open_locked(path, batch.folder)
     try:
         resources.create_views(connection, batch, source)
-        counts = {resource.name: _count_records(connection, batch, resource.name) for resource in batch.resources}
+        counts = {
+            resource.name: _count_records(connection, batch, resource.name) for resource in batch.resources
+        }
         _keep_unreadable_records(connection, batch)
         _check_totals(connection, batch, source, counts)
         tables = tuple(
@@ -184,7 +188,9 @@ def _check_totals(
     again = "Rows were lost on the way: extract and deliver the batch again."
     for resource in batch.resources:
         name = resource.name
-        unreadable = _count(connection, f"SELECT count(*) FROM rejected.record WHERE resource = {literal(name)}")
+        unreadable = _count(
+            connection, f"SELECT count(*) FROM rejected.record WHERE resource = {literal(name)}"
+        )
         arrived = counts[name] + unreadable
         if resource.rows is not None and resource.rows != arrived:
             message = f"the manifest counts {resource.rows} records, {arrived} arrived"
@@ -193,12 +199,16 @@ def _check_totals(
             mapped = source.profile.resources[name].columns.get(column)
             if mapped is None or not mapped.type.startswith(("decimal", "integer")):
                 message = f"the manifest gives a control total of {column!r}, which is no number column of the profile"
-                faults.append(Fault("unknown_control_total", message, "Name a number column.", resource.paths[0]))
+                faults.append(
+                    Fault("unknown_control_total", message, "Name a number column.", resource.paths[0])
+                )
                 continue
             total = scalar(connection, f"SELECT sum({quoted(column)}) FROM resource.{quoted(name)}")
             if unreadable == 0 and Decimal(str(total or 0)) != stated:
                 message = f"the control total of {column!r} is {stated}, the rows sum to {total or 0}"
-                faults.append(Fault("control_total_mismatch", message, again, resource.paths[0], None, column))
+                faults.append(
+                    Fault("control_total_mismatch", message, again, resource.paths[0], None, column)
+                )
     if faults:
         raise BatchRefusedError(*faults)
 
@@ -220,7 +230,9 @@ def _stage_table(
     except duckdb.Error as error:
         raise SourceError(f"{where}: {' '.join(str(error).split())[:500]}") from error
     staged = _count(connection, f"SELECT count(*) FROM {table}")
-    unreadable = _count(connection, f"SELECT count(*) FROM rejected.record WHERE resource = {literal(mapping.driving)}")
+    unreadable = _count(
+        connection, f"SELECT count(*) FROM rejected.record WHERE resource = {literal(mapping.driving)}"
+    )
     if not mapping.derived:
         _account_for_every_record(connection, name, mapping.driving, counts[mapping.driving], staged, where)
     excluded = _leave_out(connection, table)
@@ -282,15 +294,20 @@ def _cast(column: Column, given: str, where: str) -> tuple[str, tuple[str, str] 
     name = f"given.{quoted(column.name)}"
     if column.name == "is_deleted":
         return f"coalesce(CAST({name} AS BOOLEAN), false)", None
-    if given == column.type or column.type == "VARCHAR":
-        return (name if given == column.type else f"CAST({name} AS VARCHAR)"), None
+    if given == column.type:
+        return name, None
+    if column.type == "VARCHAR":
+        return f"CAST({name} AS VARCHAR)", None
     if given in _LOSSY and column.type.startswith("DECIMAL"):
         raise SourceError(f"{where}: {column.name} is {given}, which loses digits: keep amounts DECIMAL")
     cast = f"TRY_CAST({name} AS {column.type})"
     prefix = f"{column.name}:"
     if given == "VARCHAR":
         rule = _WRONG_TYPE.get(column.type, "not_a_number")
-        return cast, (f"{name} IS NOT NULL AND {cast} IS NULL", f"{literal(prefix + rule + ':')} || left({name}, 200)")
+        return cast, (
+            f"{name} IS NOT NULL AND {cast} IS NULL",
+            f"{literal(prefix + rule + ':')} || left({name}, 200)",
+        )
     if column.type.startswith("DECIMAL"):
         note = f"{literal(prefix + 'too_many_digits:')} || CAST({name} AS VARCHAR)"
         return cast, (f"{name} IS NOT NULL AND ({cast} IS NULL OR {cast} <> {name})", note)
@@ -331,7 +348,9 @@ def _leave_out(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, i
     return {str(rule): int(rows) for rule, rows in counted}
 
 
-def _list_duplicates(connection: duckdb.DuckDBPyConnection, contract: Contract, *, take_identical: bool) -> int:
+def _list_duplicates(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, *, take_identical: bool
+) -> int:
     """Fill staging.<table>__duplicates with all copies of a duplicated key; the number of identical rows taken as one.
 
     Keys are compared by hash first: grouping millions of rows by their text is what costs.
@@ -339,7 +358,9 @@ def _list_duplicates(connection: duckdb.DuckDBPyConnection, contract: Contract, 
     table, listing = f"staging.{quoted(contract.name)}", f"staging.{quoted(contract.name + '__duplicates')}"
     key = ", ".join(quoted(name) for name in contract.key)
     content = ", ".join(quoted(column.name) for column in (*contract.columns, *EXTRA))
-    complete = " AND ".join(f"{quoted(c.name)} IS NOT NULL" for c in contract.columns if c.key_position and not c.nullable)
+    complete = " AND ".join(
+        f"{quoted(c.name)} IS NOT NULL" for c in contract.columns if c.key_position and not c.nullable
+    )
     connection.execute(
         f"""CREATE TABLE {listing} AS
             WITH suspect AS (SELECT hash({key}) AS key_hash FROM {table} WHERE {complete} GROUP BY 1 HAVING count(*) > 1)

@@ -64,7 +64,8 @@ CREATE TABLE ops.refusal (
 CREATE TABLE ops.dirty_cell (
     company_code VARCHAR NOT NULL,
     customer_id VARCHAR NOT NULL,
-    month DATE NOT NULL
+    month DATE NOT NULL,
+    reaches_back BOOLEAN NOT NULL           -- whether past periods are to be rated again for it
 );
 
 -- One row a stage: what it has been brought up to (docs/architecture.md, Generations).
