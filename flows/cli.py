@@ -342,6 +342,30 @@ def sources(*, as_json: Json = False) -> None:
     views.show_sources(known, as_json=as_json)
 
 
+@app.command(group=rules)
+def calibrate(
+    *,
+    out: Annotated[
+        Path | None, Parameter(help="The file to write; standard output if none is named.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Propose a policy fitted to your data, as a file to review; nothing is rated by it until you configure it."""
+    from flows import views
+    from flows.calibrating import propose, write
+    from transforms.policy import parse_policy
+
+    proposal = propose(_settings())
+    if out is None:
+        if as_json:
+            render.say_json({"toml": proposal})
+        else:
+            render.say(proposal.rstrip("\n"))
+        return
+    write(proposal, out)
+    views.show_policy(parse_policy(proposal), out, as_json=as_json)
+
+
 @policy.command(name="check")
 def policy_check(
     file: Annotated[Path, Parameter(help="The policy file, TOML.")], /, *, as_json: Json = False

@@ -13,7 +13,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Row = Mapping[str, Any]
 
@@ -37,7 +40,7 @@ def say_json(value: object) -> None:
 def plain(value: object) -> object:
     """A value in JSON's own types."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return plain(fields_of(value))
     if isinstance(value, Mapping):
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -49,6 +52,11 @@ def plain(value: object) -> object:
     if isinstance(value, Path):
         return str(value)
     return value
+
+
+def fields_of(value: DataclassInstance) -> dict[str, Any]:
+    """A dataclass by its fields' names, one level deep."""
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
 def text(value: object) -> str:

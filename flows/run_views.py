@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from flows.render import Row, complain, pairs, place, say, say_json, table
+from flows.render import Row, complain, fields_of, pairs, place, say, say_json, table
 from flows.views import FATES, backlog_text
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def show_refresh(result: RefreshResult, *, as_json: bool) -> None:
     for line in _attention(result):
         complain(f"valuemart: {line}")
     if as_json:
-        say_json(result)
+        say_json(_document(result))
         return
     loaded, rating = result.load, result.rating
     fates = {
@@ -57,7 +57,7 @@ def show_backfill(results: Sequence[RefreshResult], *, as_json: bool) -> None:
         for line in _attention(result):
             complain(f"valuemart: {line}")
     if as_json:
-        say_json(results)
+        say_json([_document(result) for result in results])
         return
     table(
         [
@@ -80,6 +80,16 @@ def show_backfill(results: Sequence[RefreshResult], *, as_json: bool) -> None:
     )
 
 
+def _document(result: RefreshResult) -> dict[str, object]:
+    """A result for a script: the policy by its name, since its content is a file of its own."""
+    document: dict[str, object] = fields_of(result)
+    if result.rating:
+        policy = result.rating.policy
+        named = {"id": policy.id, "version": policy.version, "content_hash": policy.content_hash}
+        document["rating"] = fields_of(result.rating) | {"policy": named}
+    return document
+
+
 def _attention(result: RefreshResult) -> Iterator[str]:
     for outcome in result.load.outcomes:
         for fault in outcome.faults:
@@ -89,7 +99,8 @@ def _attention(result: RefreshResult) -> Iterator[str]:
         for each in outcome.tables:
             if each.quarantined:
                 yield (
-                    f"warning: {outcome.batch.place}: {each.quarantined:,} rows of {each.name} are in quarantine; "
+                    f"warning: {outcome.batch.place}: {each.name}: {each.quarantined:,} of {each.rows_in:,} rows "
+                    "are in quarantine; "
                     "see `valuemart quarantine show`"
                 )
     for waiting in result.load.waiting:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.render import pairs, place, plain, say, say_json, table, text
+from flows.render import fields_of, pairs, place, plain, say, say_json, table, text
 
 if TYPE_CHECKING:
     from flows.pull import Inbox, Landed
@@ -137,7 +136,9 @@ def show_quarantine_rows(found: Sequence[Row], *, as_json: bool) -> None:
             f"{row['source']}/{row['company_code']}/{row['batch_id']} {row['file']} row {row['row_number']}: {row['table_name']}"
         )
         for reason in row["reasons"]:
-            say(f"  {reason['rule']}: {reason['message']}")
+            where = f"{reason['column']} " if reason["column"] else ""
+            value = f"{reason['value']!r} " if reason["value"] is not None else ""
+            say(f"  {where}{value}{reason['rule']}: {reason['message']}")
         if row["raw"]:
             say(f"  {row['raw']}")
 
@@ -202,7 +203,7 @@ def show_policy(policy: Policy, file: Path, *, as_json: bool) -> None:
 def show_customer(file: CustomerFile, why: Row, *, as_json: bool) -> None:
     """Why a customer has its tier; `why` is a row of transforms.explain."""
     if as_json:
-        say_json({**_fields(file), "explanation": why})
+        say_json({**fields_of(file), "explanation": why})
         return
     now, before = file.current, file.previous or {}
     say(f"{now['customer_id']} {now['name']} ({now['company_code']})")
@@ -269,7 +270,3 @@ def _standing(now: Row, before: Row, why: Row) -> dict[str, object]:
         f"to reach {why['counterfactual_tier']}": why["counterfactual"],
     }
     return {name: value for name, value in lines.items() if value is not None}
-
-
-def _fields(value: CustomerFile) -> dict[str, object]:
-    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
