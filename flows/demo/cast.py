@@ -31,7 +31,7 @@ SURGE_AGO = 14  # the diverter's, in months before the last one
 PROOF_AGO = 11  # the first goods are found three months later
 UNDERCUT_AGO = 10  # the dumper's first offer below the floor
 SLOW_AGO, SILENT_AGO = 22, 7  # the arrears customer pays late, then nothing any more
-FADE_AGO, GONE_AGO = 14, 5  # the lapsing customer's last full month, and the first without an order
+FADE_AGO, GONE_AGO = 15, 6  # the lapsing customer's last full month, and the first without an order
 NORTH, WEST = HOME_TERRITORIES.index("DE-NORD"), HOME_TERRITORIES.index("DE-WEST")
 
 Months = np.ndarray[Any, np.dtype[np.int64]]
@@ -190,9 +190,9 @@ ROLES = (
             (
                 (0.55, 3.4, 7, 6),
                 (0.8, 3.0, 9, 9),
-                (0.7, 2.6, 6, 4),
+                (0.7, 2.6, 5, 4),
                 (0.9, 2.4, 7, 7),
-                (0.6, 4.2, 10, 5),
+                (0.6, 4.2, 9, 5),
                 (1.0, 2.2, 6, 11),
             ),
             start=1,

@@ -137,7 +137,7 @@ def populate(customers: int, calendar: Calendar, seed: int) -> Population:
     home = random.integers(len(HOME_TERRITORIES), size=customers)
     abroad = random.integers(len(HOME_TERRITORIES), len(TERRITORIES), size=customers)
     territory = np.where(channel == EXPORT, abroad, home)
-    size = np.exp(random.normal(np.log(MEDIAN), 1.3, customers))
+    size = np.exp(random.normal(np.log(MEDIAN), 1.2, customers))
     size = np.where(kind == SPOT, np.exp(random.normal(np.log(230_000), 0.4, customers)), size)
     size = np.clip(np.where(kind == OCCASIONAL, size * 0.4, size), LOWEST, LARGEST)
     # Larger customers order more often, not only more at a time; 72 lines a year is the median customer.
