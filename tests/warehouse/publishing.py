@@ -42,8 +42,7 @@ def insert(
     schema = "erp" if contract.area == "extract" else contract.area
     given = {**_examples(contract), **values}
     from_rows = [row[0] for row in connection.execute(f"DESCRIBE FROM {of}").fetchall() if row[0] != "_"]
-    selected = ["COLUMNS(c -> c <> '_')"] if from_rows else []
-    selected += [
+    selected = [quoted(name) for name in from_rows] + [
         f"{_literal(value)} AS {quoted(name)}" for name, value in given.items() if name not in from_rows
     ]
     connection.execute(f"INSERT INTO {schema}.{quoted(table)} BY NAME SELECT {', '.join(selected)} FROM {of}")
