@@ -1,8 +1,9 @@
 """Publishing: what the warehouse holds, as files that other people may open while the pipeline runs.
 
 `mart.duckdb` is for BI, `ops.duckdb` for the reading commands, `mart/current/*.parquet` for everything else. Each is
-built beside and swapped in by one rename, so that a reader sees a generation whole or not at all; a reader that holds
-the old file open goes on reading the old one. The three are swapped one after another: one file is one consistent state.
+built beside and swapped in by one rename, so that a reader sees a generation whole or not at all; a process goes on
+reading the old file until it has closed all its connections to it. The three are swapped one after another: one file is
+one consistent state.
 """
 
 from __future__ import annotations
@@ -92,9 +93,10 @@ def publish(
 ) -> Published:
     """Bring the published files up to a generation of the warehouse; does nothing where they are, unless forced.
 
-    The connection is open on the warehouse, for reading at least, and in no transaction. Of the contracts, those of
-    the published tables are used. A file that is missing, cut short or laid out by another version counts as behind. A run
-    that was killed leaves the old files as they were, and its leftovers to the next.
+    The connection is open on the warehouse, for reading at least, and in no transaction; two runs at once are kept
+    apart by the warehouse's lock only where it is open for writing. Of the contracts, those of the published tables are
+    used. A file that is missing, cut short or laid out by another version counts as behind. A run that was killed leaves
+    the old files as they were, and its leftovers to the next.
     """
     _clear_leftovers(home)
     behind = force or published_generation(home) != generation
