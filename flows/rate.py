@@ -277,6 +277,8 @@ class _Company:
 
     def _announce(self, revised: pl.DataFrame, shown: pl.DataFrame | None, policy: Policy) -> None:
         """Write the moves of the current tier and put them into the outbox; a silent baseline moves nobody."""
+        if revised.is_empty():
+            return
         moved = revisions.moves(revised.lazy(), _lazy(shown), policy).collect()
         if not policy.events.baseline_events:
             moved = moved.filter(pl.col("cause") != "baseline")
