@@ -18,18 +18,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, CycloptsError, Group, Parameter, Token
 
 from flows import render
-from flows.faults import UsageError
+from flows.faults import INTERRUPTED, USAGE, UsageError, exit_code, is_of_an_interrupt
 
 if TYPE_CHECKING:
     from flows.settings import Settings
     from warehouse.reading import QuarantineFilter
 
-
-SINKS = ("file",)
-
-USAGE, REFUSED, ROW_FAULTS, INTERRUPTED = 2, 3, 4, 130
-
-Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON instead of a table.")]
+Json = Annotated[
+    bool, Parameter(name="--json", negative=(), show_default=False, help="Print JSON instead of a table.")
+]
 Company = Annotated[str | None, Parameter(help="Only this legal entity.")]
 Source = Annotated[str | None, Parameter(help="Only what this source delivered.")]
 Batch = Annotated[str | None, Parameter(help="Only this batch.")]
@@ -64,17 +61,19 @@ def run(arguments: Sequence[str]) -> int:
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()  # while a reader that is gone can still be answered
     except CycloptsError as error:
         _fail(f"{str(error).strip()} Try `valuemart --help`.")
         return USAGE
     except KeyboardInterrupt:
-        _fail("interrupted; what was committed stays, and the same command goes on from there")
-        return INTERRUPTED
+        return _interrupted()
     except BrokenPipeError:  # the reader of our output, `head` perhaps, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        known = _exit_code(error)
+        if is_of_an_interrupt(error):
+            return _interrupted()
+        known = exit_code(error)
         if known is None:
             raise
         for line in str(error).splitlines():
@@ -83,34 +82,13 @@ def run(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _interrupted() -> int:
+    _fail("interrupted; what was committed stays, and the same command goes on from there")
+    return INTERRUPTED
+
+
 def _fail(message: str) -> None:
     render.complain(f"valuemart: error: {' '.join(message.split())}")
-
-
-def _exit_code(error: Exception) -> int | None:
-    """The exit code of an error that a person can mend; None for a fault of our own."""
-    from expectations.contract import ContractError
-    from flows.pull import LandingError
-    from flows.settings import SettingsError
-    from transforms.policy_problems import PolicyError
-    from warehouse.faults import BatchRefusedError, SourceError, WarehouseBusyError
-    from warehouse.reading import NothingPublishedError, UnknownCustomerError
-
-    if isinstance(error, BatchRefusedError):
-        return REFUSED
-    if isinstance(error, WarehouseBusyError):
-        return 1
-    mistakes = (
-        UsageError,
-        SettingsError,
-        LandingError,
-        SourceError,
-        ContractError,
-        PolicyError,
-        NothingPublishedError,
-        UnknownCustomerError,
-    )
-    return USAGE if isinstance(error, mistakes) else None
 
 
 def _settings() -> Settings:
@@ -169,7 +147,7 @@ def refresh(
         date | None, Parameter(help="Rate as of this day; else yesterday in the company's time zone.")
     ] = None,
     strict: Annotated[
-        bool, Parameter(negative=(), help="End with 4 if rows were put into quarantine.")
+        bool, Parameter(negative=(), show_default=False, help="End with 4 if rows were put into quarantine.")
     ] = False,
     as_json: Json = False,
 ) -> int:
@@ -238,6 +216,7 @@ def status(
     from flows import views
     from flows.pull import scan_inbox
     from flows.relay import backlogs
+    from flows.sinks.file import FileSink
     from warehouse import reading
 
     settings = _settings()
@@ -245,7 +224,7 @@ def status(
         settings,
         reading.status(settings.ops_file, latest=latest),
         scan_inbox(settings.inbox),
-        backlogs(settings.relay_file, SINKS),
+        backlogs(settings.relay_file, [FileSink.name]),
         as_json=as_json,
     )
 
@@ -300,7 +279,9 @@ def quarantine_export(
     batch: Batch = None,
     table: Table = None,
     rule: Rule = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative=(), help="One JSON object a line.")] = False,
+    as_json: Annotated[
+        bool, Parameter(name="--json", negative=(), show_default=False, help="One JSON object a line.")
+    ] = False,
 ) -> None:
     """Write quarantined rows as CSV, one line a row and rule, to send to whoever keeps the ERP."""
     from flows import views

@@ -1,7 +1,45 @@
-"""What a person can ask for that cannot be done."""
+"""Mistakes that a person can mend, and the exit codes that tell them apart."""
 
 from __future__ import annotations
+
+OTHER, USAGE, REFUSED, INTERRUPTED = 1, 2, 3, 130
 
 
 class UsageError(Exception):
     """What was asked for on the command line cannot be; the message says what to do instead."""
+
+
+def exit_code(error: Exception) -> int | None:
+    """The exit code of an error that a person can mend; None for a fault of our own."""
+    from expectations.contract import ContractError
+    from flows.pull import LandingError
+    from flows.settings import SettingsError
+    from transforms.policy_problems import PolicyError
+    from warehouse.faults import BatchRefusedError, SourceError, WarehouseBusyError
+    from warehouse.migrate import MigrationError
+    from warehouse.reading import NothingPublishedError, UnknownCustomerError
+
+    if isinstance(error, BatchRefusedError):
+        return REFUSED
+    if isinstance(error, (WarehouseBusyError, MigrationError)):
+        return OTHER
+    mistakes = (
+        UsageError,
+        SettingsError,
+        LandingError,
+        SourceError,
+        ContractError,
+        PolicyError,
+        NothingPublishedError,
+        UnknownCustomerError,
+    )
+    return USAGE if isinstance(error, mistakes) else None
+
+
+def is_of_an_interrupt(error: BaseException | None) -> bool:
+    """Ctrl-C also stops Prefect's own server, and what then fails first is the report to it."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
