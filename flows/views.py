@@ -136,9 +136,10 @@ def show_quarantine_rows(found: Sequence[Row], *, as_json: bool) -> None:
             f"{row['source']}/{row['company_code']}/{row['batch_id']} {row['file']} row {row['row_number']}: {row['table_name']}"
         )
         for reason in row["reasons"]:
-            where = f"{reason['column']} " if reason["column"] else ""
-            value = f"{reason['value']!r} " if reason["value"] is not None else ""
-            say(f"  {where}{value}{reason['rule']}: {reason['message']}")
+            text_delivered = (
+                f"{reason['column']} {reason['value']!r}: " if reason["value"] is not None else ""
+            )
+            say(f"  {text_delivered}{reason['rule']}: {reason['message']}")
         if row["raw"]:
             say(f"  {row['raw']}")
 

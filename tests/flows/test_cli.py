@@ -190,3 +190,37 @@ def test_every_fault_of_a_policy_is_a_line_of_its_own(
     assert len(lines) > 1
     assert all(line.startswith("valuemart: error: ") for line in lines)
     assert any("periods_upp" in line for line in lines)
+
+
+def test_the_demonstration_does_not_mix_with_data_that_are_there(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.mkdir()
+    (home / "warehouse.duckdb").touch()
+
+    assert cli.run(["demo"]) == 2
+    assert "holds data already" in capsys.readouterr().err
+
+
+def test_the_demonstration_of_another_seed_needs_another_home(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.mkdir()
+    (home / "demo.json").write_text(
+        '{"customers": 400, "seed": 7, "last_month": "2025-05-31", "is_complete": true}'
+    )
+
+    assert cli.run(["demo", "--seed", "8"]) == 2
+    assert "400 customers and seed 7" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("home")
+def test_a_demonstration_with_too_few_customers_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["demo", "--customers", "3"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["refresh", "backfill", "demo", "land", "status", "explain", "calibrate"])
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([command, "--help"]) == 0
+    assert "--json" in capsys.readouterr().out
