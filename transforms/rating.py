@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from transforms.conduct import conduct_findings, confirmed_conduct
 from transforms.credit import credit_watch
 from transforms.frames import columns_of, ending_at, needing
 from transforms.measures import measure_customers
@@ -38,10 +39,15 @@ _STATE: Final = columns_of(CUSTOMER_VALUE_HISTORY, (*KEY, *STATE_COLUMNS, *CAP_C
 
 @dataclass(frozen=True, slots=True)
 class RatedPeriod:
-    """What one rating found. `values` is RATED, one row a rated customer; `credit` is CREDIT_WATCH, None without receivables."""
+    """What one rating found.
+
+    `values` is RATED, one row a rated customer; `credit` is CREDIT_WATCH, None without receivables; `conduct` is
+    CONDUCT_FINDING, one row a customer and kind.
+    """
 
     values: pl.LazyFrame
     credit: pl.LazyFrame | None
+    conduct: pl.LazyFrame
 
 
 def rate_period(
@@ -52,6 +58,7 @@ def rate_period(
     as_of: date,
     previous: pl.LazyFrame | None,
     stored: pl.LazyFrame | None = None,
+    sales: pl.LazyFrame | None = None,
 ) -> RatedPeriod:
     """Rate the month that ends with `closed_through`. A pure function of its arguments, in whatever order rows come.
 
@@ -59,6 +66,7 @@ def rate_period(
     memory and caps step; None where nothing was rated before (the baseline). Measures, scores, raw tier and memory
     look back from `closed_through`; credit, caps and overrides from `as_of` (not before it). The same month rated again
     with the same `previous` advances nothing; `stored`, its own latest revisions, only tell of caps that began within it.
+    `sales` are SALES_CELL rows, None where they are not kept: conduct then has less to go by.
     Raises ValueError where the days do not fit together.
     Source: DOMAIN §1 and §4, DECISIONS 2 and 3.
     """
@@ -68,11 +76,19 @@ def rate_period(
         )
     period = first_of_month(closed_through)
     credit = None if facts.receivables is None else credit_watch(facts, policy, as_of)
+    conduct = conduct_findings(facts, policy, as_of, sales=sales)
+    can_confirm = facts.receivables is not None or facts.market_observations is not None
     scored = score_customers(measure_customers(facts, policy, closed_through), policy)
     tiered = raw_tiers(segment_customers(scored, policy), policy)
     after = _with_caps_of_the_period(_after(tiered, previous, period), stored, period)
     remembered = remember(after, policy.memory, period)
-    capped = cap(remembered, policy, as_of, credit=credit, confirmed_conduct=None)
+    capped = cap(
+        remembered,
+        policy,
+        as_of,
+        credit=credit,
+        confirmed_conduct=confirmed_conduct(conduct) if can_confirm else None,
+    )
     effective = override(capped, facts.tier_overrides, as_of).with_columns(effective_tier(policy.gates))
     watched = watch(effective, policy, period)
     values = watched.with_columns(
@@ -84,7 +100,7 @@ def rate_period(
         pl.lit(policy.content_hash).alias("policy_hash"),
         rank("effective_tier").alias("effective_rank"),
     )
-    return RatedPeriod(values=ending_at(values, RATED).sort(KEY), credit=credit)
+    return RatedPeriod(values=ending_at(values, RATED).sort(KEY), credit=credit, conduct=conduct)
 
 
 def _with_caps_of_the_period(after: pl.LazyFrame, stored: pl.LazyFrame | None, period: date) -> pl.LazyFrame:

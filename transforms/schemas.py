@@ -267,6 +267,26 @@ UOM_CONVERSIONS: Final = pl.Schema(
     }
 )
 
+# One row a customer and kind of conduct, as of the last rating.
+CONDUCT_FINDING: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "kind": pl.String(),
+        "as_of": pl.Date(),
+        "confidence": pl.String(),
+        "reason": pl.String(),
+        "measure": pl.String(),
+        "value": pl.Decimal(18, 6),
+        "threshold": pl.Decimal(18, 6),
+        "evidence_count": pl.Int32(),
+        "evidence_from": pl.Date(),
+        "evidence_to": pl.Date(),
+        "concerned_amount": pl.Decimal(38, 4),
+        "evidence": pl.String(),
+    }
+)
+
 # One row a customer with receivables, as of the last rating.
 CREDIT_WATCH: Final = pl.Schema(
     {
@@ -321,6 +341,31 @@ CUSTOMER_MONTH: Final = pl.Schema(
         "freight": pl.Decimal(38, 4),
         "rebates": pl.Decimal(38, 4),
         "contribution": pl.Decimal(38, 4),
+    }
+)
+
+# One row a rating period, level and member of each dimension, for the 12 months to the period's end.
+CUSTOMER_STRUCTURE: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "period": pl.Date(),
+        "level": pl.String(),
+        "channel": pl.String(),
+        "lifecycle_stage": pl.String(),
+        "territory": pl.String(),
+        "net_sales_12m": pl.Decimal(38, 4),
+        "contribution_12m": pl.Decimal(38, 4),
+        "customers": pl.Int32(),
+        "new_customers": pl.Int32(),
+        "share_of_sales": pl.Decimal(18, 6),
+        "hhi": pl.Decimal(9, 6),
+        "top10_share": pl.Decimal(9, 6),
+        "direct_share": pl.Decimal(18, 6),
+        "export_share": pl.Decimal(18, 6),
+        "new_product_share": pl.Decimal(18, 6),
+        "net_sales_change": pl.Decimal(18, 6),
+        "contribution_change": pl.Decimal(38, 4),
+        "customers_change": pl.Int32(),
     }
 )
 
@@ -421,6 +466,21 @@ CUSTOMER_VALUE_HISTORY: Final = pl.Schema(
     }
 )
 
+# One row a customer, as of the last rating.
+NEXT_ACTION: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "period": pl.Date(),
+        "as_of": pl.Date(),
+        "action": pl.String(),
+        "priority": pl.Int32(),
+        "place": pl.Int32(),
+        "at_stake": pl.Decimal(38, 4),
+        "reason": pl.String(),
+    }
+)
+
 # One row a customer and day with at least one invoice (credit notes do not make an order day).
 ORDER_DAY: Final = pl.Schema(
     {
@@ -457,6 +517,22 @@ TIER_CHANGE: Final = pl.Schema(
         "policy_version": pl.String(),
         "policy_hash": pl.String(),
         "supersedes": pl.String(),
+    }
+)
+
+# One row a customer whose contribution is assessed, in the latest rated period.
+VALUE_CURVE: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "period": pl.Date(),
+        "place": pl.Int32(),
+        "contribution_12m": pl.Decimal(38, 4),
+        "cumulative_contribution": pl.Decimal(38, 4),
+        "customer_share": pl.Decimal(9, 6),
+        "cumulative_share": pl.Decimal(18, 6),
+        "is_peak": pl.Boolean(),
+        "destroyed": pl.Decimal(38, 4),
     }
 )
 
