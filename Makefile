@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 GENERATED := expectations.document expectations.frames
+LINES ?= 1000000
 UV ?= uv
 LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
@@ -44,6 +45,9 @@ check: $(STAMP) ## lint, format, types, room borders, dependencies, generated fi
 
 docs: $(STAMP) ## write anew what is made from the contracts: data dictionary, frame schemas
 	@for made in $(GENERATED); do $(BIN)/python -m $$made || exit 1; done
+
+bench: $(STAMP) ## measure loading, rating and publishing against a bare load (LINES=1000000)
+	@$(BIN)/python tests/bench/measure.py $(LINES)
 
 clean: ## remove .venv, caches and build leftovers (never ./var, where the data lies)
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
