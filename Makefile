@@ -39,7 +39,7 @@ check: $(STAMP) ## lint, format, types, room borders, dependencies, generated fi
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/deptry .
 	@for made in $(GENERATED); do $(BIN)/python -m $$made --check || exit 1; done
 
