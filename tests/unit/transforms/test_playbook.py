@@ -1,0 +1,171 @@
+"""One next action a customer, and the card of a strategic partner."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.unit.transforms.small_worlds import facts, frame, one
+from transforms.playbook import PARTNER_CARD, next_actions, partner_cards, playbook_table, plays
+from transforms.rating import RATED, RatedPeriod
+from transforms.schemas import CONDUCT_FINDING, CREDIT_WATCH, NEXT_ACTION
+
+AS_OF = date(2024, 12, 31)
+
+
+def rated(
+    *customers: dict[str, Any],
+    credit: list[dict[str, Any]] | None = None,
+    conduct: list[dict[str, Any]] | None = None,
+) -> RatedPeriod:
+    rows = [
+        {"net_sales_12m": 1000, "memory_tier": each.get("effective_tier", "marginal")} | each
+        for each in customers
+    ]
+    return RatedPeriod(
+        values=frame(RATED, rows),
+        credit=None if credit is None else frame(CREDIT_WATCH, credit),
+        conduct=frame(CONDUCT_FINDING, conduct or []),
+    )
+
+
+def action(period: RatedPeriod, **extracts: Any) -> dict[str, Any]:
+    found = next_actions(period, facts([], **extracts), AS_OF).collect()
+    assert found.schema == NEXT_ACTION
+    return one(found)
+
+
+def in_tier(tier: str, **other: Any) -> RatedPeriod:
+    return rated({"effective_tier": tier, **other})
+
+
+def owing(credit_action: str) -> list[dict[str, Any]]:
+    figures = {"overdue_1_30": 40, "overdue_31_60": 0, "overdue_61_90": 0, "overdue_over_90": 60}
+    return [{"credit_action": credit_action, "action_reason": "grade E", "disputed": 7, **figures}]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"), [("stop", "stop_credit"), ("prepay", "prepay"), ("watch", "maintain")]
+)
+def test_credit_comes_before_everything(said, expected):
+    found = action(rated({"effective_tier": "marginal"}, credit=owing(said)))
+    assert found["action"] == expected
+    assert found["at_stake"] == (None if expected == "maintain" else 100)
+
+
+def test_suspicion_is_to_be_looked_into_with_its_evidence():
+    conduct = [
+        {"kind": "diversion", "confidence": "suspected", "evidence": "7 of 9 sightings elsewhere"},
+        {"kind": "arrears", "confidence": "none"},
+        {"kind": "own_below_floor", "confidence": "own_concession"},
+    ]
+    found = action(rated({"effective_tier": "core", "contribution_12m": -5}, conduct=conduct))
+    assert (found["action"], found["reason"]) == (
+        "investigate",
+        "suspected diversion: 7 of 9 sightings elsewhere",
+    )
+    assert action(rated({"effective_tier": "marginal"}, conduct=conduct[1:]))["action"] == "maintain"
+
+
+def test_who_costs_more_than_it_brings_is_renegotiated():
+    found = action(in_tier("marginal", contribution_12m="-1250.5"))
+    assert (found["action"], found["at_stake"]) == ("renegotiate", Decimal("1250.5"))
+    assert found["reason"] == "costs 1,250.50 more than it brings"
+
+
+def test_a_core_customer_about_to_slip_is_protected():
+    watch = {"watch_tier": "marginal", "watch_direction": "down", "watch_deadline": date(2025, 2, 28)}
+    found = action(in_tier("core", **watch, watch_gap="loyalty 0.1 below 0.57"))
+    assert found["action"] == "protect"
+    assert found["reason"] == "expected to become marginal by 2025-02-28: loyalty 0.1 below 0.57"
+    assert action(in_tier("core", **watch | {"watch_direction": "up"}))["action"] == "maintain"
+
+
+def estimate(supplied_by: str, **other: Any) -> dict[str, Any]:
+    usual = {"product_group": "PUMPS", "period_start": date(2024, 1, 1), "estimated_on": date(2024, 1, 20)}
+    return {**usual, "supplied_by": supplied_by, "quantity": 10, "unit": "PC", "current_price": 500, **other}
+
+
+def contact(kind: str, on: datetime = datetime(2024, 9, 1), **other: Any) -> dict[str, Any]:
+    return {"interaction_id": f"{kind}-{on}", "kind": kind, "occurred_at": on, "project_ref": None, **other}
+
+
+def test_a_loyal_customer_that_imports_what_we_could_make_is_won_back():
+    found = action(in_tier("cultivate"), demand_estimates=[estimate("import")])
+    assert (found["action"], found["at_stake"]) == ("substitute_import", 5000)
+    assert found["reason"] == "imports PUMPS, worth 5,000.00 a year"
+
+
+def test_with_joint_work_it_becomes_a_common_development():
+    given = {"demand_estimates": [estimate("import")], "interactions": [contact("technical_exchange")]}
+    found = action(in_tier("cultivate"), **given)
+    assert (found["action"], found["at_stake"]) == ("co_develop", 5000)
+    late = {**given, "interactions": [contact("technical_exchange", datetime(2023, 12, 31))]}
+    assert action(in_tier("cultivate"), **late)["action"] == "substitute_import"
+
+
+def test_only_the_latest_estimate_says_who_supplies():
+    newer = estimate("us", estimated_on=date(2024, 6, 1), estimate_version="2")
+    assert action(in_tier("cultivate"), demand_estimates=[estimate("import"), newer])["action"] == "cultivate"
+
+
+def test_who_is_not_loyal_is_not_developed_with():
+    assert action(in_tier("speculative"), demand_estimates=[estimate("import")])["action"] == "maintain"
+
+
+def test_the_largest_headroom_among_the_loyal_small_ones_comes_first():
+    period = rated(
+        *(
+            {"customer_id": name, "effective_tier": "cultivate", "headroom_12m": headroom}
+            for name, headroom in (("C1", 10), ("C2", 41_200), ("C3", None), ("C4", 41_200))
+        )
+    )
+    found = next_actions(period, facts([]), AS_OF).collect().sort("place")
+    assert found["customer_id"].to_list() == ["C2", "C4", "C1", "C3"]
+    assert found["reason"].to_list()[0] == "loyal, with 41,200.00 of demand we do not serve"
+
+
+@pytest.mark.parametrize(
+    ("tier", "expected"),
+    [("strategic", "partner"), ("new", "welcome"), ("marginal", "maintain"), ("core", "maintain")],
+)
+def test_where_nothing_presses_the_tier_decides(tier, expected):
+    assert action(in_tier(tier, months_of_history=2))["action"] == expected
+
+
+def test_the_playbook_is_written_down_as_it_is_played():
+    lines = playbook_table().splitlines()[2:]
+    assert [line.split(" | ")[1] for line in lines] == [play.action for play in plays()]
+
+
+def test_a_partner_card_holds_what_a_talk_needs():
+    period = rated(
+        {"effective_tier": "strategic", "steadiness": "0.9", "complaints_12m": 2},
+        {"customer_id": "C2", "effective_tier": "core"},
+        credit=owing("watch"),
+    )
+    world = facts(
+        [],
+        customers=[{"customer_id": "C1", "name": "Hansa"}],
+        interactions=[
+            contact("joint_project", project_ref="P-1"),
+            contact("joint_project", datetime(2024, 11, 2), project_ref="P-1"),
+            contact("growth_plan"),
+            contact("visit"),
+        ],
+    )
+    found = partner_cards(period, world, AS_OF).collect()
+    assert found.schema == PARTNER_CARD
+    [card] = found.to_dicts()
+    assert (card["name"], card["joint_projects"], card["joint_work_12m"]) == ("Hansa", 1, 3)
+    assert (card["last_joint_work_on"], card["overdue"], card["disputed"]) == (date(2024, 11, 2), 100, 7)
+
+
+def test_without_interactions_joint_work_is_unknown_not_none():
+    [card] = partner_cards(in_tier("strategic"), facts([]), AS_OF).collect().to_dicts()
+    assert (card["joint_projects"], card["overdue"]) == (None, None)
+    [delivered] = partner_cards(in_tier("strategic"), facts([], interactions=[]), AS_OF).collect().to_dicts()
+    assert delivered["joint_projects"] == 0
