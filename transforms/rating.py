@@ -75,10 +75,12 @@ def rate_period(
             f"a rating of the month to {closed_through} cannot speak for {as_of}, before its end"
         )
     period = first_of_month(closed_through)
-    credit = None if facts.receivables is None else credit_watch(facts, policy, as_of)
-    conduct = conduct_findings(facts, policy, as_of, sales=sales)
+    # What is read several times over by what follows is computed once: left lazy, it would be planned again each time.
+    measured = measure_customers(facts, policy, closed_through).collect().lazy()
+    credit = None if facts.receivables is None else credit_watch(facts, policy, as_of).collect().lazy()
+    conduct = conduct_findings(facts, policy, as_of, sales=sales).collect().lazy()
     can_confirm = facts.receivables is not None or facts.market_observations is not None
-    scored = score_customers(measure_customers(facts, policy, closed_through), policy)
+    scored = score_customers(measured, policy).collect().lazy()
     tiered = raw_tiers(segment_customers(scored, policy), policy)
     after = _with_caps_of_the_period(_after(tiered, previous, period), stored, period)
     remembered = remember(after, policy.memory, period)

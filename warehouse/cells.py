@@ -30,7 +30,8 @@ def mark_dirty(connection: duckdb.DuckDBPyConnection, contract: Contract, compan
             SELECT {columns} FROM erp.{table}
             WHERE rowid IN (SELECT target FROM change WHERE fate = 'update' UNION ALL SELECT target FROM absent);
             CREATE OR REPLACE TEMP VIEW new_version AS
-            SELECT {columns} FROM scratch.staging.{table} JOIN change USING (_file, _row) WHERE {_CHANGED}"""
+            SELECT {columns} FROM scratch.staging.{table} AS s JOIN change ON change.staged = s.rowid
+            WHERE {_CHANGED}"""
     )
     if contract.name == "invoice_lines":
         _mark_cells_of_lines(connection, company)
@@ -90,7 +91,8 @@ def _mark_cells_of_products(connection: duckdb.DuckDBPyConnection, company: str)
 def _mark_table(connection: duckdb.DuckDBPyConnection, contract: Contract, company: str) -> None:
     """The earliest date from which a changed fact can matter.
 
-    A row that only gained or changed a date besides its own (an item that was settled) matters from that date on;
+    A row that only gained or changed a date besides its own (an item that was settled) matters from that date on; a
+    flag (disputed or not) says how things stand now, and reaches back to nothing;
     any other change matters from the fact's own date; a change of a master, or of an undated fact, from now on (null).
     """
     if not scalar(
@@ -103,7 +105,7 @@ def _mark_table(connection: duckdb.DuckDBPyConnection, contract: Contract, compa
         return
     own = quoted(contract.own_date)
     later = [c.name for c in contract.columns if c.type == "DATE" and c.name != contract.own_date]
-    fixed = [c.name for c in contract.columns if c.name not in later]
+    fixed = [c.name for c in contract.columns if c.name not in later and c.type != "BOOLEAN"]
     key = " AND ".join(f"n.{quoted(name)} IS NOT DISTINCT FROM o.{quoted(name)}" for name in contract.key)
     new, old = (", ".join(f"{side}.{quoted(name)}" for name in fixed) for side in ("n", "o"))
     moved = ", ".join(

@@ -180,7 +180,7 @@ class _Merger:
         mine = _rank("$source", owners)
         self.connection.execute(
             f"""CREATE OR REPLACE TEMP TABLE change AS
-                SELECT s._file, s._row, t.rowid AS target,
+                SELECT s.rowid AS staged, s._file, s._row, t.rowid AS target,
                        CASE WHEN s.is_deleted AND (t.rowid IS NULL OR t.is_deleted) THEN 'keep'
                             WHEN t.rowid IS NULL THEN CASE WHEN $stale THEN 'insert_dead' ELSE 'insert' END
                             WHEN t.source_system <> $source THEN
@@ -301,7 +301,7 @@ class _Merger:
         self.connection.execute(
             f"""INSERT INTO quarantine.row
                 SELECT ?, ?, ?, ?, s._file, s._row, to_json(struct_pack({packed})), NULL, ?
-                FROM change JOIN scratch.staging.{quoted(table.name)} AS s USING (_file, _row) WHERE fate = 'owned'""",
+                FROM change JOIN scratch.staging.{quoted(table.name)} AS s ON s.rowid = change.staged WHERE fate = 'owned'""",
             [*identity, table.name, self.recorded_at],
         )
         self.connection.execute(
@@ -366,7 +366,7 @@ class _Merger:
                        s.source_changed_at, (s.is_deleted OR change.fate = 'insert_dead') AS is_deleted,
                        $extracted_at::TIMESTAMP AS recorded_at, least({known}) AS known_on
                 FROM change
-                JOIN scratch.staging.{quoted(table.name)} AS s USING (_file, _row)
+                JOIN scratch.staging.{quoted(table.name)} AS s ON s.rowid = change.staged
                 JOIN (SELECT unnest($files::VARCHAR[]) AS path, unnest($hashes::VARCHAR[]) AS sha256) AS file_hash
                   ON file_hash.path = s._file
                 {old}
