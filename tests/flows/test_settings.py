@@ -134,3 +134,11 @@ def test_a_wrong_file_is_said_in_one_line_with_its_name(text: str, said: str, tm
 )
 def test_yesterday_is_the_last_day_over_where_the_company_is(timezone: str, expected: date) -> None:
     assert settings.yesterday(timezone, now=datetime(2025, 5, 31, 22, 30, tzinfo=UTC)) == expected
+
+
+def test_the_readme_lists_every_setting_with_its_variable() -> None:
+    readme = (Path(settings.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in readme.splitlines() if line.startswith("| `") and "VALUEMART_" in line]
+
+    assert sorted(row.split("`")[1] for row in rows) == sorted(settings.Settings.model_fields)
+    assert all(row.split("`")[3] == f"VALUEMART_{row.split('`')[1].upper()}" for row in rows)
