@@ -33,6 +33,13 @@ Batch = Annotated[str | None, Parameter(help="Only this batch.")]
 Table = Annotated[str | None, Parameter(help="Only this canonical table, such as invoice_lines.")]
 Rule = Annotated[str | None, Parameter(help="Only rows that broke this rule.")]
 
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("valuemart")
+
+
 work = Group("Bring data in and rate", sort_key=1)
 look = Group("Look at the results", sort_key=2)
 rules = Group("Set the rules", sort_key=3)
@@ -41,7 +48,7 @@ app = App(
     name="valuemart",
     help="Rates customers from ERP extracts and keeps a mart of what each is worth.",
     help_format="plaintext",
-    version_flags=["--version"],
+    version=_version,
     suppress_keyboard_interrupt=False,
 )
 quarantine = App(name="quarantine", help="See which rows were kept out, and why.", group=look)
