@@ -36,8 +36,9 @@ def found(assessed: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def references(column: str, where: pl.Expr) -> pl.Expr:
-    """List the first references of a group's evidence, in their own order, so that it does not depend on the rows'."""
-    return pl.col(column).filter(where).unique().sort().head(_EVIDENCE_SHOWN).str.join(", ")
+    """List the first references of a group's evidence on one line, in their own order, so not in that of the rows."""
+    on_one_line = pl.col(column).str.replace_all(r"\s+", " ")
+    return on_one_line.filter(where).unique().sort().head(_EVIDENCE_SHOWN).str.join(", ")
 
 
 def not_assessable(customers: pl.LazyFrame, assessed: pl.LazyFrame | None, reason: str) -> pl.LazyFrame:
