@@ -43,7 +43,7 @@ def periods_to_rate(
         return [target]
     wanted = {target, *(month for month in months_between(max(rated), target) if month not in rated)}
     if earliest_change is not None:
-        since = min(first_of_month(earliest_change), min(wanted))
+        since = min(first_of_month(earliest_change), *wanted)
         wanted |= {period for period in rated if since <= period <= target}
     return sorted(wanted)
 

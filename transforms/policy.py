@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -265,7 +266,7 @@ class Policy(Section):
         """The policy's semantic version."""
         return self.policy.version
 
-    @property
+    @cached_property
     def content_hash(self) -> str:
         """SHA-256 of the content, free of key order, comments and ways to write a number; 64 hex digits."""
         canonical = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"), default=_canonical)

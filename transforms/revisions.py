@@ -75,12 +75,19 @@ def moves(revised: pl.LazyFrame, shown: pl.LazyFrame | None, policy: Policy) -> 
     the tier now, and the terms of the score's change, largest first. `direction` is lateral between equal ranks.
     """
     then = _reference(shown)
-    terms = score_terms(revised, shown, policy)
     moved = (
         revised.join(then.rename(_then("shown")), on=KEY, how="left", validate="1:1")
         .filter(pl.col("effective_tier").ne_missing(pl.col(f"effective_tier{_THEN}_shown")))
-        .join(terms, on=KEY, how="left", validate="1:1")
+        .collect()
+        .lazy()
     )
+    movers = moved.select(KEY)
+    terms = score_terms(
+        revised.join(movers, on=KEY, how="semi"),
+        None if shown is None else shown.join(movers, on=KEY, how="semi"),
+        policy,
+    )
+    moved = moved.join(terms, on=KEY, how="left", validate="1:1")
     return ending_at(
         moved.with_columns(
             from_tier=pl.col(f"effective_tier{_THEN}_shown"),
