@@ -8,7 +8,7 @@ import polars as pl
 
 from transforms.credit_action import credit_action, credit_grade
 from transforms.credit_items import CUSTOMER, items_on
-from transforms.exact import MONEY_SUM, WIDE_RATIO, ratio, units
+from transforms.exact import MONEY_SUM, RATIO_PLACES, WIDE_RATIO, divide, from_units, ratio, units, whole
 from transforms.frames import ending_at
 from transforms.periods import months_before
 from transforms.schemas import CREDIT_WATCH
@@ -26,6 +26,7 @@ RECENT_MONTHS: Final = (
 
 _BUCKETS: Final = ("not_yet_due", "overdue_1_30", "overdue_31_60", "overdue_61_90", "overdue_over_90")
 _OVERDUE: Final = _BUCKETS[1:]
+_FINE: Final = 10**12
 
 
 def credit_watch(facts: Facts, policy: Policy, as_of: date) -> pl.LazyFrame:
@@ -156,20 +157,25 @@ def lateness(items: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
         .with_columns(
             days_late_12m=ratio(pl.col("late"), weight, WIDE_RATIO),
             days_beyond_terms_12m=ratio(pl.col("beyond"), weight, WIDE_RATIO),
-            recent=ratio(pl.col("recent_late"), pl.col("recent_weight"), WIDE_RATIO),
-            before=ratio(
-                pl.col("late") - pl.col("recent_late"), weight - pl.col("recent_weight"), WIDE_RATIO
-            ),
+            days_late_trend=_trend(),
         )
         .select(
             *CUSTOMER,
             "days_late_12m",
             "days_beyond_terms_12m",
+            "days_late_trend",
             "late_amount",
             "counted_amount",
-            days_late_trend=pl.col("recent") - pl.col("before"),
         )
     )
+
+
+def _trend() -> pl.Expr:
+    """Days late of the recent months less those before; both carried with 12 digits, so that it is rounded once."""
+    before_weight = pl.col("weight") - pl.col("recent_weight")
+    recent = divide(pl.col("recent_late") * _FINE, pl.col("recent_weight"))
+    before = divide((pl.col("late") - pl.col("recent_late")) * _FINE, before_weight)
+    return from_units(divide(recent - before, whole(_FINE // 10**RATIO_PLACES)), WIDE_RATIO)
 
 
 def countback(items: pl.LazyFrame, as_of: date) -> pl.LazyFrame:

@@ -257,6 +257,13 @@ def test_the_trend_is_the_last_three_months_less_the_nine_before():
     assert credit(settled(100, late=10, ago=20))["days_late_trend"] is None
 
 
+def test_the_trend_is_rounded_once():
+    # 1/3 of a day lately, 2/3 before: rounded each, they would differ by 0.333334
+    lately = [settled(100, late=late, ago=20) for late in (1, 0, 0)]
+    before = [settled(100, late=late, ago=200) for late in (1, 1, 0)]
+    assert credit(*lately, *before)["days_late_trend"] == Decimal("-0.333333")
+
+
 def test_sales_outstanding_are_counted_back_through_the_months():
     december = item(310, due_date=date(2025, 1, 9), posting_date=date(2024, 12, 10))
     november = item(600, due_date=date(2024, 12, 10), posting_date=date(2024, 11, 10))
