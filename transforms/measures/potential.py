@@ -87,13 +87,13 @@ def measure_potential(
 ) -> pl.LazyFrame:
     """Measure the headroom to estimated demand. Grain: company × customer of `customers`.
 
-    `headroom_12m` = max(estimated yearly demand − V, 0), V counted from 0 up, in company currency;
+    `headroom_12m` = max(estimated yearly demand − V, 0), V signed (0 for who never ordered), in company currency;
     `potential_method` estimate. Without an estimate, and where the policy allows it: the policy's quantile of the peers'
     volume − V, floored at 0; method peers. Null with `headroom_reason` not_delivered (no such extract), no_estimate,
     not_valued (an estimate in goods without a price), or no_peers (peers asked for, but too few, or the customer has
     no industry or channel).
     """
-    bought = pl.max_horizontal(units("net_sales_12m").fill_null(0), whole(0))
+    bought = units("net_sales_12m").fill_null(0)
     measured = (
         customers.select(*KEY, "industry_code", "channel")
         .join(volume.select(*KEY, "net_sales_12m"), on=KEY, how="left", validate="1:1")

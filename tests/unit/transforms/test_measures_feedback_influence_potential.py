@@ -149,10 +149,11 @@ def test_who_buys_more_than_was_estimated_has_no_headroom_left() -> None:
     assert potential(estimate(1000)) == (0, None, "estimate", 1000)
 
 
-def test_more_credit_than_sales_adds_no_headroom() -> None:
+def test_headroom_is_from_signed_volume_up() -> None:
+    # 1,200 sold and 5,000 credited: from −3,800 up to 1,000
     credit = line(date(2024, 6, 1), -5000, document_type="credit_note")
     row = measured(*FLAT_YEAR, credit, demand_estimates=[estimate(1000)])
-    assert row["headroom_12m"] == 1000
+    assert (row["net_sales_12m"], row["headroom_12m"]) == (-3800, 4800)
 
 
 def test_a_prospects_headroom_is_its_whole_demand() -> None:
