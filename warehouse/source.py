@@ -17,6 +17,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from expectations import contract as contracts
 from warehouse.faults import SourceError
 
+# libyaml's, where it is there: some ten times faster than the one in Python.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 BUILT_IN = Path(__file__).parent / "sources"
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 DECIMAL_TYPE = re.compile(r"decimal(?:\((\d{1,2}),\s*(\d{1,2})\))?")
@@ -183,7 +185,7 @@ def read_source(folder: Path) -> Source:
     """Read and check one source folder; SourceError names the key and the remedy."""
     path = folder / "profile.yaml"
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -27,8 +27,9 @@ class Calendar:
     @classmethod
     def ending(cls, last_month: date, months: int) -> Calendar:
         """The calendar whose last month is that of `last_month`."""
-        end = np.datetime64(last_month, "M") + 1
-        return cls(np.arange(end - months, end + 1).astype("datetime64[D]"))
+        end = np.datetime64(last_month, "M") + np.timedelta64(1, "M")
+        first, behind = end - np.timedelta64(months, "M"), end + np.timedelta64(1, "M")
+        return cls(np.arange(first, behind).astype("datetime64[D]"))
 
     @property
     def months(self) -> int:

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import polars as pl
-from scipy.optimize import minimize
-from scipy.special import betaln, gammaln
 
 from transforms.exact import RATIO, rounded
 from transforms.frames import columns_of, needing
@@ -70,6 +68,8 @@ def _fit_company(histories: pl.DataFrame) -> pl.DataFrame | None:
     repeats, recency, age = (histories[name].to_numpy() for name in ("repeats", "recency", "age"))
     if len(repeats) < MIN_CUSTOMERS or np.count_nonzero(repeats) < MIN_REPEATERS:
         return None
+    from scipy.optimize import minimize  # seconds to import, and used only where a policy asks for it
+
     scale = age.max()
     fit = minimize(
         _negative_log_likelihood,
@@ -107,6 +107,8 @@ def _negative_log_likelihood(
     recency: NDArray[np.float64],
     age: NDArray[np.float64],
 ) -> float:
+    from scipy.special import betaln, gammaln
+
     r, alpha, a, b = np.exp(log_parameters)
     buying = gammaln(r + repeats) - gammaln(r) + r * np.log(alpha)
     alive = betaln(a, b + repeats + 1) - (r + repeats) * np.log(alpha + age)
