@@ -7,8 +7,8 @@ in one line that says what to do; exit codes: 0 done, 2 wrong usage, settings, s
 
 from __future__ import annotations
 
-import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter, Token
 
-from flows import render
+from flows import progress, render
 from flows.faults import INTERRUPTED, USAGE, UsageError, exit_code, is_of_an_interrupt
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from flows.settings import Settings
     from warehouse.reading import QuarantineFilter
 
@@ -59,13 +61,21 @@ app.command(policy)
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    signal.signal(signal.SIGINT, _interrupt)
     sys.exit(run(sys.argv[1:]))
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    """Stop the run, at the next step if it does not stop here; who asks twice does not want to wait for either."""
+    if progress.is_stopping():
+        os.write(sys.stderr.fileno(), b"\x1b[?25h\n" if sys.stderr.isatty() else b"")  # the cursor back
+        os._exit(INTERRUPTED)
+    progress.stop()
+    raise KeyboardInterrupt
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; what a person did wrong becomes one line on standard error and an exit code."""
-    # It tells of every temporary folder it makes.
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()  # while a reader that is gone can still be answered

@@ -9,6 +9,10 @@ class UsageError(Exception):
     """What was asked for on the command line cannot be; the message says what to do instead."""
 
 
+class ServerError(Exception):
+    """The run's own Prefect server did not start; the message says where to look."""
+
+
 def exit_code(error: Exception) -> int | None:
     """The exit code of an error that a person can mend; None for a fault of our own."""
     from expectations.contract import ContractError
@@ -21,7 +25,7 @@ def exit_code(error: Exception) -> int | None:
 
     if isinstance(error, BatchRefusedError):
         return REFUSED
-    if isinstance(error, (WarehouseBusyError, MigrationError)):
+    if isinstance(error, (WarehouseBusyError, MigrationError, ServerError)):
         return OTHER
     mistakes = (
         UsageError,
@@ -37,7 +41,7 @@ def exit_code(error: Exception) -> int | None:
 
 
 def is_of_an_interrupt(error: BaseException | None) -> bool:
-    """Ctrl-C also stops Prefect's own server, and what then fails first is the report to it."""
+    """Ctrl-C in the middle of a query is an error of DuckDB's, and what fails on its way up hides it further."""
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,11 +71,13 @@ def run_demo(settings: Settings, world: World) -> list[RefreshResult]:
 @contextmanager
 def _flow_run(settings: Settings) -> Iterator[None]:
     """Prefect's surroundings, and a listener that shows the steps: one moving line on a terminal, lines elsewhere."""
-    orchestration.prepare(settings.home)
     with _shown():
         say("starting Prefect")
+        server = orchestration.prepare(settings.home)
+        importlib.import_module("flows.refresh")
+        if server:
+            server.wait()
         yield
-        orchestration.remember_own_server(settings.home)
 
 
 @contextmanager

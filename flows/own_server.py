@@ -1,0 +1,33 @@
+"""A Prefect server for one run, as a program of its own, with the number of a listening socket as its argument.
+
+It serves the socket that it inherits under that number, and ends when its standard input does. That is a pipe from the
+run, so the server ends with the run however the run ends, kill -9 included.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+import threading
+
+
+def main() -> None:
+    """Serve until the run is over."""
+    threading.Thread(target=_end_with_the_run, name="end with the run", daemon=True).start()
+    sys.argv = [
+        "uvicorn",
+        *("--factory", "prefect.server.api.server:create_app"),
+        *("--fd", sys.argv[1], "--lifespan", "on", "--log-level", "error"),
+    ]
+    runpy.run_module("uvicorn", run_name="__main__", alter_sys=True)
+
+
+def _end_with_the_run() -> None:
+    """Leave at once: the books are SQLite's, and bear it, and nobody is left to wait for an answer."""
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
