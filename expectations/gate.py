@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import warnings
 from contextlib import contextmanager
@@ -180,7 +181,10 @@ def _import_quietly(module: str) -> ModuleType:
 def _quiet_context() -> EphemeralDataContext:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     gx = _import_quietly("great_expectations")
-    bars = _import_quietly("great_expectations.data_context.types.base").ProgressBarsConfig(globally=False)
+    base = _import_quietly("great_expectations.data_context.types.base")
+    # It sets its own level, and tells of a temporary folder that is gone by then.
+    logging.getLogger(base.__name__).setLevel(logging.WARNING)
+    bars = base.ProgressBarsConfig(globally=False)
     context: EphemeralDataContext = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = bars
     return context
