@@ -116,9 +116,9 @@ def customer_months(
     )
     if cells is not None:
         counted = counted.join(cells, on=CELL, how="semi")
-    counted = _with_product(counted, products)
+    counted = with_product(counted, products)
     cells_of_lines = (
-        counted.with_columns(_line_cost(), base_quantity().alias("base_quantity"))
+        counted.with_columns(line_cost(), base_quantity().alias("base_quantity"))
         .with_columns(*_line_parts())
         .group_by(CELL)
         .agg(
@@ -166,7 +166,8 @@ _COST_PLACES: Final = (
 _PRODUCT: Final = columns_of(PRODUCTS, ("company_code", "product_id", "base_uom", "standard_cost"))
 
 
-def _with_product(lines: pl.LazyFrame, products: pl.LazyFrame | None) -> pl.LazyFrame:
+def with_product(lines: pl.LazyFrame, products: pl.LazyFrame | None) -> pl.LazyFrame:
+    """Put the product's base unit and standard cost beside each line; null where the product is unknown."""
     if products is None:
         unknown = (pl.lit(None, pl.String).alias("base_uom"), pl.lit(None, MONEY_SUM).alias("standard_cost"))
         return lines.with_columns(unknown)
@@ -174,7 +175,7 @@ def _with_product(lines: pl.LazyFrame, products: pl.LazyFrame | None) -> pl.Lazy
     return lines.join(of_product, on=["company_code", "product_id"], how="left", validate="m:1")
 
 
-def _line_cost() -> pl.Expr:
+def line_cost() -> pl.Expr:
     """Give the line's cost in units of 10⁻¹⁰: its own, else standard cost × base quantity; null where there is neither."""
     own = units("cost_amount_company", _COST_PLACES)
     standard = units("standard_cost") * units(base_quantity(), QUANTITY_PLACES)

@@ -9,16 +9,16 @@ import polars as pl
 from transforms.customer_month import (
     CELL,
     LINES,
-    _line_cost,
-    _with_product,
     base_quantity,
     counts,
     is_order,
+    line_cost,
     month_of_line,
+    with_product,
 )
-from transforms.exact import MONEY_SUM, QUANTITY_PLACES, QUANTITY_SUM, divide, from_units, sum_or_null, whole
+from transforms.exact import MONEY_SUM, QUANTITY_PLACES, divide, from_units, sum_or_null, whole
 from transforms.frames import ending_at, needing
-from transforms.schemas import INVOICE_LINES
+from transforms.schemas import INVOICE_LINES, SALES_CELL
 
 if TYPE_CHECKING:
     from datetime import date
@@ -29,22 +29,6 @@ SALES_LINES: Final = pl.Schema(
 """What `sales_cells` needs of a line."""
 
 GRAIN: Final = (*CELL, "product_id", "channel", "ship_to_territory")
-SALES_CELL: Final = pl.Schema(
-    {
-        "company_code": pl.String(),
-        "customer_id": pl.String(),
-        "month": pl.Date(),
-        "product_id": pl.String(),
-        "channel": pl.String(),
-        "ship_to_territory": pl.String(),
-        "net_sales": MONEY_SUM,
-        "contribution": MONEY_SUM,
-        "invoiced_net_sales": MONEY_SUM,
-        "invoiced_quantity": QUANTITY_SUM,
-    }
-)
-"""One row a customer, month, product (null: lines without goods), channel and ship-to territory of the lines (null: as the
-customer's master says). `invoiced_*` are of invoices of goods at a price: what was asked for them, before credits."""
 
 
 def sales_cells(
@@ -52,6 +36,9 @@ def sales_cells(
 ) -> pl.LazyFrame:
     """Sum invoice lines into sales cells; the same lines count in the same months as in `customer_months`.
 
+    Grain: GRAIN; ends at SALES_CELL. `product_id` is null for lines without goods, `channel` and `ship_to_territory` where
+    the line leaves them to the customer's master. `invoiced_*` are of invoices of goods at a price: what was asked for
+    them, before credits.
     `lines` has at least SALES_LINES; `cells` restricts the result to the customer-months it names. Money is company
     currency; `contribution` = net sales − cost − freight − rebates, null where no line of the cell has a cost;
     `invoiced_quantity` is in base units, null where no line's unit can be converted.
@@ -66,8 +53,8 @@ def sales_cells(
     is_priced = is_order() & (pl.col("quantity") > 0) & ~pl.col("is_free_goods").fill_null(value=False)
     charged = pl.col("freight").fill_null(0) + pl.col("rebates").fill_null(0)
     summed = (
-        _with_product(counted, products)
-        .with_columns(_line_cost(), base_quantity().alias("base_quantity"), is_priced=is_priced)
+        with_product(counted, products)
+        .with_columns(line_cost(), base_quantity().alias("base_quantity"), is_priced=is_priced)
         .group_by(GRAIN)
         .agg(
             net_sales=pl.col("net_amount_company").sum(),

@@ -492,6 +492,22 @@ ORDER_DAY: Final = pl.Schema(
     }
 )
 
+# One row a customer, month, product, channel and ship-to territory with at least one line that counts.
+SALES_CELL: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "month": pl.Date(),
+        "product_id": pl.String(),
+        "channel": pl.String(),
+        "ship_to_territory": pl.String(),
+        "net_sales": pl.Decimal(38, 4),
+        "contribution": pl.Decimal(38, 4),
+        "invoiced_net_sales": pl.Decimal(38, 4),
+        "invoiced_quantity": pl.Decimal(38, 6),
+    }
+)
+
 # One row a change of a customer's effective tier.
 TIER_CHANGE: Final = pl.Schema(
     {

@@ -19,8 +19,8 @@ from transforms.exact import (
 )
 from transforms.frames import columns_of, ending_at, needing
 from transforms.measures.window import KEY, YEAR, Window
-from transforms.sales_cell import SALES_CELL
-from transforms.schemas import CUSTOMER_STRUCTURE, CUSTOMER_VALUE_HISTORY, VALUE_CURVE
+from transforms.periods import months_before
+from transforms.schemas import CUSTOMER_STRUCTURE, CUSTOMER_VALUE_HISTORY, SALES_CELL, VALUE_CURVE
 
 if TYPE_CHECKING:
     from datetime import date
@@ -40,6 +40,11 @@ LARGEST: Final = 10
 _ROW: Final = ("company_code", "level", *DIMENSIONS)
 _UNITS_PER_CENT: Final = 100
 _VALUE: Final = columns_of(CUSTOMER_VALUE_HISTORY, (*KEY, "period", "contribution_12m"))
+
+
+def sales_since(period: date) -> date:
+    """Give the first month whose sales the rating of a month looks at: last year's beside this year's."""
+    return months_before(period, 2 * YEAR - 1)
 
 
 def customer_structure(facts: Facts, sales: pl.LazyFrame, *, closed_through: date) -> pl.LazyFrame:
@@ -115,7 +120,7 @@ def _sold_to(facts: Facts, sales: pl.LazyFrame, window: Window) -> pl.LazyFrame:
     masters = facts.customers.select(*KEY, master_channel="channel", master_territory="territory_id")
     sold = (
         needing(sales, SALES_CELL)
-        .filter(pl.col("month").is_between(window.month_before(2 * YEAR - 1), window.period))
+        .filter(pl.col("month").is_between(sales_since(window.period), window.period))
         .join(masters, on=KEY, how="left", validate="m:1")
     )
     if facts.products is None:

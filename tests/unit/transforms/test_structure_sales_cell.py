@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.unit.transforms.small_worlds import FAR, frame
 from transforms.customer_month import customer_months
-from transforms.sales_cell import GRAIN, SALES_CELL, SALES_LINES, sales_cells
-from transforms.schemas import PRODUCTS
+from transforms.sales_cell import GRAIN, SALES_LINES, sales_cells
+from transforms.schemas import PRODUCTS, SALES_CELL
 
 MARCH = date(2024, 3, 14)
 
