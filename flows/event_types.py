@@ -28,6 +28,7 @@ Tier = Literal["strategic", "core", "cultivate", "new", "unrated", "marginal", "
 Segment = Literal["core", "cultivate", "speculative", "marginal", "new", "unrated"]
 Cause = Literal["baseline", "data", "policy_change", "override", "correction"]
 CreditAction = Literal["open", "watch", "prepay", "stop"]
+Confidence = Literal["confirmed", "suspected", "none", "not_assessable"]
 
 Number = Annotated[
     Decimal,
@@ -183,6 +184,37 @@ class CreditWarningCleared(CreditWarning):
     type: ClassVar[str] = "valuemart.customer.credit.warning.cleared.v1"
 
 
+class ConductFinding(Data):
+    """What is found on a customer's conduct now; the figures are those of mart.conduct_finding."""
+
+    kind: Literal["arrears", "diversion", "dumping"]
+    confidence_from: Confidence | None = Field(description="Null: not judged before.")
+    confidence: Confidence | None = Field(
+        description="not_assessable says nothing of the customer, good or bad; null: not judged any more."
+    )
+    reason: Text | None = Field(description="Why it cannot be assessed.")
+    measure: str | None = Field(description="What was measured for the strongest evidence.")
+    value: Number | None
+    threshold: Number | None = Field(description="The policy's bar for it, inclusive.")
+    evidence_count: int | None
+    evidence_from: date | None
+    evidence_to: date | None
+    concerned_amount: Number | None = Field(description="The money concerned, company currency.")
+    evidence: Text | None = Field(description="Where the evidence lies, in words and references.")
+
+
+class ConductFlagged(ConductFinding):
+    """Misconduct is suspected or confirmed, and was not with that confidence before."""
+
+    type: ClassVar[str] = "valuemart.customer.conduct.flagged.v1"
+
+
+class ConductCleared(ConductFinding):
+    """Misconduct of that kind is neither suspected nor confirmed any more."""
+
+    type: ClassVar[str] = "valuemart.customer.conduct.cleared.v1"
+
+
 class CorrectedPeriod(_Model):
     """A period whose published tier or segment was not right."""
 
@@ -211,6 +243,8 @@ DATA_TYPES: tuple[type[Data], ...] = (
     TierWatch,
     CreditWarningRaised,
     CreditWarningCleared,
+    ConductFlagged,
+    ConductCleared,
     RatingCorrected,
 )
 

@@ -12,6 +12,9 @@ import polars as pl
 
 from flows.event_types import (
     MOST_PERIODS,
+    ConductCleared,
+    ConductFinding,
+    ConductFlagged,
     CorrectedPeriod,
     CreditWarning,
     CreditWarningCleared,
@@ -28,6 +31,7 @@ from flows.event_types import (
     event_id,
     state_version,
 )
+from transforms.conduct_evidence import FLAGGED
 from transforms.explain import TERMS, explain
 from transforms.policy import Policy
 from transforms.schemas import TIER_CHANGE
@@ -48,6 +52,17 @@ _CREDIT_FIGURES = (
     "exposure",
     "utilisation",
     "next_order_headroom",
+)
+_FINDING = (
+    "reason",
+    "measure",
+    "value",
+    "threshold",
+    "evidence_count",
+    "evidence_from",
+    "evidence_to",
+    "concerned_amount",
+    "evidence",
 )
 
 
@@ -180,6 +195,51 @@ def credit_events(
             credit_action_from=action_from,
             credit_action=action,
             **{figure: row.get(figure) for figure in _CREDIT_FIGURES},
+        )
+        events.append(_event(identity, tenant, as_of, recorded_at, data))
+    return events
+
+
+def conduct_events(
+    before: pl.DataFrame,
+    after: pl.DataFrame,
+    policy: Policy,
+    *,
+    tenant: str,
+    as_of: date,
+    recorded_at: datetime,
+    told_before: Mapping[Customer, str],
+) -> list[Event]:
+    """Tell which misconduct is suspected or confirmed now and was not so before, and which no longer: one event a kind.
+
+    `before` and `after`: a company's rows of conduct_finding before and after a rating. Of the first findings (`before`
+    has no rows) nothing is told unless the policy asks for it. `told_before`: each customer's last conduct event of either
+    type, part of the id as with credit warnings.
+    """
+    if before.is_empty() and not policy.events.baseline_events:
+        return []
+    then, now = ({(*_customer(row), row["kind"]): row for row in each.to_dicts()} for each in (before, after))
+    events = []
+    for found in sorted({*then, *now}):
+        company_code, customer_id, kind = found
+        customer, row = (company_code, customer_id), now.get(found, {})
+        confidence_from, confidence = then.get(found, {}).get("confidence"), row.get("confidence")
+        if confidence == confidence_from or not {confidence, confidence_from} & {*FLAGGED}:
+            continue
+        finding: type[ConductFinding] = ConductFlagged if confidence in FLAGGED else ConductCleared
+        identity = event_id(
+            tenant, *customer, finding.type, as_of, kind, confidence_from, confidence, policy.content_hash,
+            told_before.get(customer),
+        )  # fmt: skip
+        data = finding(
+            **_whose(customer),
+            as_of=as_of,
+            policy=_stamp(policy),
+            state_version=as_of.isoformat(),
+            kind=kind,
+            confidence_from=confidence_from,
+            confidence=confidence,
+            **{name: row.get(name) for name in _FINDING},
         )
         events.append(_event(identity, tenant, as_of, recorded_at, data))
     return events

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TypedDict
@@ -12,20 +12,29 @@ import duckdb
 import polars as pl
 
 from flows import events
-from flows.event_types import CreditWarningCleared, CreditWarningRaised, TierChanged
+from flows.event_types import (
+    ConductCleared,
+    ConductFlagged,
+    CreditWarningCleared,
+    CreditWarningRaised,
+    TierChanged,
+)
 from flows.load import open_warehouse
 from flows.progress import say
 from flows.settings import Settings
 from transforms import plan, revisions
 from transforms.calibrate import calibrate
-from transforms.customer_month import LINES, customer_months, order_days
+from transforms.customer_month import customer_months, order_days
 from transforms.facts import Facts
 from transforms.measures import measure_customers
 from transforms.periods import first_of_month, months_before
+from transforms.playbook import next_actions
 from transforms.policy import Policy, parse_policy
 from transforms.policy_problems import PolicyError
-from transforms.rating import rate_period
+from transforms.rating import RatedPeriod, rate_period
+from transforms.sales_cell import SALES_LINES, sales_cells
 from transforms.schemas import CUSTOMERS
+from transforms.structure import customer_structure, sales_since, value_curve
 from warehouse import cells, history, ledger, outbox
 from warehouse import facts as stored_facts
 from warehouse.connection import transaction
@@ -131,14 +140,18 @@ class _Run:
         touched = cells.touched_cells(self.connection, rated_as_of=self.rated_as_of, as_of=self.as_of)
         if touched:
             say(f"summing {touched:,} customer-months")
-            columns = [name for name in LINES.names() if name not in {"known_on", "referenced_on"}]
+            columns = [name for name in SALES_LINES.names() if name not in {"known_on", "referenced_on"}]
             lines = cells.lines_of_cells(self.connection, columns, self.as_of)
             products = stored_facts.read_products(self.connection)
             wanted = cells.wanted(self.connection)
-            months, days = pl.collect_all(
-                [customer_months(lines, products, wanted, self.as_of), order_days(lines, self.as_of)]
+            months, days, sales = pl.collect_all(
+                [
+                    customer_months(lines, products, wanted, self.as_of),
+                    order_days(lines, self.as_of),
+                    sales_cells(lines, products, wanted, self.as_of),
+                ]
             )
-            cells.replace_cells(self.connection, months, days)
+            cells.replace_cells(self.connection, months, days, sales)
         return touched
 
     def _facts(self, company: str) -> Facts:
@@ -207,11 +220,12 @@ class _Company:
         behind = plan.left_behind(self.rated, run.target, earliest_change=earliest, looks_back=run.looks_back)
         if behind:
             run.left_behind[self.company] = behind
+        sales = stored_facts.read_sales(self.connection, self.company, sales_since(periods[0]))
         last = max(self.rated, default=None)
         shown = self._rows(max((each for each in self.rated if each <= run.target), default=None))
         for period in periods:
             say(f"rating {self.company} for {period:%Y-%m}")
-            shown = self._rate_period(period, shown, is_closed=last is not None and period < last)
+            shown = self._rate_period(period, shown, sales, is_closed=last is not None and period < last)
         if self.corrections is not None:
             self._write(
                 events.correction_events(
@@ -225,7 +239,7 @@ class _Company:
         return history.latest_rows(self.connection, self.company, period)
 
     def _rate_period(
-        self, period: date, shown: pl.DataFrame | None, *, is_closed: bool
+        self, period: date, shown: pl.DataFrame | None, sales: pl.LazyFrame, *, is_closed: bool
     ) -> pl.DataFrame | None:
         """Rate one period; what a customer's latest rating looks like to the world afterwards."""
         policy = self._policy_of(period)
@@ -237,11 +251,11 @@ class _Company:
             as_of=self._judged_on(period),
             previous=_lazy(previous),
             stored=_lazy(stored),
+            sales=sales,
         )
-        frames = [rated.values] if rated.credit is None else [rated.values, rated.credit]
-        values, *credit = pl.collect_all(frames)
+        rated = replace(rated, values=rated.values.collect().lazy())
         revised = revisions.revise(
-            values.lazy(),
+            rated.values,
             stored=_lazy(stored),
             previous=_lazy(previous),
             is_closed=is_closed,
@@ -251,8 +265,12 @@ class _Company:
         history.append(self.connection, "customer_value_history", rows)
         self.report.periods.append(period)
         self.report.new_rows += rows.height
-        if period == self.run.target and credit:
-            self._watch_credit(credit[0], policy)
+        structure = customer_structure(self.facts, sales, closed_through=plan.month_end(period))
+        history.replace_period(
+            self.connection, "customer_structure", self.company, period, structure.collect()
+        )
+        if period == self.run.target:
+            self._show_current(rated, policy)
         self.rated.setdefault(period, history.RatedPeriod(period, self.run.as_of, policy.content_hash))
         if is_closed:
             self._correct(revised, stored)
@@ -288,6 +306,31 @@ class _Company:
         history.append(self.connection, "tier_change", told.tier_changes)
         self._write(told.events)
         self.report.moves.extend(moved.to_dicts())
+
+    def _show_current(self, rated: RatedPeriod, policy: Policy) -> None:
+        """Put what speaks for the run's own day in the place of what spoke for the last one's."""
+        actions = next_actions(rated, self.facts, self.run.as_of)
+        curve, chosen, findings = pl.collect_all([value_curve(rated.values), actions, rated.conduct])
+        history.replace(self.connection, "value_curve", self.company, curve)
+        history.replace(self.connection, "next_action", self.company, chosen)
+        self._watch_conduct(findings, policy)
+        if rated.credit is not None:
+            self._watch_credit(rated.credit.collect(), policy)
+
+    def _watch_conduct(self, findings: pl.DataFrame, policy: Policy) -> None:
+        """Put the findings of the day in the place of the last ones, and tell which appeared and which ended."""
+        before = history.current_rows(self.connection, "conduct_finding", self.company)
+        told = events.conduct_events(
+            before,
+            findings,
+            policy,
+            as_of=self.run.as_of,
+            told_before=self._last(ConductFlagged.type, ConductCleared.type),
+            **self._told(),
+        )
+        history.replace(self.connection, "conduct_finding", self.company, findings)
+        if not self.is_baseline or policy.events.baseline_events:
+            self._write(told)
 
     def _watch_credit(self, watch: pl.DataFrame, policy: Policy) -> None:
         """Put the credit watch of the day in the place of the last one, and tell whose credit action changed."""

@@ -18,6 +18,8 @@ SUSPECTED: Final = "suspected"
 NONE: Final = "none"
 OWN_CONCESSION: Final = "own_concession"
 NOT_ASSESSABLE: Final = "not_assessable"
+FLAGGED: Final = (SUSPECTED, CONFIRMED)
+"""What speaks against a customer; an own concession does not."""
 
 FOUND: Final = pl.Schema(
     {name: dtype for name, dtype in CONDUCT_FINDING.items() if name not in {"kind", "as_of"}}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from transforms.conduct_evidence import FLAGGED
 from transforms.exact import MONEY_PLACES, MONEY_SUM, QUANTITY_PLACES, divide, from_units, units, whole
 from transforms.frames import columns_of, ending_at, needing
 from transforms.measures.window import KEY, YEAR
@@ -248,7 +249,7 @@ def _suspicions(rated: RatedPeriod) -> pl.LazyFrame:
     kind = pl.col("confidence") + pl.lit(" ") + pl.col("kind")
     said = pl.concat_str(kind, pl.col("evidence"), separator=": ", ignore_nulls=True)
     return (
-        rated.conduct.filter(pl.col("confidence").is_in(["suspected", "confirmed"]))
+        rated.conduct.filter(pl.col("confidence").is_in(FLAGGED))
         .group_by(KEY)
         .agg(suspicions=said.sort_by("kind").str.join("; "))
     )

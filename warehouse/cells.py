@@ -195,26 +195,27 @@ def lines_of_cells(
 
 
 def replace_cells(
-    connection: duckdb.DuckDBPyConnection, months: pl.DataFrame, order_days: pl.DataFrame
+    connection: duckdb.DuckDBPyConnection,
+    months: pl.DataFrame,
+    order_days: pl.DataFrame,
+    sales: pl.DataFrame,
 ) -> None:
-    """Put newly computed cells in the place of the old ones: customer_month, and the order days inside the cells."""
-    connection.register("new_months", months)
-    connection.register("new_days", order_days)
-    try:
-        connection.execute(
-            """DELETE FROM rated.customer_month WHERE (company_code, customer_id, month) IN (
-                   SELECT (company_code, customer_id, month) FROM cell);
-               INSERT INTO rated.customer_month BY NAME FROM new_months;
-               DELETE FROM rated.order_day WHERE
-                   (company_code, customer_id, CAST(date_trunc('month', order_on) AS DATE)) IN (
-                   SELECT (company_code, customer_id, month) FROM cell);
-               INSERT INTO rated.order_day BY NAME FROM new_days WHERE
-                   (company_code, customer_id, CAST(date_trunc('month', order_on) AS DATE)) IN (
-                   SELECT (company_code, customer_id, month) FROM cell)"""
-        )
-    finally:
-        connection.unregister("new_months")
-        connection.unregister("new_days")
+    """Put newly computed cells in the place of the old ones: customer_month, sales_cell, and the order days inside them."""
+    for table, day, rows in (
+        ("customer_month", "month", months),
+        ("sales_cell", "month", sales),
+        ("order_day", "order_on", order_days),
+    ):
+        inside = f"""(company_code, customer_id, CAST(date_trunc('month', {day}) AS DATE)) IN (
+            SELECT (company_code, customer_id, month) FROM cell)"""
+        connection.register("new_rows", rows)
+        try:
+            connection.execute(
+                f"""DELETE FROM rated.{quoted(table)} WHERE {inside};
+                    INSERT INTO rated.{quoted(table)} BY NAME FROM new_rows WHERE {inside}"""
+            )
+        finally:
+            connection.unregister("new_rows")
 
 
 def earliest_change(connection: duckdb.DuckDBPyConnection, company: str) -> date | None:

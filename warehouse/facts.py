@@ -56,5 +56,15 @@ def read_cells(connection: duckdb.DuckDBPyConnection, table: str, company: str) 
     )
 
 
+def read_sales(connection: duckdb.DuckDBPyConnection, company: str, since: date) -> pl.LazyFrame:
+    """sales_cell of one company, from the month of `since` on."""
+    columns = ", ".join(quoted(name) for name in load_contract("sales_cell").column_names)
+    return _frame(
+        connection,
+        f"SELECT {columns} FROM rated.sales_cell WHERE company_code = $company AND month >= $since",
+        {"company": company, "since": since},
+    )
+
+
 def _frame(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object]) -> pl.LazyFrame:
     return pl.DataFrame(connection.sql(sql, params=dict(parameters))).lazy()

@@ -66,3 +66,13 @@ def replace(connection: duckdb.DuckDBPyConnection, table: str, company: str, row
     """Put a company's rows of a current table in the place of the old ones."""
     connection.execute(f"DELETE FROM rated.{quoted(table)} WHERE company_code = ?", [company])
     append(connection, table, rows)
+
+
+def replace_period(
+    connection: duckdb.DuckDBPyConnection, table: str, company: str, period: date, rows: pl.DataFrame
+) -> None:
+    """Put a company's rows of one period in the place of the old ones."""
+    connection.execute(
+        f"DELETE FROM rated.{quoted(table)} WHERE company_code = ? AND period = ?", [company, period]
+    )
+    append(connection, table, rows)

@@ -40,6 +40,10 @@ PUBLISHED_TABLES = (
     "customer_value",
     "tier_change",
     "credit_watch",
+    "conduct_finding",
+    "customer_structure",
+    "value_curve",
+    "next_action",
     "data_quality",
 )
 

@@ -20,11 +20,11 @@ from flows.event_types import (
     Event,
     EventTooLargeError,
 )
-from flows.events import Told, correction_events, credit_events, tier_events
+from flows.events import Told, conduct_events, correction_events, credit_events, tier_events
 from flows.rate import default_policy
 from transforms.policy import parse_policy
 from transforms.revisions import REVISION, moves
-from transforms.schemas import CREDIT_WATCH, CUSTOMER_VALUE_HISTORY, TIER_CHANGE
+from transforms.schemas import CONDUCT_FINDING, CREDIT_WATCH, CUSTOMER_VALUE_HISTORY, TIER_CHANGE
 
 POLICY = parse_policy(default_policy())
 RECORDED_AT = datetime(2024, 6, 3, 2, 10)  # naive UTC, as the pipeline writes it
@@ -413,6 +413,91 @@ def test_a_warning_that_comes_back_on_the_same_day_is_another_one():
     assert first.event_id != second.event_id
 
 
+def findings(*rows: dict[str, Any]) -> pl.DataFrame:
+    usual = {
+        "company_code": "1000",
+        "customer_id": "C1",
+        "kind": "diversion",
+        "as_of": date(2024, 6, 2),
+        "confidence": "none",
+    }
+    filled = [dict.fromkeys(CONDUCT_FINDING.names()) | usual | row for row in rows]
+    return pl.DataFrame(filled, schema=CONDUCT_FINDING, orient="row")
+
+
+def judge(
+    before: pl.DataFrame, after: pl.DataFrame, told_before: dict[tuple[str, str], str] | None = None
+) -> list[Event]:
+    return conduct_events(
+        before, after, POLICY, tenant="default", as_of=date(2024, 6, 2), recorded_at=RECORDED_AT,
+        told_before=told_before or {},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("none", "none", []),
+        ("none", "suspected", ["flagged"]),
+        ("not_assessable", "confirmed", ["flagged"]),
+        ("suspected", "suspected", []),
+        ("suspected", "confirmed", ["flagged"]),
+        ("confirmed", "suspected", ["flagged"]),
+        ("confirmed", "none", ["cleared"]),
+        ("suspected", "not_assessable", ["cleared"]),
+        ("none", "not_assessable", []),
+    ],
+)
+def test_misconduct_is_told_when_it_appears_changes_or_ends(before: str, after: str, expected: list[str]):
+    events = judge(findings({"confidence": before}), findings({"confidence": after}))
+    assert [event.type.split(".")[-2] for event in events] == expected
+
+
+def test_our_own_concession_is_nothing_a_customer_is_flagged_for():
+    own = {"kind": "own_below_floor"}
+    assert judge(findings(own), findings(own | {"confidence": "own_concession"})) == []
+
+
+def test_first_findings_are_a_silent_baseline():
+    assert judge(findings(), findings({"confidence": "confirmed"})) == []
+
+
+def test_a_new_customer_s_finding_is_told_with_its_evidence():
+    found = {
+        "customer_id": "C2",
+        "confidence": "confirmed",
+        "value": Decimal("0.4123"),
+        "evidence": "photo 12",
+    }
+    (event,) = judge(findings({}), findings({}, found))
+    data = body(event)["data"]
+    assert (data["kind"], data["confidence_from"], data["confidence"]) == ("diversion", None, "confirmed")
+    assert (data["value"], data["evidence"]) == ("0.412300", "photo 12")
+
+
+def test_who_is_judged_no_more_is_cleared():
+    (event,) = judge(
+        findings({"confidence": "suspected"}, {"customer_id": "C2"}), findings({"customer_id": "C2"})
+    )
+    assert event.type.endswith("conduct.cleared.v1")
+    assert body(event)["data"]["confidence"] is None
+
+
+def test_each_kind_of_misconduct_is_an_event_of_its_own():
+    flagged = [{"kind": kind, "confidence": "suspected"} for kind in ("dumping", "arrears")]
+    events = judge(findings({}), findings(*flagged))
+    assert [body(event)["data"]["kind"] for event in events] == ["arrears", "dumping"]
+    assert len({event.event_id for event in events}) == 2
+
+
+def test_a_finding_that_comes_back_on_the_same_day_is_another_one():
+    clean, bad = findings({}), findings({"confidence": "suspected"})
+    first = judge(clean, bad)[0]
+    cleared = judge(bad, clean, {("1000", "C1"): first.event_id})[0]
+    second = judge(clean, bad, {("1000", "C1"): cleared.event_id})[0]
+    assert first.event_id != second.event_id
+
+
 def test_free_text_of_any_length_fits():
     row = {"override_tier": "core", "override_owner": "m.keller", "override_reason": "ü" * 200_000,
            "override_valid_to": date(2024, 12, 31), "effective_tier": "core", "segment": "core"}  # fmt: skip
@@ -443,6 +528,10 @@ def one_of_each() -> list[Event]:
     return [
         *tell(ratings(row), shown({})).events,
         *warn(credit(C1="open", C2="stop"), credit(C1="stop", C2="open")),
+        *judge(
+            findings({}, {"customer_id": "C2", "confidence": "confirmed"}),
+            findings({"confidence": "suspected", "value": Decimal("0.5")}, {"customer_id": "C2"}),
+        ),
         *correct(corrected({})),
     ]
 

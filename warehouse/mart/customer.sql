@@ -5,6 +5,8 @@ WITH mentioned AS (
     SELECT company_code, customer_id FROM rated.customer_value_history
     UNION
     SELECT company_code, customer_id FROM rated.credit_watch
+    UNION
+    SELECT company_code, customer_id FROM rated.conduct_finding
 )
 SELECT company_code, customer_id, coalesce(master.name, customer_id) AS name, master.group_id, master.territory_id,
     master.industry_code, master.channel, master.credit_limit, master.credit_currency, master.payment_term_days,
