@@ -55,12 +55,14 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class CustomerFile:
-    """What is known of one customer's rating: the latest period, the one before it, its moves and its credit."""
+    """What is known of one customer: the latest rated period, the one before it, moves, credit, conduct, what to do next."""
 
     current: Row
     previous: Row | None
     moves: list[Row]
     credit: Row | None
+    conduct: list[Row]  # one a kind of conduct, also where nothing was found or nothing could be
+    next_action: Row | None
 
 
 @contextmanager
@@ -240,11 +242,15 @@ def customer_file(mart_file: Path, customer: str, company: str | None) -> Custom
             """,
         )
         credit = _rows(connection, f"SELECT * FROM mart.credit_watch WHERE {meant}")
+        conduct = _rows(connection, f"SELECT * FROM mart.conduct_finding WHERE {meant} ORDER BY kind")
+        actions = _rows(connection, f"SELECT * FROM mart.next_action WHERE {meant}")
     return CustomerFile(
         current=periods[0],
         previous=periods[1] if len(periods) > 1 else None,
         moves=moves,
         credit=credit[0] if credit else None,
+        conduct=conduct,
+        next_action=actions[0] if actions else None,
     )
 
 

@@ -114,7 +114,14 @@ def mart(tmp_path: Path) -> Path:
     file = tmp_path / "mart.duckdb"
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{file}' AS publishing; USE publishing")
-        for name in ("customer", "customer_value_history", "tier_change", "credit_watch"):
+        for name in (
+            "customer",
+            "customer_value_history",
+            "tier_change",
+            "credit_watch",
+            "conduct_finding",
+            "next_action",
+        ):
             create(connection, name)
         may, april = date(2025, 5, 1), date(2025, 4, 1)
         steel = {"company_code": "DE01", "customer_id": "4711"}
@@ -141,6 +148,13 @@ def mart(tmp_path: Path) -> Path:
             "tier_change",
             steel | {"period": may, "from_tier": "cultivate", "to_tier": "core", "revision": 2},
         )
+        insert(
+            connection,
+            "conduct_finding",
+            steel | {"kind": "dumping", "confidence": "suspected"},
+            steel | {"kind": "arrears", "confidence": "none"},
+        )
+        insert(connection, "next_action", steel | {"action": "investigate"})
         connection.execute("USE memory; DETACH publishing")
     return file
 
@@ -232,6 +246,12 @@ def test_a_customer_is_shown_by_the_latest_revision_and_the_period_before(mart: 
     assert file.previous["score"] == Decimal("50.0000")
     assert [(move["from_tier"], move["to_tier"]) for move in file.moves] == [("cultivate", "core")]
     assert file.credit is None
+    assert [(each["kind"], each["confidence"]) for each in file.conduct] == [
+        ("arrears", "none"),
+        ("dumping", "suspected"),
+    ]
+    assert file.next_action is not None
+    assert file.next_action["action"] == "investigate"
 
 
 def test_a_customer_of_several_companies_needs_the_company(mart: Path) -> None:
