@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from flows.render import fields_of, pairs, place, plain, say, say_json, table, text
@@ -59,6 +60,7 @@ def show_landed(landed: Landed, *, untold: str | None, as_json: bool) -> None:
     say("the Prefect server was told" if untold is None else "load it with `valuemart refresh`")
 
 
+BRIEF = 160  # characters: two lines of a terminal
 OTHER_TERMS = {"coverage": "measures that came or went", "policy": "another policy"}
 
 
@@ -208,7 +210,7 @@ def show_customer(file: CustomerFile, why: Row, *, as_json: bool) -> None:
         return
     now, before = file.current, file.previous or {}
     say(f"{now['customer_id']} {now['name']} ({now['company_code']})")
-    pairs(_standing(now, before, why))
+    pairs({**_standing(now, before, why), **_next_action(file.next_action)})
     measures = [
         {
             "measure": heading,
@@ -234,6 +236,11 @@ def show_customer(file: CustomerFile, why: Row, *, as_json: bool) -> None:
     ]
     headings = ("measure", "before", "now", "score", "points", "change")
     table(measures, {key: key for key in headings}, title="Measures, and what each changed in the score")
+    table(
+        [{**each, "why": _in_brief(each["evidence"] or each["reason"])} for each in file.conduct],
+        {"kind": "kind", "confidence": "confidence", "why": "why"},
+        title="Conduct",
+    )
     if file.credit:
         keys = (
             "credit_grade",
@@ -251,6 +258,19 @@ def show_customer(file: CustomerFile, why: Row, *, as_json: bool) -> None:
         {"as_of": "as of", "from_tier": "from", "to_tier": "to", "cause": "cause", "reasons": "why"},
         title="Moves",
     )
+
+
+def _next_action(chosen: Row | None) -> dict[str, str]:
+    """What to do next with a customer, and why."""
+    if chosen is None:
+        return {}
+    why = _in_brief(chosen["reason"])
+    return {"next action": f"{chosen['action']}: {why}" if why else chosen["action"]}
+
+
+def _in_brief(said: str | None) -> str | None:
+    """The beginning of what may list twenty references; JSON has it all."""
+    return said and shorten(said, BRIEF, placeholder=" …")
 
 
 def _standing(now: Row, before: Row, why: Row) -> dict[str, object]:
