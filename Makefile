@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-GENERATED := expectations.document expectations.frames
+GENERATED := expectations.document expectations.frames flows.event_schemas flows.rule_pages
 LINES ?= 1000000
 UV ?= uv
 LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
@@ -43,7 +43,7 @@ check: $(STAMP) ## lint, format, types, room borders, dependencies, generated fi
 	@$(BIN)/deptry .
 	@for made in $(GENERATED); do $(BIN)/python -m $$made --check || exit 1; done
 
-docs: $(STAMP) ## write anew what is made from the contracts: data dictionary, frame schemas
+docs: $(STAMP) ## write anew what is made: data dictionary, frame and event schemas, pages on the rules
 	@for made in $(GENERATED); do $(BIN)/python -m $$made || exit 1; done
 
 bench: $(STAMP) ## measure loading, rating and publishing against a bare load (LINES=1000000)
