@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from transforms.exact import divide, rounded, units
+from transforms.exact import divide, rounded, units, whole
 from transforms.measures.window import KEY, YEAR
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from transforms.policy import SteadinessRule
 
 SEASONAL_MONTHS: Final = 24  # a season is told from noise by seeing it twice
+_WHOLE_SEASON: Final = 10**17  # as fine as a share can be if the largest amounts are to stay within 128 bits
 
 
 def measure_steadiness(
@@ -98,6 +99,8 @@ def _seasonal(
 
     Peers: the customers of the same company, industry and channel with 24 months of history or more, at least the
     policy's number. The index of a calendar month is its share of the peers' sales in the last 24 months, times 12.
+    Whatever all months are divided by alike cancels in the CV: so a month is taken as its share of what the peers sold in
+    that season, with digits enough that the rounding of the result is the only one.
     """
     peer_group = ("company_code", "industry_code", "channel")
     in_two_years = pl.col("month").is_between(window.month_before(SEASONAL_MONTHS - 1), window.period)
@@ -111,17 +114,12 @@ def _seasonal(
         .join(groups, on=peer_group, how="semi")
         .with_columns(sales=_floored(units("net_sales")), season=pl.col("month").dt.month())
     )
-    whole_years = sales.group_by(peer_group).agg(all_seasons=pl.col("sales").sum())
-    seasons = (
-        sales.group_by(*peer_group, "season")
-        .agg(one_season=pl.col("sales").sum())
-        .join(whole_years, on=peer_group, how="inner", validate="m:1")
-    )
-    adjusted = divide(pl.col("sales") * pl.col("all_seasons"), pl.col("one_season") * YEAR)
+    seasons = sales.group_by(*peer_group, "season").agg(one_season=pl.col("sales").sum())
+    share = divide(pl.col("sales") * whole(_WHOLE_SEASON), pl.col("one_season"))
     return (
         sales.filter(window.holds("month"))
         .join(seasons, on=[*peer_group, "season"], how="inner", validate="m:1")
-        .with_columns(sales=pl.when(pl.col("sales") == 0).then(pl.col("sales")).otherwise(adjusted))
+        .with_columns(sales=pl.when(pl.col("sales") == 0).then(pl.col("sales")).otherwise(share))
         .group_by(KEY)
         .agg(
             total=pl.col("sales").sum(),

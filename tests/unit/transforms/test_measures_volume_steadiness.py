@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from math import sqrt
+from statistics import mean, pstdev
 
 import pytest
 
@@ -239,6 +240,18 @@ def test_a_season_needs_five_peers_of_24_months_with_industry_and_channel() -> N
     assert seasonal_world(PEERS, months=23)["steadiness_seasonal"] is None
     assert seasonal_world(PEERS, industry_code=None)["steadiness_seasonal"] is None
     assert seasonal_world(PEERS, channel=None)["steadiness_seasonal"] is None
+
+
+def test_the_season_is_taken_out_of_the_smallest_amounts_as_exactly() -> None:
+    others = [
+        record for peer in PEERS[1:] for record in monthly(*[1000 * n for n in SEASON] * 2, customer=peer)
+    ]
+    flat = monthly(*["0.0001"] * 24, customer="C1")
+    masters = [{**OLD, "customer_id": peer, "industry_code": "28", "channel": "direct"} for peer in PEERS]
+    row = one(measure(facts(flat + others, customers=masters)))
+    divided = [1 / n for n in SEASON]  # the others make the season
+    expected = 1 - pstdev(divided) / mean(divided) / sqrt(11)
+    assert row["steadiness_seasonal"] == round(Decimal(expected), 6)
 
 
 def test_a_month_in_which_no_peer_bought_is_a_month_without_sales() -> None:
