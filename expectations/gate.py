@@ -187,6 +187,9 @@ def _quiet_context() -> EphemeralDataContext:
     bars = base.ProgressBarsConfig(globally=False)
     context: EphemeralDataContext = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = bars
+    # An ephemeral context has nowhere to keep its configuration, and still writes all of it out as YAML, three times a
+    # table; that takes longer than judging a small one.
+    context._save_project_config = lambda: None  # type: ignore[method-assign]  # noqa: SLF001
     return context
 
 

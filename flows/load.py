@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -34,13 +35,31 @@ class LoadReport:
 _NO_TIME = datetime(1970, 1, 1)  # noqa: DTZ001 - instants are naive UTC in the warehouse
 
 
+_held: ContextVar[duckdb.DuckDBPyConnection | None] = ContextVar("warehouse held open", default=None)
+
+
 @contextmanager
 def open_warehouse(settings: Settings, recorded_at: datetime) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse, with its tables brought up to this version."""
+    """The warehouse, with its tables brought up to this version; the one held open, where one is."""
+    held = _held.get()
+    if held is not None:
+        yield held
+        return
     settings.home.mkdir(parents=True, exist_ok=True)
     with open_database(settings.warehouse_file) as connection:
         migrate(connection, recorded_at)
         yield connection
+
+
+@contextmanager
+def warehouse_held_open(settings: Settings, recorded_at: datetime) -> Iterator[None]:
+    """Keep the warehouse open between the stages of the block: opening and closing costs more than a small day's work."""
+    with open_warehouse(settings, recorded_at) as connection:
+        token = _held.set(connection)
+        try:
+            yield
+        finally:
+            _held.reset(token)
 
 
 def load_inbox(settings: Settings, gate: Gate, *, recorded_at: datetime) -> LoadReport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import date
 
 from prefect import flow, task
@@ -11,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from expectations.gate import Gate
 from flows import artifacts, stages
 from flows import settings as configuration
+from flows.load import warehouse_held_open
 from flows.stages import RefreshResult
 from transforms.plan import month_end, months_between
 
@@ -51,12 +53,13 @@ def _run(
     """Load and rate day by day, sending the events of each; the mart is published once, at the end."""
     gate = Gate()
     results = []
-    for day in days:
-        prepare(day)
-        result = RefreshResult(day, load=load_task(settings, gate), rating=rate_task(settings, day))
-        if day == days[-1]:
-            result.published = publish_task(settings)
-        result.relayed = relay_task(settings)
-        results.append(result)
+    with warehouse_held_open(settings, stages.now()) if len(days) > 1 else nullcontext():
+        for day in days:
+            prepare(day)
+            result = RefreshResult(day, load=load_task(settings, gate), rating=rate_task(settings, day))
+            if day == days[-1]:
+                result.published = publish_task(settings)
+            result.relayed = relay_task(settings)
+            results.append(result)
     artifacts.leave(settings, results)
     return results

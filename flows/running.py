@@ -76,6 +76,7 @@ def _flow_run(settings: Settings) -> Iterator[None]:
         server = orchestration.prepare(settings.home)
         importlib.import_module("flows.refresh")
         if server:
+            importlib.import_module("expectations.suites")  # takes seconds that the server needs anyway
             server.wait()
         yield
 

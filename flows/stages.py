@@ -100,7 +100,7 @@ def rate_stage(settings: Settings, as_of: date) -> rate.RatingReport | None:
 def publish_stage(settings: Settings) -> Published:
     """Bring the published files up to the warehouse."""
     say("publishing the mart")
-    with open_database(settings.warehouse_file) as connection:
+    with load.open_warehouse(settings, now()) as connection:
         state = ledger.generation(connection, "state").generation
         return publish.publish(connection, settings.home, contracts(), state, now())
 
@@ -108,6 +108,6 @@ def publish_stage(settings: Settings) -> Published:
 def relay_stage(settings: Settings) -> relay.RelayReport:
     """Hand new events to the relay's books, and offer the sinks what they have not got yet."""
     say("sending events")
-    with open_database(settings.warehouse_file, read_only=True) as connection:
+    with load.open_warehouse(settings, now()) as connection:
         outbox.copy_to_relay(connection, settings.relay_file)
     return relay.relay(settings.relay_file, [FileSink(settings.events_folder)])

@@ -117,7 +117,9 @@ def drivers_text() -> pl.Expr:
 def _before(now: pl.LazyFrame, before: pl.LazyFrame | None, policy: Policy) -> pl.LazyFrame:
     """Score what was measured then by the policy of now. Columns: key, score_from, score_rescored, `<measure>_score_before`."""
     rows = now.clear() if before is None else before
-    rescored = score_customers(rows.select(_MEASURED), policy).select(
+    by_this_policy = pl.col("policy_hash").eq_missing(policy.content_hash).all()
+    is_scored = rows.select(by_this_policy).collect().item()
+    rescored = (rows if is_scored else score_customers(rows.select(_MEASURED), policy)).select(
         *KEY,
         pl.col("score").alias("score_rescored"),
         *(pl.col(score).alias(f"{score}_before") for score in _SCORES),

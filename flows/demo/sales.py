@@ -22,7 +22,8 @@ INVOICE, CREDIT, DEBIT, CANCELLATION, INTERCOMPANY = "F2", "G2", "L2", "S1", "IV
 COST_KNOWN = 0.95  # the rest falls back to the product's standard cost
 FREE_GOODS = 0.008
 CREDITED = 0.02  # of invoices
-CREDITED_NEXT_MONTH = 0.25  # of credit notes; the rest follow within days
+CREDITED_LATE = 0.25  # of the credit notes for every sixth month's invoices; the rest follow within days
+EVERY_SIXTH = 6
 UNLINKED = 0.1  # credit notes that do not say which invoice they speak of
 DEBITED = 0.002
 CANCELLED = 0.004
@@ -181,13 +182,15 @@ def _follow_ups(
     standing = ~cancelled & (invoices["type"] == INVOICE).to_numpy()
     first_line = np.searchsorted(lines.document, np.arange(len(day)))
     draw = random.random(len(day))
+    slow = day.astype("datetime64[M]").astype(np.int64) % EVERY_SIXTH == 0
     later = np.where(
-        random.random(len(day)) < CREDITED_NEXT_MONTH,
+        slow & (random.random(len(day)) < CREDITED_LATE),
         random.integers(18, 40, len(day)),
         random.integers(2, 10, len(day)),
     )
     noted_on = working_day(plus(day, later))
-    in_time = standing & (noted_on < calendar.end) & (day < noted_on)
+    booked_with_it = noted_on.astype("datetime64[M]") == day.astype("datetime64[M]")
+    in_time = standing & (day < noted_on) & (noted_on < calendar.end) & (slow | booked_with_it)
 
     undone = np.flatnonzero(cancelled)
     rows = np.flatnonzero(cancelled[lines.document])
