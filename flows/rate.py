@@ -80,7 +80,9 @@ def bring_up(settings: Settings, as_of: date, *, recorded_at: datetime) -> Ratin
     rating calibrates one from the data up to its own period into the home; from then on that file rules.
     """
     policy = read_policy(settings.policy_file) if settings.policy_file.exists() else None
-    with open_warehouse(settings, recorded_at) as connection:
+    # Customers and their months fit into memory, and the streaming engine takes longer to set up than they take to rate.
+    with pl.Config() as config, open_warehouse(settings, recorded_at) as connection:
+        config.set_engine_affinity("in-memory")
         loaded = ledger.generation(connection, "load").generation
         before = ledger.generation(connection, "rating")
         if policy and before == Generation(loaded, as_of, policy.content_hash):
@@ -149,7 +151,8 @@ class _Run:
                     customer_months(lines, products, wanted, self.as_of),
                     order_days(lines, self.as_of),
                     sales_cells(lines, products, wanted, self.as_of),
-                ]
+                ],
+                engine="streaming",
             )
             cells.replace_cells(self.connection, months, days, sales)
         return touched

@@ -23,6 +23,8 @@ from warehouse.connection import CONFIG, literal, quoted, scalar
 from warehouse.faults import BatchRefusedError, Fault, SourceError
 from warehouse.source import Source
 
+# Below this, waking a second thread costs more than it gives.
+SMALL_BATCH_BYTES = 8 * 1024 * 1024
 MACROS = Path(__file__).with_name("macros.sql")
 # What a source's SQL may give beside a table's own columns.
 EXTRA = tuple(
@@ -135,7 +137,9 @@ def _require_resources(batch: Batch, source: Source) -> None:
 
 def _open_locked(path: Path, batch_folder: Path) -> duckdb.DuckDBPyConnection:
     path.parent.mkdir(parents=True, exist_ok=True)
-    connection = duckdb.connect(str(path), config=CONFIG)  # type: ignore[arg-type]
+    small = sum(file.stat().st_size for file in batch_folder.iterdir() if file.is_file()) < SMALL_BATCH_BYTES
+    config = {**CONFIG, "threads": "1"} if small else CONFIG
+    connection = duckdb.connect(str(path), config=config)  # type: ignore[arg-type]
     connection.execute(MACROS.read_text(encoding="utf-8"))
     for schema in ("resource", "staging", "rejected"):
         connection.execute(f"CREATE SCHEMA {schema}")
