@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from datetime import date
 from pathlib import Path
 
-import duckdb
 import polars as pl
 
 from flows.faults import UsageError
+from flows.known_facts import facts_of
 from flows.rate import default_policy
 from flows.settings import Settings
 from transforms.calibrate import calibrate
-from transforms.facts import Facts
 from transforms.measures import measure_customers
 from transforms.periods import first_of_month
 from transforms.plan import closed_through
 from transforms.policy import parse_policy
-from transforms.schemas import CUSTOMERS
 from warehouse import facts as stored_facts
 from warehouse import ledger
 from warehouse.connection import open_database
 from warehouse.durable import write_text
-
-CELLS = ("customer_month", "order_day")
-EXTRACTS = tuple(each.name for each in fields(Facts) if each.name not in CELLS)
 
 
 def propose(settings: Settings) -> str:
@@ -56,15 +49,3 @@ def write(text: str, out: Path) -> None:
     if out.exists():
         raise UsageError(f"{out} exists; name another file, or remove it")
     write_text(out, text)
-
-
-def facts_of(connection: duckdb.DuckDBPyConnection, company: str, as_of: date) -> Facts:
-    """What a rating of one company may see on a day; None in place of an extract that was never delivered."""
-    extracts = {table: stored_facts.read_extract(connection, table, company, as_of) for table in EXTRACTS}
-    customers = extracts.pop("customers")
-    return Facts(
-        customers=pl.LazyFrame(schema=CUSTOMERS) if customers is None else customers,
-        customer_month=stored_facts.read_cells(connection, "customer_month", company),
-        order_day=stored_facts.read_cells(connection, "order_day", company),
-        **extracts,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TypedDict
@@ -19,6 +19,7 @@ from flows.event_types import (
     CreditWarningRaised,
     TierChanged,
 )
+from flows.known_facts import facts_of
 from flows.load import open_warehouse
 from flows.progress import say
 from flows.settings import Settings
@@ -33,7 +34,6 @@ from transforms.policy import Policy, parse_policy
 from transforms.policy_problems import PolicyError
 from transforms.rating import RatedPeriod, rate_period
 from transforms.sales_cell import SALES_LINES, sales_cells
-from transforms.schemas import CUSTOMERS
 from transforms.structure import customer_structure, sales_since, value_curve
 from warehouse import cells, history, ledger, outbox
 from warehouse import facts as stored_facts
@@ -42,7 +42,6 @@ from warehouse.durable import write_text
 from warehouse.ledger import Generation
 
 SHIPPED_POLICIES = Path(plan.__file__).with_name("policies")
-EXTRACTS = [each.name for each in fields(Facts) if each.name not in {"customer_month", "order_day"}]
 
 
 @dataclass(slots=True)
@@ -120,7 +119,10 @@ class _Run:
     def rate(self, policy: Policy | None) -> RatingReport:
         """Compute the touched cells, then rate each company's periods in order."""
         touched = self._bring_cells_up()
-        companies = {company: self._facts(company) for company in stored_facts.companies(self.connection)}
+        companies = {
+            company: facts_of(self.connection, company, self.as_of)
+            for company in stored_facts.companies(self.connection)
+        }
         calibrated = None
         if policy is None:
             policy = self._calibrate(companies)
@@ -156,21 +158,6 @@ class _Run:
             )
             cells.replace_cells(self.connection, months, days, sales)
         return touched
-
-    def _facts(self, company: str) -> Facts:
-        extracts = {
-            table: stored_facts.read_extract(self.connection, table, company, self.as_of)
-            for table in EXTRACTS
-        }
-        customers = extracts.pop("customers")
-        if customers is None:
-            customers = pl.LazyFrame(schema=CUSTOMERS)
-        return Facts(
-            customers=customers,
-            customer_month=stored_facts.read_cells(self.connection, "customer_month", company),
-            order_day=stored_facts.read_cells(self.connection, "order_day", company),
-            **extracts,
-        )
 
     def _calibrate(self, companies: Mapping[str, Facts]) -> Policy:
         """Fit the shipped policy to the data up to the period to be rated, and put it into the home for review."""
