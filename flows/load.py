@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from warehouse import ledger, merge, quarantine, staging
 from warehouse.batch import Batch, read_manifest
 from warehouse.connection import open_database
 from warehouse.faults import BatchRefusedError, Fault, SourceError
-from warehouse.ledger import BatchOutcome, KnownBatch
+from warehouse.ledger import BatchOutcome, KnownBatch, TableOutcome
 from warehouse.migrate import migrate
 from warehouse.source import Source, get_source
 
@@ -72,7 +72,7 @@ def load_inbox(settings: Settings, gate: Gate, *, recorded_at: datetime) -> Load
     staging.remove_scratch(settings.scratch)
     with open_warehouse(settings, recorded_at) as connection:
         known = ledger.known_batches(connection)
-        todo = pull.new_batches(inbox, known, settings.sources_path)
+        todo = pull.new_batches(inbox, known, settings)
         read = [_read(landed, settings) for landed in todo]
         read.sort(key=lambda each: each.order)
         for number, arrival in enumerate(read, start=1):
@@ -82,7 +82,7 @@ def load_inbox(settings: Settings, gate: Gate, *, recorded_at: datetime) -> Load
             report.outcomes.append(outcome)
             staging.remove_scratch(settings.scratch)
             if outcome.status != "refused":
-                pull.archive(arrival.landed, settings.archive)
+                pull.archive(arrival.landed, settings.archive, delivered_again=not outcome.tables)
     return report
 
 
@@ -98,10 +98,6 @@ class _Arrival:
     @property
     def order(self) -> tuple[object, ...]:
         return (self.batch.sequence, self.batch.extracted_at, self.batch.source, self.batch.batch_id)
-
-    @property
-    def fingerprint(self) -> str:
-        return pull.fingerprint(self.landed, self.mapping_version)
 
     @property
     def mapping_version(self) -> str:
@@ -122,15 +118,8 @@ def _read(landed: pull.Landed, settings: Settings) -> _Arrival:
         return _Arrival(landed, blank, source, (*faults, *error.faults))
 
 
-def _faults(error: BatchRefusedError | SourceError | GateError) -> tuple[Fault, ...]:
-    if isinstance(error, BatchRefusedError):
-        return error.faults
-    if isinstance(error, SourceError):
-        return (_mapping_fault(error),)
-    remedy = (
-        "Nothing is loaded on the word of a rule that could not be asked: report it, and try the batch again."
-    )
-    return (Fault("judgement_failed", str(error), remedy),)
+def _faults(error: BatchRefusedError | SourceError) -> tuple[Fault, ...]:
+    return error.faults if isinstance(error, BatchRefusedError) else (_mapping_fault(error),)
 
 
 def _mapping_fault(error: SourceError) -> Fault:
@@ -148,10 +137,11 @@ def _load(
     recorded_at: datetime,
 ) -> BatchOutcome:
     batch = arrival.batch
-    if not arrival.faults and _was_loaded(before, batch):
+    if not arrival.faults and _was_loaded(before, arrival):
         return BatchOutcome(batch, "unchanged")
     try:
-        judged = _stage_and_judge(settings, gate, arrival, _accepted_source(arrival, before))
+        source = _accepted_source(arrival, before)
+        judged = _stage_and_judge(settings, gate, arrival, source)
         return merge.merge_batch(
             connection,
             judged,
@@ -159,32 +149,50 @@ def _load(
             shrink_limit=settings.shrink_limit,
             recorded_at=recorded_at,
         )
-    except (BatchRefusedError, SourceError, GateError) as error:
-        faults = _faults(error)
-        outcome = BatchOutcome(batch, "refused", faults=faults)
-        if before is None or before.status == "refused":
-            merge.refuse_batch(
-                connection,
-                outcome,
-                mapping_version=arrival.mapping_version,
-                fingerprint=arrival.fingerprint,
-                recorded_at=recorded_at,
-            )
+    except (BatchRefusedError, SourceError) as error:
+        outcome = BatchOutcome(batch, "refused", _refused_tables(arrival, error.records), _faults(error))
+        merge.refuse_batch(
+            connection,
+            outcome,
+            loaded_before=before is not None and before.status != "refused",
+            mapping_version=arrival.mapping_version,
+            fingerprint=pull.fingerprint(arrival.landed, settings),
+            recorded_at=recorded_at,
+        )
         return outcome
 
 
-def _was_loaded(before: KnownBatch | None, batch: Batch) -> bool:
-    """The same batch id with the same content was loaded before."""
-    content = {resource.name: resource.sha256 for resource in batch.resources}
-    return before is not None and before.status != "refused" and before.hashes == content
+def _refused_tables(arrival: _Arrival, records: Mapping[str, int]) -> list[TableOutcome]:
+    """The rows that were refused, by table: as many as were counted, else as many as the sender says."""
+    tables = []
+    for name, mapping in arrival.source.profile.tables.items() if arrival.source else ():
+        resource = arrival.batch.resource(mapping.driving)
+        if resource is not None and not mapping.derived:
+            rows = records.get(resource.name, resource.rows or 0)
+            tables.append(
+                TableOutcome(name, resource.name, False, resource.mode, rows, "", refused=rows)  # noqa: FBT003
+            )
+    return tables
+
+
+def _was_loaded(before: KnownBatch | None, arrival: _Arrival) -> bool:
+    """The same batch id with the same content was loaded before, by the same mapping."""
+    content = {resource.name: resource.sha256 for resource in arrival.batch.resources}
+    return (
+        before is not None
+        and before.status != "refused"
+        and before.hashes == content
+        and before.mapping_version == arrival.mapping_version
+    )
 
 
 def _accepted_source(arrival: _Arrival, before: KnownBatch | None) -> Source:
     """The source of a batch that may be tried; BatchRefusedError where it may not."""
     if arrival.faults or arrival.source is None:
         raise BatchRefusedError(*arrival.faults)
-    loaded_before = before is not None and before.status != "refused"
-    if loaded_before and arrival.batch.supersedes != arrival.batch.batch_id:
+    content = {resource.name: resource.sha256 for resource in arrival.batch.resources}
+    changed = before is not None and before.status != "refused" and before.hashes != content
+    if changed and arrival.batch.supersedes != arrival.batch.batch_id:
         raise BatchRefusedError(_changed_content(arrival.batch))
     return arrival.source
 
@@ -198,20 +206,32 @@ def _changed_content(batch: Batch) -> Fault:
     )
 
 
+def _unjudged(error: GateError) -> Fault:
+    remedy = (
+        "Nothing is loaded on the word of a rule that could not be asked: report it, and try the batch again."
+    )
+    return Fault("judgement_failed", " ".join(str(error).split()), remedy)
+
+
 def _stage_and_judge(settings: Settings, gate: Gate, arrival: _Arrival, source: Source) -> merge.Judged:
     """Fill the batch's scratch file with typed rows, judge them, and put aside those that may not enter."""
     path = settings.scratch / f"{'-'.join(arrival.landed.identity)}.duckdb"
     with staging.stage(arrival.batch, source, path) as scratch:
         for table in scratch.tables:
-            judgement = gate.judge(scratch.connection, table.contract)
+            try:
+                judgement = gate.judge(scratch.connection, table.contract)
+            except GateError as error:
+                raise BatchRefusedError(_unjudged(error)) from error
             quarantine.put_aside(scratch, table, judgement.violations)
+        quarantine.put_look_ups_aside(scratch)
         quarantine.number_rows_as_the_file_does(scratch)
     return merge.Judged(
         scratch=path,
         batch=arrival.batch,
         tables=scratch.tables,
+        look_ups=scratch.look_ups,
         mapping_version=source.mapping_version,
-        fingerprint=arrival.fingerprint,
+        fingerprint=pull.fingerprint(arrival.landed, settings),
         record_counts=scratch.record_counts,
         bytes_read=scratch.bytes_read,
     )

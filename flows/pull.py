@@ -14,7 +14,7 @@ from pathlib import Path
 from flows.settings import Settings
 from warehouse.batch import MANIFEST, READY
 from warehouse.ledger import KnownBatch
-from warehouse.source import Source, find_sources, get_source
+from warehouse.source import Source, get_source, mapping_hash
 
 CHUNK = 4 * 1024 * 1024
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -59,9 +59,14 @@ def scan_inbox(inbox: Path) -> Inbox:
     return Inbox(tuple(ready), tuple(waiting))
 
 
-def fingerprint(landed: Landed, mapping_version: str) -> str:
-    """Changes when the manifest, a file, or the mapping does; cheap, so that a refused batch is not judged each time."""
-    digest = hashlib.sha256(mapping_version.encode())
+def fingerprint(landed: Landed, settings: Settings) -> str:
+    """Changes when the manifest, a file, the mapping, or a setting that refuses does.
+
+    It is cheap, so that a refused batch is not judged each time.
+    """
+    digest = hashlib.sha256()
+    digest.update(mapping_hash(landed.source, settings.sources_path).encode())
+    digest.update(f"\0{settings.shrink_limit}\0".encode())
     for path in sorted(landed.folder.rglob("*")):
         if path.is_file():
             state = path.stat()
@@ -72,20 +77,14 @@ def fingerprint(landed: Landed, mapping_version: str) -> str:
 
 
 def new_batches(
-    inbox: Inbox, known: Mapping[tuple[str, str, str], KnownBatch], search: Sequence[Path]
+    inbox: Inbox, known: Mapping[tuple[str, str, str], KnownBatch], settings: Settings
 ) -> list[Landed]:
-    """The complete batches that need work: unknown ones, and refused ones that changed since, or whose mapping did."""
-    versions: dict[str, str] = {}
+    """The complete batches that need work: all but those that were refused and would be refused again."""
     todo = []
     for landed in inbox.ready:
         before = known.get(landed.identity)
-        if before is not None and before.status == "refused":
-            if landed.source not in versions:
-                there = landed.source in find_sources(search)
-                versions[landed.source] = get_source(landed.source, search).mapping_version if there else ""
-            if before.fingerprint == fingerprint(landed, versions[landed.source]):
-                continue
-        todo.append(landed)
+        if before is None or before.refused is None or before.refused != fingerprint(landed, settings):
+            todo.append(landed)
     return todo
 
 
@@ -193,13 +192,21 @@ def _write_batch(folder: Path, placed: Mapping[str, Sequence[Path]], manifest: M
     (folder / READY).touch()
 
 
-def archive(landed: Landed, archive_folder: Path) -> None:
-    """Move a loaded batch out of the inbox; an earlier delivery of the same batch id is replaced."""
+def archive(landed: Landed, archive_folder: Path, *, delivered_again: bool = False) -> None:
+    """Move a loaded batch out of the inbox.
+
+    What was delivered again, the same, is dropped where the archive holds it; other content of the same batch id takes
+    the place of the earlier one.
+    """
     target = archive_folder / landed.source / landed.company / landed.batch_id
-    if landed.folder.exists():
-        shutil.rmtree(target, ignore_errors=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(landed.folder, target)
+    if not landed.folder.exists():
+        return
+    if delivered_again and target.exists():
+        shutil.rmtree(landed.folder)
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(landed.folder, target)
 
 
 def extraction_time(files: Sequence[str]) -> datetime:

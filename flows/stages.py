@@ -60,7 +60,7 @@ def is_current(settings: Settings, as_of: date) -> bool:
     wanted = ledger.Generation(loaded.generation, as_of, rate.read_policy(settings.policy_file).content_hash)
     if rated != wanted or publish.published_generation(settings.home) != state.generation:
         return False
-    if pull.new_batches(pull.scan_inbox(settings.inbox), known, settings.sources_path):
+    if pull.new_batches(pull.scan_inbox(settings.inbox), known, settings):
         return False
     return not any(
         backlog.waiting for backlog in relay.backlogs(settings.relay_file, [FileSink.name]).values()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -19,12 +18,7 @@ READY = "_SUCCESS"
 MODES = ("full_snapshot", "delta_upsert")
 # A manifest is a page, not a data file; beyond this it is something else.
 MANIFEST_BYTES = 4 * 1024 * 1024
-CHUNK = 4 * 1024 * 1024
-MAGIC = {
-    ".gz": b"\x1f\x8b",
-    ".zst": b"\x28\xb5\x2f\xfd",
-    ".parquet": b"PAR1",
-}
+LAST_SEQUENCE = 10**18 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +105,9 @@ def read_manifest(folder: Path) -> Batch:
             source=source,
             company=company,
             batch_id=batch_id,
-            sequence=int(about.get("sequence") or 0),
+            sequence=_sequence(about.get("sequence")),
             extracted_at=utc(about["extractedAt"]),
-            supersedes=about.get("supersedes"),
+            supersedes=None if about.get("supersedes") is None else str(about["supersedes"]),
             resources=tuple(_resource(entry) for entry in document["resources"]),
             manifest_sha256=hashlib.sha256(content).hexdigest(),
         )
@@ -128,10 +122,26 @@ def read_manifest(folder: Path) -> Batch:
         message = f"speaks of {'/'.join(stated)}, but lies in {batch.place}"
         raise _refuse("manifest_misplaced", message, "Move the folder or mend the manifest.", file=MANIFEST)
     names = [resource.name for resource in batch.resources]
-    if not names or len(set(names)) != len(names):
-        message = "names no resource" if not names else "names a resource twice"
-        raise _refuse("manifest_incomplete", message, mend, file=MANIFEST)
+    paths = [path for resource in batch.resources for path in resource.paths]
+    if not names:
+        raise _refuse("manifest_incomplete", "names no resource", mend, file=MANIFEST)
+    for what, named in (("resource", names), ("file", paths)):
+        twice = sorted({each for each in named if named.count(each) > 1})
+        if twice:
+            raise _refuse("manifest_ambiguous", f"names the {what} {twice[0]!r} twice", mend, file=MANIFEST)
     return batch
+
+
+def _sequence(stated: object) -> int:
+    if stated is None:
+        return 0
+    if (
+        not isinstance(stated, int)
+        or isinstance(stated, bool)
+        or not -LAST_SEQUENCE <= stated <= LAST_SEQUENCE
+    ):
+        raise ValueError(f"sequence {stated!r} is not a whole number of at most 18 digits")
+    return stated
 
 
 def _resource(entry: Mapping[str, Any]) -> BatchResource:
@@ -141,7 +151,7 @@ def _resource(entry: Mapping[str, Any]) -> BatchResource:
     hashes = (given,) if isinstance(given, str) else tuple(given)
     mode = about.get("mode", "delta_upsert")
     if mode not in MODES:
-        raise ValueError(f"mode {mode!r} is not one of {', '.join(MODES)}")
+        raise ValueError(f"the mode of resource {entry['name']!r} is {mode!r}, none of {', '.join(MODES)}")
     if not paths or len(paths) != len(hashes) or not all(isinstance(path, str) for path in paths):
         raise ValueError(f"resource {entry['name']!r} needs one hash a path")
     return BatchResource(
@@ -159,8 +169,8 @@ def _resource(entry: Mapping[str, Any]) -> BatchResource:
 def locate(batch: Batch, path: str) -> Path:
     """The file of a manifest path, inside the batch folder and nowhere else."""
     file = batch.folder / path
-    inside = file.resolve().is_relative_to(batch.folder.resolve())
-    if path.startswith(("/", "\\")) or ".." in Path(path).parts or "\\" in path or "\0" in path or not inside:
+    suspect = path.startswith("/") or ".." in Path(path).parts or "\\" in path or "\0" in path
+    if suspect or not file.resolve().is_relative_to(batch.folder.resolve()):
         message = f"the path {path!r} leads out of the batch folder"
         raise _refuse("path_outside_batch", message, "Name files inside the batch only.", file=MANIFEST)
     if not file.is_file():
@@ -171,79 +181,3 @@ def locate(batch: Batch, path: str) -> Path:
             file=path,
         )
     return file
-
-
-def verify_files(batch: Batch, encodings: Mapping[str, str]) -> dict[str, int]:
-    """Check every file's hash, kind and, for plain text, encoding; resource to bytes read.
-
-    `encodings` names each resource's declared encoding.
-    """
-    sizes: dict[str, int] = {}
-    faults: list[Fault] = []
-    for resource in batch.resources:
-        for path, expected in zip(resource.paths, resource.hashes, strict=True):
-            file = locate(batch, path)
-            sizes[resource.name] = sizes.get(resource.name, 0) + file.stat().st_size
-            faults.extend(_verify(file, path, expected, encodings.get(resource.name, "utf-8")))
-    if faults:
-        raise BatchRefusedError(*faults)
-    return sizes
-
-
-def _verify(file: Path, path: str, expected: str, encoding: str) -> Sequence[Fault]:
-    suffix = file.suffix.lower()
-    text = suffix not in MAGIC
-    decoder = codecs.getincrementaldecoder("utf-8")() if text and encoding == "utf-8" else None
-    digest = hashlib.sha256()
-    position = rows = 0
-    undecodable: Fault | None = None
-    start = b""
-    with file.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            start = start or chunk[:8]
-            digest.update(chunk)
-            if decoder is not None:
-                try:
-                    decoder.decode(chunk)
-                except UnicodeDecodeError as error:
-                    row = rows + chunk.count(b"\n", 0, error.start) + 1
-                    undecodable = Fault(
-                        "wrong_encoding",
-                        f"byte {error.object[error.start]:#04x} is not UTF-8",
-                        "Export the file as UTF-8, or state its encoding in the source's profile.",
-                        path,
-                        row,
-                    )
-                    decoder = None
-                else:
-                    rows += chunk.count(b"\n")
-            position += len(chunk)
-    if digest.hexdigest() != expected:
-        message = f"its SHA-256 is {digest.hexdigest()[:12]}…, the manifest says {expected[:12]}…"
-        return [
-            Fault("hash_mismatch", message, "The file was changed or cut on its way: deliver it again.", path)
-        ]
-    if position == 0:
-        return [Fault("empty_file", "has no content, not even a header", "Export the file again.", path)]
-    if not text and not start.startswith(MAGIC[suffix]):
-        message = f"is not what its name says: it does not begin as a {suffix} file does"
-        return [
-            Fault("wrong_file_type", message, "Export it in the format its name says, or rename it.", path)
-        ]
-    kind = next((name for name, magic in _FOREIGN.items() if start.startswith(magic)), None) if text else None
-    if kind:
-        message = f"is not what its name says: it is {kind}, not text"
-        return [
-            Fault("wrong_file_type", message, "Export it as text, or rename it by its real format.", path)
-        ]
-    return [undecodable] if undecodable else []
-
-
-_FOREIGN = {
-    "a Parquet file": b"PAR1",
-    "an Excel workbook or zip archive": b"PK\x03\x04",
-    "an old Excel workbook": b"\xd0\xcf\x11\xe0",
-    "a gzip archive": b"\x1f\x8b",
-    "a Zstandard archive": b"\x28\xb5\x2f\xfd",
-    "a PDF document": b"%PDF-",
-}

@@ -18,7 +18,13 @@ from warehouse.connection import quoted, scalar
 
 # Tables that say what is, not what happened: a change in them bears no date, whatever dates their rows bear.
 MASTERS = frozenset({"customers", "products", "territories", "price_floors"})
-_CHANGED = "fate IN ('insert', 'update')"
+_WRITTEN = "(fate IN ('insert', 'update') OR earlier)"
+_REPLACED = "(fate IN ('update', 'update_dead') OR earlier)"
+
+
+def is_undated(contract: Contract) -> bool:
+    """Whether a change of the table's rows bears no date of its own: masters, and facts without one."""
+    return contract.name in MASTERS or contract.own_date is None
 
 
 def mark_dirty(connection: duckdb.DuckDBPyConnection, contract: Contract, company: str) -> None:
@@ -28,10 +34,10 @@ def mark_dirty(connection: duckdb.DuckDBPyConnection, contract: Contract, compan
     connection.execute(
         f"""CREATE OR REPLACE TEMP VIEW old_version AS
             SELECT {columns} FROM erp.{table}
-            WHERE rowid IN (SELECT target FROM change WHERE fate = 'update' UNION ALL SELECT target FROM absent);
+            WHERE rowid IN (SELECT target FROM change WHERE {_REPLACED} UNION ALL SELECT target FROM absent);
             CREATE OR REPLACE TEMP VIEW new_version AS
             SELECT {columns} FROM scratch.staging.{table} AS s JOIN change ON change.staged = s.rowid
-            WHERE {_CHANGED}"""
+            WHERE {_WRITTEN}"""
     )
     if contract.name == "invoice_lines":
         _mark_cells_of_lines(connection, company)
@@ -97,10 +103,10 @@ def _mark_table(connection: duckdb.DuckDBPyConnection, contract: Contract, compa
     """
     if not scalar(
         connection,
-        f"SELECT count(*) FROM (SELECT 1 FROM change WHERE {_CHANGED} UNION ALL SELECT 1 FROM absent)",
+        f"SELECT count(*) FROM (SELECT 1 FROM change WHERE {_WRITTEN} OR {_REPLACED} UNION ALL SELECT 1 FROM absent)",
     ):
         return
-    if contract.own_date is None or contract.name in MASTERS:
+    if contract.own_date is None or is_undated(contract):
         connection.execute("INSERT INTO ops.dirty_table VALUES (?, ?, NULL)", [company, contract.name])
         return
     own = quoted(contract.own_date)

@@ -72,3 +72,8 @@ def scalar(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object =
     """The single value of a query of one row and one column."""
     rows = connection.execute(sql, parameters).fetchall()
     return rows[0][0] if rows else None
+
+
+def count(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object = None) -> int:
+    """The number that a query of one row and one column gives; 0 where it gives none."""
+    return int(str(scalar(connection, sql, parameters) or 0))

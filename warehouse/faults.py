@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -31,15 +32,26 @@ class Fault:
 
 
 class BatchRefusedError(Exception):
-    """The batch as a whole cannot be trusted; none of its rows may enter."""
+    """The batch as a whole cannot be trusted; none of its rows may enter.
+
+    `records` counts those of its resources, as far as they could be counted before it was refused.
+    """
 
     def __init__(self, *faults: Fault) -> None:
         super().__init__("; ".join(str(fault) for fault in faults))
         self.faults = faults
+        self.records: Mapping[str, int] = {}
 
 
 class SourceError(Exception):
-    """A source folder (profile.yaml or its SQL) is wrong: the mapping must be mended, not the data."""
+    """A source folder (profile.yaml or its SQL) is wrong: the mapping must be mended, not the data.
+
+    `records` counts those of the batch at hand, as far as they could be counted before.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.records: Mapping[str, int] = {}
 
 
 class WarehouseBusyError(Exception):

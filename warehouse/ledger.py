@@ -50,11 +50,12 @@ class BatchOutcome:
 
 @dataclass(frozen=True, slots=True)
 class KnownBatch:
-    """What the ledger remembers of a batch id."""
+    """What the ledger remembers of a batch id; `refused` is the fingerprint of what was refused of it last, if any."""
 
     status: str
-    fingerprint: str
+    mapping_version: str
     hashes: Mapping[str, str]
+    refused: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,21 @@ def known_batches(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str,
         "SELECT source, company_code, batch_id, resource, sha256 FROM ops.batch_resource"
     ).fetchall():
         hashes.setdefault((source, company, batch_id), {})[resource] = sha256
+    refused: dict[tuple[str, str, str], str] = {
+        (source, company, batch_id): fingerprint
+        for source, company, batch_id, fingerprint in connection.execute(
+            "SELECT source, company_code, batch_id, any_value(fingerprint) FROM ops.refusal GROUP BY ALL"
+        ).fetchall()
+    }
     return {
         (source, company, batch_id): KnownBatch(
-            status, fingerprint, hashes.get((source, company, batch_id), {})
+            status,
+            mapping_version,
+            hashes.get((source, company, batch_id), {}),
+            refused.get((source, company, batch_id)),
         )
-        for source, company, batch_id, status, fingerprint in connection.execute(
-            "SELECT source, company_code, batch_id, status, fingerprint FROM ops.batch"
+        for source, company, batch_id, status, mapping_version in connection.execute(
+            "SELECT source, company_code, batch_id, status, mapping_version FROM ops.batch"
         ).fetchall()
     }
 
@@ -183,22 +193,36 @@ def write_batch(
                 table.deleted, table.row_hash, excluded_by,
             ],
         )  # fmt: skip
-    for fault in outcome.faults:
-        connection.execute(
-            "INSERT INTO ops.refusal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                *identity,
-                fault.rule,
-                fault.file,
-                fault.row,
-                fault.column,
-                fault.message,
-                fault.remedy,
-                recorded_at,
-            ],
-        )
+    _write_faults(connection, outcome, fingerprint, recorded_at)
     set_generation(connection, "load", Generation(load_generation), recorded_at)
     advance_state(connection, recorded_at)
+
+
+def note_refusal(
+    connection: duckdb.DuckDBPyConnection, outcome: BatchOutcome, fingerprint: str, recorded_at: datetime
+) -> None:
+    """Enter why a batch was refused that came again; what became of it the first time stands."""
+    batch = outcome.batch
+    connection.execute(
+        "DELETE FROM ops.refusal WHERE source = ? AND company_code = ? AND batch_id = ?",
+        [batch.source, batch.company, batch.batch_id],
+    )
+    _write_faults(connection, outcome, fingerprint, recorded_at)
+    advance_state(connection, recorded_at)
+
+
+def _write_faults(
+    connection: duckdb.DuckDBPyConnection, outcome: BatchOutcome, fingerprint: str, recorded_at: datetime
+) -> None:
+    batch = outcome.batch
+    for fault in outcome.faults:
+        connection.execute(
+            "INSERT INTO ops.refusal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                batch.source, batch.company, batch.batch_id, fault.rule, fault.file, fault.row, fault.column,
+                fault.message, fault.remedy, recorded_at, fingerprint,
+            ],
+        )  # fmt: skip
 
 
 def policy_text(connection: duckdb.DuckDBPyConnection, policy_hash: str) -> str:

@@ -15,6 +15,13 @@ CREATE OR REPLACE MACRO leading_sign(value) AS
         ELSE value
     END;
 
+-- Blanks between digits that part no groups of three: '12 34' is two numbers, or a slip, and not 1234.
+CREATE OR REPLACE MACRO torn_apart(value) AS
+    length(plain_number(value)) < length(value)
+    AND regexp_matches(value, '[0-9０-９][\s\x{00A0}\x{202F}\x{2009}]+[0-9０-９]')
+    AND NOT regexp_full_match(
+        value, '[^0-9０-９]*[0-9０-９]{1,3}([\s\x{00A0}\x{202F}\x{2009}][0-9０-９]{3})+([^0-9０-９\s][0-9０-９]*)?[^0-9０-９]*');
+
 -- Digits with a decimal point, or NULL where the text is no number in this notation. Groups must be groups of three:
 -- '1.23' in a file that groups by points is an error, not 123. An exponent has lost digits already and is refused.
 CREATE OR REPLACE MACRO decimal_text(value, decimal_mark, group_mark) AS
@@ -23,6 +30,7 @@ CREATE OR REPLACE MACRO decimal_text(value, decimal_mark, group_mark) AS
             leading_sign(plain_number(value)),
             '[+-]?([0-9]+|[0-9]{1,3}([' || coalesce(group_mark, ',') || '][0-9]{3})+)?([' || decimal_mark || '][0-9]*)?')
          AND regexp_matches(value, '[0-9０-９]')
+         AND NOT torn_apart(value)
          AND (group_mark IS NOT NULL OR NOT contains(plain_number(value), CASE decimal_mark WHEN '.' THEN ',' ELSE '.' END))
         THEN replace(
             CASE WHEN group_mark IS NULL THEN leading_sign(plain_number(value))

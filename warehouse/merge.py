@@ -9,13 +9,13 @@ from pathlib import Path
 
 import duckdb
 
-from expectations.contract import Contract
 from warehouse import cells, ledger
 from warehouse.batch import Batch
-from warehouse.connection import literal, quoted, scalar, transaction
+from warehouse.classify import ORDER, OWN_ORDER, WRITTEN, classify, key_text, order_of, same_key
+from warehouse.connection import count, literal, quoted, transaction
 from warehouse.faults import BatchRefusedError, Fault
 from warehouse.ledger import BatchOutcome, TableOutcome
-from warehouse.staging import StagedTable
+from warehouse.staging import LookUp, StagedTable
 
 # (source, company) to the sources that may own a table's keys, first one first.
 Owners = Mapping[str, Mapping[str, Sequence[str]]]
@@ -28,6 +28,7 @@ class Judged:
     scratch: Path
     batch: Batch
     tables: tuple[StagedTable, ...]
+    look_ups: tuple[LookUp, ...]
     mapping_version: str
     fingerprint: str
     record_counts: Mapping[str, int]
@@ -50,44 +51,60 @@ def merge_batch(
     connection.execute(f"ATTACH {literal(str(judged.scratch))} AS scratch (READ_ONLY)")
     try:
         with transaction(connection):
-            merger = _Merger(
-                connection, judged.batch, judged.mapping_version, owners, shrink_limit, recorded_at
-            )
+            merger = _Merger(connection, judged.batch, owners, shrink_limit, recorded_at)
+            merger.forget_quarantine()
             outcomes = [merger.merge(table) for table in judged.tables]
-            changed = any(t.inserted or t.updated or t.deleted for t in outcomes)
-            status = "loaded" if changed or any(t.quarantined for t in outcomes) else "unchanged"
-            outcome = BatchOutcome(judged.batch, status, outcomes, warnings=tuple(merger.warnings))
+            news = any(
+                merger.is_news(table, outcome, judged.mapping_version)
+                for table, outcome in zip(judged.tables, outcomes, strict=True)
+            )
+            outcomes += [
+                outcome for look_up in judged.look_ups if (outcome := merger.look_up(look_up)).quarantined
+            ]
+            merged = BatchOutcome(
+                judged.batch, "loaded" if news else "unchanged", outcomes, warnings=tuple(merger.warnings)
+            )
             ledger.write_batch(
                 connection,
-                outcome,
+                merged,
                 fingerprint=judged.fingerprint,
                 mapping_version=judged.mapping_version,
                 bytes_read=judged.bytes_read,
                 record_counts=judged.record_counts,
                 recorded_at=recorded_at,
             )
+    except BatchRefusedError as error:
+        error.records = {table.driving: table.rows_in for table in judged.tables if not table.derived}
+        raise
     finally:
         connection.execute("DETACH scratch")
-    return outcome
+    return merged
 
 
 def refuse_batch(
     connection: duckdb.DuckDBPyConnection,
     outcome: BatchOutcome,
     *,
+    loaded_before: bool,
     mapping_version: str,
     fingerprint: str,
     recorded_at: datetime,
 ) -> None:
-    """Write into the ledger that a batch was refused, and why; its files stay where they are."""
+    """Write into the ledger that a batch was refused, and why; its files stay where they are.
+
+    Of a batch that was `loaded_before`, and came again with something wrong, the ledger keeps what it says of the first.
+    """
     with transaction(connection):
+        if loaded_before:
+            ledger.note_refusal(connection, outcome, fingerprint, recorded_at)
+            return
         ledger.write_batch(
             connection,
             outcome,
             fingerprint=fingerprint,
             mapping_version=mapping_version,
             bytes_read={},
-            record_counts={},
+            record_counts={table.driving: table.rows_in for table in outcome.tables},
             recorded_at=recorded_at,
         )
 
@@ -99,18 +116,25 @@ class _Merger:
         self,
         connection: duckdb.DuckDBPyConnection,
         batch: Batch,
-        mapping_version: str,
         owners: Owners,
         shrink_limit: float,
         recorded_at: datetime,
     ) -> None:
         self.connection = connection
         self.batch = batch
-        self.mapping_version = mapping_version
         self.owners = owners
         self.shrink_limit = shrink_limit
         self.recorded_at = recorded_at
+        self.identity = [batch.source, batch.company, batch.batch_id]
         self.warnings: list[str] = []
+
+    def forget_quarantine(self) -> None:
+        """What an earlier delivery of the same batch had in quarantine is answered by this one."""
+        for name in ("row", "reason"):
+            self.connection.execute(
+                f"DELETE FROM quarantine.{name} WHERE source = ? AND company_code = ? AND batch_id = ?",
+                self.identity,
+            )
 
     def merge(self, table: StagedTable) -> TableOutcome:
         """Merge one table; the counts of its rows by fate, which add up to the rows that came in."""
@@ -123,134 +147,92 @@ class _Merger:
             table.row_hash,
             dict(table.excluded),
         )
-        if ledger.last_applied(self.connection, self.batch, table.name) == (
-            table.row_hash,
-            table.mode,
-            self.mapping_version,
-        ):
-            self._keep_quarantine(table)
-            staged = self._number(f"SELECT count(*) FROM scratch.staging.{quoted(table.name)}")
-            aside = self._number(
-                f"SELECT count(*) FROM scratch.rejected.row WHERE {self._is(table)} AND staged IS NOT NULL"
-            )
-            outcome.accepted = outcome.unchanged = staged - aside
-        else:
-            self._classify(table)
-            self._keep_quarantine(table)
-            self._quarantine_owned(table)
-            self._apply(table, outcome)
-        outcome.quarantined = self._quarantined(table)
+        snapshot = table.mode == "full_snapshot"
+        if snapshot and table.rows_in == 0:
+            raise BatchRefusedError(self._empty(table))
+        owners = list(self.owners.get(self.batch.company, {}).get(table.name, ()))
+        stale = classify(self.connection, self.batch, table, owners)
+        self.connection.execute("CREATE OR REPLACE TEMP TABLE absent (target BIGINT)")
+        if snapshot and not stale:
+            self._find_absent(table)
+        self._keep_quarantine(table.name)
+        self._quarantine_owned(table)
+        self._apply(table, outcome)
+        self._keep_tombstones(table, newest_snapshot=snapshot and not stale)
+        outcome.quarantined = self._quarantined(table.name)
         self._check_conservation(outcome)
         return outcome
+
+    def look_up(self, look_up: LookUp) -> TableOutcome:
+        """What of a resource that drives no table could not be read; counted apart, as derived tables are."""
+        self._keep_quarantine(look_up.name)
+        outcome = TableOutcome(look_up.name, look_up.name, True, look_up.mode, look_up.rows_in, "")  # noqa: FBT003
+        outcome.quarantined = self._quarantined(look_up.name)
+        outcome.accepted = outcome.unchanged = outcome.rows_in - outcome.quarantined
+        if outcome.quarantined:
+            self.warnings.append(
+                f"{look_up.name}: {outcome.quarantined} of its {outcome.rows_in} records hold something that cannot be "
+                "read; rows that look it up there go without"
+            )
+        return outcome
+
+    def is_news(self, table: StagedTable, outcome: TableOutcome, mapping_version: str) -> bool:
+        """Whether a table's rows changed anything, or are not those that the newest batch before it brought."""
+        if outcome.inserted or outcome.updated or outcome.deleted:
+            return True
+        same = (table.row_hash, table.mode, mapping_version)
+        return (
+            outcome.quarantined > 0 and ledger.last_applied(self.connection, self.batch, table.name) != same
+        )
 
     def _check_conservation(self, outcome: TableOutcome) -> None:
         told = outcome.accepted + outcome.quarantined + outcome.excluded
         if told != outcome.rows_in:
-            raise RuntimeError(
-                f"{self.batch.place}: {outcome.name}: {outcome.rows_in} rows came in, {told} are accounted for "
-                f"({outcome.accepted} accepted, {outcome.quarantined} quarantined, {outcome.excluded} excluded); "
-                "nothing was loaded"
+            message = (
+                f"{outcome.name}: {outcome.rows_in} rows came in, {told} are accounted for ({outcome.accepted} accepted, "
+                f"{outcome.quarantined} quarantined, {outcome.excluded} excluded)"
             )
+            remedy = "Nothing was loaded; this is a defect of the loader: report it with the batch."
+            raise BatchRefusedError(Fault("rows_unaccounted", message, remedy))
 
-    def _number(self, sql: str, parameters: Sequence[object] = ()) -> int:
-        return int(str(scalar(self.connection, sql, list(parameters)) or 0))
+    def _quarantined(self, name: str) -> int:
+        sql = """SELECT count(*) FROM quarantine.row
+                 WHERE source = ? AND company_code = ? AND batch_id = ? AND table_name = ?"""
+        return count(self.connection, sql, [*self.identity, name])
 
-    def _is(self, table: StagedTable) -> str:
-        return f"table_name = {literal(table.name)}"
-
-    def _quarantined(self, table: StagedTable) -> int:
-        return self._number(
-            "SELECT count(*) FROM quarantine.row WHERE source = ? AND company_code = ? AND batch_id = ? AND table_name = ?",
-            [self.batch.source, self.batch.company, self.batch.batch_id, table.name],
+    def _empty(self, table: StagedTable) -> Fault:
+        return Fault(
+            "empty_snapshot",
+            f"the full snapshot of {table.driving} is empty; taken at its word it would delete every row",
+            "Extract it again; to say that there are none any more, deliver tombstones.",
+            self._file(table),
         )
 
-    def _classify(self, table: StagedTable) -> None:
-        """One row a staged row that may enter: what it does to the canonical table (temp table `change`).
-
-        fate: insert, insert_dead (a newer snapshot lacks the key), update, touch (the same content from a newer batch),
-        bury (a tombstone: the row keeps its content and is marked deleted), keep, owned (another source has precedence).
-        """
-        contract, batch = table.contract, self.batch
-        columns = [column.name for column in contract.columns]
-        snapshot = ledger.newest_snapshot(self.connection, batch, table.name)
-        stale = snapshot is not None and batch.order < snapshot
-        owners = list(self.owners.get(batch.company, {}).get(table.name, ()))
-        content = [*columns, "is_deleted", "source_changed_at"]
-        staged, stored = (", ".join(f"{side}.{quoted(name)}" for name in content) for side in ("s", "t"))
-        mine = _rank("$source", owners)
-        self.connection.execute(
-            f"""CREATE OR REPLACE TEMP TABLE change AS
-                SELECT s.rowid AS staged, s._file, s._row, t.rowid AS target,
-                       CASE WHEN s.is_deleted AND (t.rowid IS NULL OR t.is_deleted) THEN 'keep'
-                            WHEN t.rowid IS NULL THEN CASE WHEN $stale THEN 'insert_dead' ELSE 'insert' END
-                            WHEN t.source_system <> $source THEN
-                                 CASE WHEN {_rank("t.source_system", owners)} < {mine} THEN 'owned' ELSE 'update' END
-                            WHEN $stale OR (t.batch_sequence, t.recorded_at, t.batch_id)
-                                          > ($sequence, $extracted_at::TIMESTAMP, $batch_id) THEN 'keep'
-                            WHEN s.is_deleted THEN 'bury'
-                            WHEN ({staged}) IS DISTINCT FROM ({stored}) THEN 'update'
-                            ELSE $same END AS fate
-                FROM scratch.staging.{quoted(table.name)} AS s
-                LEFT JOIN erp.{quoted(table.name)} AS t ON t.company_code = $company AND {_same_key(contract, "s", "t")}
-                WHERE NOT EXISTS (SELECT 1 FROM scratch.rejected.row AS r
-                                  WHERE r.table_name = $table AND r.file = s._file AND r.row_number = s._row)""",
-            {
-                "stale": stale,
-                "source": batch.source,
-                "sequence": batch.sequence,
-                "extracted_at": batch.extracted_at,
-                "batch_id": batch.batch_id,
-                "same": "touch" if table.mode == "delta_upsert" else "keep",
-                "company": batch.company,
-                "table": table.name,
-            },
-        )
-        if table.mode == "full_snapshot" and not stale:
-            self._classify_absent(table)
-        else:
-            self.connection.execute("CREATE OR REPLACE TEMP TABLE absent (target BIGINT)")
-
-    def _classify_absent(self, table: StagedTable) -> None:
+    def _find_absent(self, table: StagedTable) -> None:
         """The source's own live rows that a full snapshot does not name (temp table `absent`)."""
         batch = self.batch
-        if table.rows_in == 0:
-            raise BatchRefusedError(
-                Fault(
-                    "empty_snapshot",
-                    f"the full snapshot of {table.driving} is empty; taken at its word it would delete every row",
-                    "Extract it again; to say that there are none any more, deliver tombstones.",
-                    self._file(table),
-                )
-            )
         self.connection.execute(
-            f"""CREATE OR REPLACE TEMP TABLE absent AS
-                SELECT t.rowid AS target FROM erp.{quoted(table.name)} AS t
+            f"""INSERT INTO absent
+                SELECT t.rowid FROM erp.{quoted(table.name)} AS t
                 WHERE t.company_code = $company AND t.source_system = $source AND NOT t.is_deleted
-                  AND (t.batch_sequence, t.recorded_at, t.batch_id) < ($sequence, $extracted_at::TIMESTAMP, $batch_id)
+                  AND ({ORDER}) < ({OWN_ORDER})
                   AND NOT EXISTS (SELECT 1 FROM scratch.staging.{quoted(table.name)} AS s
-                                  WHERE {_same_key(table.contract, "s", "t")})""",
-            {
-                "company": batch.company,
-                "source": batch.source,
-                "sequence": batch.sequence,
-                "extracted_at": batch.extracted_at,
-                "batch_id": batch.batch_id,
-            },
+                                  WHERE {same_key(table.contract, "s", "t")})""",
+            {"company": batch.company, "source": batch.source, **order_of(batch)},
         )
-        absent = self._number("SELECT count(*) FROM absent")
+        absent = count(self.connection, "SELECT count(*) FROM absent")
         if not absent:
             return
-        unread = self._number(
-            f"SELECT count(*) FROM scratch.rejected.row WHERE {self._is(table)} AND staged IS NULL"
-        )
-        if unread:
+        nameless = self._nameless(table)
+        if nameless:
             self.connection.execute("DELETE FROM absent")
             self.warnings.append(
-                f"{table.name}: {absent} rows are missing from the snapshot, but {unread} of its records could not be "
-                "read and may be these: none was deleted"
+                f"{table.name}: {absent} rows are missing from the snapshot, but of {nameless} of its records the key "
+                "could not be read, and they may be these: none was deleted"
             )
             return
-        live = self._number(
+        live = count(
+            self.connection,
             f"SELECT count(*) FROM erp.{quoted(table.name)} "
             "WHERE company_code = ? AND source_system = ? AND NOT is_deleted",
             [batch.company, batch.source],
@@ -266,135 +248,144 @@ class _Merger:
                 )
             )
 
+    def _nameless(self, table: StagedTable) -> int:
+        """The quarantined records that may be any row, since their key could not be read."""
+        required = [c.name for c in table.contract.columns if c.key_position and not c.nullable]
+        unread = " OR ".join(f"staged->>{literal(name)} IS NULL" for name in required)
+        return count(
+            self.connection,
+            f"""SELECT count(*) FROM scratch.rejected.row
+                WHERE table_name = ? AND (staged IS NULL OR {unread})""",
+            [table.name],
+        )
+
     def _file(self, table: StagedTable) -> str | None:
         resource = self.batch.resource(table.driving)
         return resource.paths[0] if resource else None
 
-    def _keep_quarantine(self, table: StagedTable) -> None:
-        """The scratch file's rejected rows, and rows whose key another source owns, with the batch's name."""
-        batch = self.batch
-        identity = [batch.source, batch.company, batch.batch_id]
-        for name in ("row", "reason"):
-            self.connection.execute(
-                f"""DELETE FROM quarantine.{name}
-                    WHERE source = ? AND company_code = ? AND batch_id = ? AND table_name = ?""",
-                [*identity, table.name],
-            )
+    def _keep_quarantine(self, name: str) -> None:
+        """The scratch file's rejected rows of one table or look-up, with the batch's name."""
         self.connection.execute(
-            f"""INSERT INTO quarantine.row
-                SELECT ?, ?, ?, table_name, file, row_number, staged, raw, ? FROM scratch.rejected.row
-                WHERE {self._is(table)}""",
-            [*identity, self.recorded_at],
+            """INSERT INTO quarantine.row
+               SELECT ?, ?, ?, table_name, file, row_number, staged, raw, ? FROM scratch.rejected.row
+               WHERE table_name = ?""",
+            [*self.identity, self.recorded_at, name],
         )
         self.connection.execute(
-            f"""INSERT INTO quarantine.reason
-                SELECT ?, ?, ?, table_name, file, row_number, rule, column_name, raw_value, message
-                FROM scratch.rejected.reason WHERE {self._is(table)}""",
-            identity,
+            """INSERT INTO quarantine.reason
+               SELECT ?, ?, ?, table_name, file, row_number, rule, column_name, raw_value, message
+               FROM scratch.rejected.reason WHERE table_name = ?""",
+            [*self.identity, name],
         )
 
     def _quarantine_owned(self, table: StagedTable) -> None:
-        if not self._number("SELECT count(*) FROM change WHERE fate = 'owned'"):
+        """Rows whose key belongs to a source of higher precedence."""
+        if not count(self.connection, "SELECT count(*) FROM change WHERE fate = 'owned'"):
             return
-        identity = [self.batch.source, self.batch.company, self.batch.batch_id]
         packed = ", ".join(f"{quoted(name)} := s.{quoted(name)}" for name in table.contract.column_names)
         self.connection.execute(
             f"""INSERT INTO quarantine.row
                 SELECT ?, ?, ?, ?, s._file, s._row, to_json(struct_pack({packed})), NULL, ?
                 FROM change JOIN scratch.staging.{quoted(table.name)} AS s ON s.rowid = change.staged WHERE fate = 'owned'""",
-            [*identity, table.name, self.recorded_at],
+            [*self.identity, table.name, self.recorded_at],
         )
         self.connection.execute(
             f"""INSERT INTO quarantine.reason
                 SELECT ?, ?, ?, ?, _file, _row, 'owned_by_other_source', NULL, t.source_system,
                        'the key belongs to source ' || t.source_system || ', which has precedence'
                 FROM change JOIN erp.{quoted(table.name)} AS t ON t.rowid = change.target WHERE fate = 'owned'""",
-            [*identity, table.name],
+            [*self.identity, table.name],
         )
 
     def _apply(self, table: StagedTable, outcome: TableOutcome) -> None:
         target = f"erp.{quoted(table.name)}"
-        counted = dict(self.connection.execute("SELECT fate, count(*) FROM change GROUP BY 1").fetchall())
+        counted = dict(self.connection.execute("SELECT fate, count(*) FROM change GROUP BY fate").fetchall())
         outcome.inserted = counted.get("insert", 0) + counted.get("insert_dead", 0)
-        outcome.updated = counted.get("update", 0)
-        outcome.unchanged = counted.get("touch", 0) + counted.get("keep", 0)
+        outcome.updated = counted.get("update", 0) + counted.get("update_dead", 0)
+        outcome.unchanged = sum(counted.get(fate, 0) for fate in ("touch", "keep", "note"))
         outcome.accepted = outcome.inserted + outcome.updated + outcome.unchanged + counted.get("bury", 0)
         self.connection.execute("INSERT INTO absent SELECT target FROM change WHERE fate = 'bury'")
-        outcome.deleted = self._number("SELECT count(*) FROM absent")
+        outcome.deleted = count(self.connection, "SELECT count(*) FROM absent")
         cells.mark_dirty(self.connection, table.contract, self.batch.company)
-        provenance = self._provenance()
+        stamp = f"(batch_sequence, recorded_at, batch_id) = ({OWN_ORDER})"
         if counted.get("touch"):
             self.connection.execute(
-                f"""UPDATE {target} SET batch_id = $batch_id, batch_sequence = $sequence, recorded_at = $extracted_at
-                    WHERE rowid IN (SELECT target FROM change WHERE fate = 'touch')""",
-                {key: provenance[key] for key in ("batch_id", "sequence", "extracted_at")},
+                f"UPDATE {target} SET {stamp} WHERE rowid IN (SELECT target FROM change WHERE fate = 'touch')",
+                order_of(self.batch),
             )
         if outcome.deleted:
             self.connection.execute(
-                f"""UPDATE {target} SET is_deleted = true, batch_id = $batch_id, batch_sequence = $sequence,
-                           recorded_at = $extracted_at WHERE rowid IN (SELECT target FROM absent)""",
-                {key: provenance[key] for key in ("batch_id", "sequence", "extracted_at")},
+                f"UPDATE {target} SET is_deleted = true, {stamp} WHERE rowid IN (SELECT target FROM absent)",
+                order_of(self.batch),
             )
+        self.connection.execute(
+            f"UPDATE {target} AS t SET known_on = change.known_on FROM change WHERE t.rowid = change.target AND earlier"
+        )
         if outcome.inserted or outcome.updated:
-            self._write(table, provenance)
+            self._write(table)
 
-    def _provenance(self) -> dict[str, object]:
-        return {
-            "company": self.batch.company,
-            "source": self.batch.source,
-            "batch_id": self.batch.batch_id,
-            "sequence": self.batch.sequence,
-            "extracted_at": self.batch.extracted_at,
-        }
+    def _write(self, table: StagedTable) -> None:
+        """Put the new version of every inserted or updated row beside the old one, then remove the old one.
 
-    def _write(self, table: StagedTable, provenance: dict[str, object]) -> None:
-        """Put the new version of every inserted or updated row beside the old one, then remove the old one."""
-        contract = table.contract
+        A row that enters dead bears the order of the batch that said so. What is said of a master changes; that it
+        exists has been known since it was first seen.
+        """
+        contract, batch = table.contract, self.batch
         target = f"erp.{quoted(table.name)}"
-        recorded = "CAST($extracted_at::TIMESTAMP AS DATE)"
-        own = f"s.{quoted(contract.own_date)}" if contract.own_date else "NULL"
-        known, old = f"coalesce(CAST(s.source_changed_at AS DATE), {own}), {recorded}", ""
-        if contract.name in cells.MASTERS or contract.own_date is None:
-            # What is said of a master changes; that it exists has been known since it was first seen.
-            known = f"CAST(s.source_changed_at AS DATE), {own}, {recorded}, old.known_on"
+        first_known, old = "change.known_on", ""
+        if cells.is_undated(contract):
+            first_known = "least(change.known_on, old.known_on)"
             old = f"LEFT JOIN {target} AS old ON old.rowid = change.target"
+        pairs = [
+            pair for resource in batch.resources for pair in zip(resource.paths, resource.hashes, strict=True)
+        ]
+        written = ", ".join(literal(fate) for fate in WRITTEN)
         self.connection.execute(
             f"""INSERT INTO {target} BY NAME
                 SELECT $company AS company_code, {", ".join(f"s.{quoted(name)}" for name in contract.column_names)},
-                       $source AS source_system, $batch_id AS batch_id, $sequence::BIGINT AS batch_sequence,
+                       $source AS source_system, coalesce(killer.batch_id, $batch_id) AS batch_id,
+                       coalesce(killer.batch_sequence, $sequence::BIGINT) AS batch_sequence,
                        s._file AS source_file, file_hash.sha256 AS source_file_sha256, s._row AS source_row,
-                       s.source_changed_at, (s.is_deleted OR change.fate = 'insert_dead') AS is_deleted,
-                       $extracted_at::TIMESTAMP AS recorded_at, least({known}) AS known_on
+                       s.source_changed_at, killer IS NOT NULL AS is_deleted,
+                       coalesce(killer.recorded_at, $extracted_at::TIMESTAMP) AS recorded_at, {first_known} AS known_on
                 FROM change
                 JOIN scratch.staging.{quoted(table.name)} AS s ON s.rowid = change.staged
                 JOIN (SELECT unnest($files::VARCHAR[]) AS path, unnest($hashes::VARCHAR[]) AS sha256) AS file_hash
                   ON file_hash.path = s._file
                 {old}
-                WHERE change.fate IN ('insert', 'insert_dead', 'update')""",
-            {**provenance, **self._file_hashes()},
+                WHERE fate IN ({written})""",
+            {
+                **order_of(batch),
+                "company": batch.company,
+                "source": batch.source,
+                "files": [path for path, _ in pairs],
+                "hashes": [sha256 for _, sha256 in pairs],
+            },
         )
         self.connection.execute(
-            f"DELETE FROM {target} WHERE rowid IN (SELECT target FROM change WHERE fate = 'update')"
+            f"""DELETE FROM {target} WHERE rowid IN (
+                    SELECT target FROM change WHERE fate IN ({written}) AND target IS NOT NULL)"""
         )
 
-    def _file_hashes(self) -> dict[str, object]:
-        pairs = [
-            (path, sha256)
-            for resource in self.batch.resources
-            for path, sha256 in zip(resource.paths, resource.hashes, strict=True)
-        ]
-        return {"files": [path for path, _ in pairs], "hashes": [sha256 for _, sha256 in pairs]}
-
-
-def _same_key(contract: Contract, left: str, right: str) -> str:
-    nullable = {column.name for column in contract.columns if column.nullable}
-    return " AND ".join(
-        f"{left}.{quoted(name)} {'IS NOT DISTINCT FROM' if name in nullable else '='} {right}.{quoted(name)}"
-        for name in contract.key
-    )
-
-
-def _rank(source: str, owners: Sequence[str]) -> str:
-    """A source's precedence as a sortable text: its place among the owners, else behind them by name."""
-    cases = " ".join(f"WHEN {literal(name)} THEN '{place:06d}'" for place, name in enumerate(owners))
-    return f"CASE {source} {cases} ELSE '1' || {source} END" if cases else f"'1' || {source}"
+    def _keep_tombstones(self, table: StagedTable, *, newest_snapshot: bool) -> None:
+        """Remember what this batch said is gone and is not here; forget what the table or a snapshot says itself now."""
+        batch = self.batch
+        place = "company_code = $company AND table_name = $table AND source = $source"
+        about = {"company": batch.company, "table": table.name, "source": batch.source}
+        keys = f"""SELECT {key_text(table.contract, "s")} AS key FROM change
+                   JOIN scratch.staging.{quoted(table.name)} AS s ON s.rowid = change.staged WHERE fate IN"""
+        if count(self.connection, f"SELECT count(*) FROM ops.tombstone WHERE {place}", about):
+            written = ", ".join(literal(fate) for fate in WRITTEN)
+            self.connection.execute(
+                f"""DELETE FROM ops.tombstone WHERE {place} AND (
+                        key IN ({keys} ({written}))
+                        OR (({ORDER}) < ({OWN_ORDER}) AND ($snapshot OR key IN ({keys} ('note')))))""",
+                {**about, **order_of(batch), "snapshot": newest_snapshot},
+            )
+        self.connection.execute(
+            f"""INSERT INTO ops.tombstone
+                SELECT $company, $table, $source, noted.key, {OWN_ORDER}
+                FROM (SELECT DISTINCT key FROM ({keys} ('note'))) AS noted
+                WHERE NOT EXISTS (SELECT 1 FROM ops.tombstone AS m WHERE m.key = noted.key AND {place})""",
+            {**about, **order_of(batch)},
+        )

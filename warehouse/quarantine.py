@@ -8,6 +8,7 @@ from typing import Protocol
 import duckdb
 
 from warehouse.connection import literal, quoted, scalar
+from warehouse.resources import RAW
 from warehouse.staging import Scratch, StagedTable
 
 # The judge's name for "something in _problems"; told here value by value instead.
@@ -47,9 +48,7 @@ def put_aside(scratch: Scratch, table: StagedTable, violations: Iterable[Violati
     staged, name = f"staging.{quoted(table.name)}", literal(table.name)
     connection.execute(
         f"""INSERT INTO rejected.reason
-            SELECT {name}, _file, _row, split_part(problem, ':', 2), split_part(problem, ':', 1),
-                   substr(problem, length(split_part(problem, ':', 1)) + length(split_part(problem, ':', 2)) + 3),
-                   'the value cannot be taken as it stands'
+            SELECT {name}, _file, _row, {_told("problem")}
             FROM (SELECT _file, _row, unnest(_problems) AS problem FROM {staged} WHERE _problems IS NOT NULL)"""
     )
     for violation in violations:
@@ -66,7 +65,7 @@ def put_aside(scratch: Scratch, table: StagedTable, violations: Iterable[Violati
         )
     _keep_rows(connection, table)
     if not table.derived:
-        _keep_unreadable(connection, table)
+        _keep_unreadable(connection, table.name, table.driving)
     return int(str(scalar(connection, f"SELECT count(*) FROM rejected.row WHERE table_name = {name}")))
 
 
@@ -83,7 +82,7 @@ def _keep_rows(connection: duckdb.DuckDBPyConnection, table: StagedTable) -> Non
             LEFT JOIN (SELECT _file, _row, to_json(struct_pack({_packed(table)})) AS content
                        FROM staging.{quoted(table.name)}) AS staged
                    ON staged._file = aside.file AND staged._row = aside.row_number
-            LEFT JOIN resource.{quoted(table.driving + "__raw")} AS record
+            LEFT JOIN resource.{quoted(table.driving + RAW)} AS record
                    ON record._file = aside.file AND record._row = aside.row_number"""
     )
 
@@ -92,9 +91,37 @@ def _packed(table: StagedTable) -> str:
     return ", ".join(f"{quoted(column)} := {quoted(column)}" for column in table.contract.column_names)
 
 
-def _keep_unreadable(connection: duckdb.DuckDBPyConnection, table: StagedTable) -> None:
+def put_look_ups_aside(scratch: Scratch) -> None:
+    """Write into the scratch file what of the look-ups could not be read: no canonical row would tell of it."""
+    connection = scratch.connection
+    for look_up in scratch.look_ups:
+        name, view = literal(look_up.name), f"resource.{quoted(look_up.name)}"
+        connection.execute(
+            f"""INSERT INTO rejected.reason
+                SELECT {name}, _file, number, {_told("problem")}
+                FROM (SELECT _file, _row.number AS number, unnest(_row.problems) AS problem
+                      FROM {view} WHERE _row.problems IS NOT NULL)"""
+        )
+        connection.execute(
+            f"""INSERT INTO rejected.row
+                SELECT {name}, _file, _row, NULL, raw FROM resource.{quoted(look_up.name + RAW)}
+                WHERE (_file, _row) IN (SELECT (file, row_number) FROM rejected.reason WHERE table_name = {name})"""
+        )
+        _keep_unreadable(connection, look_up.name, look_up.name)
+
+
+def _told(problem: str) -> str:
+    """Rule, column, raw value and message of an entry `column:rule:raw text`."""
+    column, rule = (f"split_part({problem}, ':', {place})" for place in (1, 2))
+    return (
+        f"{rule}, {column}, substr({problem}, length({column}) + length({rule}) + 3), "
+        "'the value cannot be taken as it stands'"
+    )
+
+
+def _keep_unreadable(connection: duckdb.DuckDBPyConnection, table: str, driving: str) -> None:
     """The driving resource's records that could not be split into columns."""
-    name, resource = literal(table.name), literal(table.driving)
+    name, resource = literal(table), literal(driving)
     connection.execute(
         f"""INSERT INTO rejected.row SELECT {name}, file, -row_number, NULL, json_object('record', text)
             FROM rejected.record WHERE resource = {resource}"""
@@ -106,27 +133,29 @@ def _keep_unreadable(connection: duckdb.DuckDBPyConnection, table: StagedTable) 
 
 
 def number_rows_as_the_file_does(scratch: Scratch) -> None:
-    """Count the records that could not be read into the row numbers, everywhere in the scratch file.
+    """Count the records that could not be read, and blank lines, into the row numbers, everywhere in the scratch file.
 
     Until here a row's number is its place among the readable records, and an unreadable record's number stands
     negative, so that the two cannot be taken for each other.
     """
     connection = scratch.connection
-    if not scalar(connection, "SELECT count(*) FROM rejected.record"):
+    gaps = "SELECT file, row_number FROM rejected.record UNION SELECT file, row_number FROM rejected.blank"
+    if not scalar(connection, f"SELECT count(*) FROM ({gaps})"):
         return
     connection.execute(
-        """CREATE TEMP TABLE shift AS
-           SELECT file, row_number - place + 1 AS from_row, place AS missing,
-                  lead(row_number - place + 1, 1, 9223372036854775807) OVER (PARTITION BY file ORDER BY place) AS until_row
-           FROM (SELECT DISTINCT file, row_number, dense_rank() OVER (PARTITION BY file ORDER BY row_number) AS place
-                 FROM rejected.record)"""
+        f"""CREATE TEMP TABLE shift AS
+            SELECT file, row_number - place + 1 AS from_row, max(place) AS missing
+            FROM (SELECT file, row_number, row_number() OVER (PARTITION BY file ORDER BY row_number) AS place FROM ({gaps}))
+            GROUP BY ALL"""
     )
     targets = [("rejected.row", "file", "row_number"), ("rejected.reason", "file", "row_number")]
     targets += [(f"staging.{quoted(table.name)}", "_file", "_row") for table in scratch.tables]
     for target, file, number in targets:
         connection.execute(
-            f"""UPDATE {target} AS t SET {number} = t.{number} + shift.missing FROM shift
-                WHERE t.{file} = shift.file AND t.{number} >= shift.from_row AND t.{number} < shift.until_row"""
+            f"""UPDATE {target} AS t SET {number} = t.{number} + below.missing
+                FROM (SELECT numbered.rowid AS id, missing FROM {target} AS numbered
+                      ASOF JOIN shift ON numbered.{file} = shift.file AND numbered.{number} >= shift.from_row) AS below
+                WHERE t.rowid = below.id"""
         )
     for target in ("rejected.row", "rejected.reason"):
         connection.execute(f"UPDATE {target} SET row_number = -row_number WHERE row_number < 0")

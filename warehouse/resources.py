@@ -7,30 +7,21 @@ record, the loader still knows where it came from and what was wrong with it.
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 
+from warehouse import files
 from warehouse.batch import Batch, locate
-from warehouse.connection import literal, quoted
+from warehouse.connection import literal, quoted, scalar
+from warehouse.encodings import encoding_of
 from warehouse.faults import BatchRefusedError, Fault, SourceError
 from warehouse.source import Dialect, Resource, ResourceColumn, Source
 
-# A delimiter no line of text has: reads a line whole.
-_WHOLE_LINE = (
-    "delim='\x02', quote='', escape='', columns={'line': 'VARCHAR'}, strict_mode=false, ignore_errors=true"
-)
-_ENCODINGS = {
-    "utf-8": "utf-8",
-    "utf8": "utf-8",
-    "utf-16": "utf-16",
-    "latin-1": "latin-1",
-    "iso-8859-1": "latin-1",
-}
 _DUCKDB_TYPES = {
     "text": "VARCHAR",
     "integer": "BIGINT",
@@ -48,16 +39,10 @@ _RULES = {
 }
 # How Parquet's own dates print as text.
 _NATIVE_DATES = ("%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
+_WILDCARD = re.compile(r"[*?\[]")
+# The view of a resource's records as text.
+RAW = "__raw"
 _NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL.*)")
-
-
-def encoding_of(dialect: Dialect) -> str:
-    """DuckDB's name of a dialect's encoding; SourceError names the ones that can be read."""
-    try:
-        return _ENCODINGS[dialect.encoding.casefold()]
-    except KeyError:
-        known = ", ".join(sorted(set(_ENCODINGS.values())))
-        raise SourceError(f"encoding {dialect.encoding!r} cannot be read here: use one of {known}") from None
 
 
 def duckdb_type(column: ResourceColumn) -> str:
@@ -66,7 +51,7 @@ def duckdb_type(column: ResourceColumn) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class SourceFile:
     """How one file is read: the table function, its record number, and the headers with their physical types."""
 
     path: str
@@ -75,34 +60,63 @@ class _File:
     headers: dict[str, str]
 
 
-def create_views(connection: duckdb.DuckDBPyConnection, batch: Batch, source: Source) -> None:
-    """One view a resource of the profile in the schema `resource`; an empty one where the batch does not hold it.
+def open_files(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, source: Source
+) -> dict[str, tuple[SourceFile, ...]]:
+    """The files of each resource of the profile; none where the batch does not hold it.
 
-    A view `<name>__raw` beside it gives the same records as text (`_file`, `_row` the number, `raw` JSON by header).
-    BatchRefusedError where a file's header does not fit the profile.
+    A view `<name>__raw` in the schema `resource` gives their records as text: `_file`, `_row` (its number), and `raw`,
+    JSON by header. BatchRefusedError where a file has no header or is no Parquet.
+    """
+    opened: dict[str, tuple[SourceFile, ...]] = {}
+    faults: list[Fault] = []
+    for name in source.profile.resources:
+        delivered = batch.resource(name)
+        dialect = source.dialect(name)
+        found: list[SourceFile] = []
+        for path in delivered.paths if delivered else ():
+            try:
+                found.append(_open_file(connection, locate(batch, path), path, dialect))
+            except BatchRefusedError as error:
+                faults.extend(error.faults)
+        raw = [_raw(file) for file in found] or [
+            "SELECT NULL::VARCHAR AS _file, NULL::BIGINT AS _row, NULL::JSON AS raw LIMIT 0"
+        ]
+        connection.execute(f"CREATE VIEW resource.{quoted(name + RAW)} AS {' UNION ALL '.join(raw)}")
+        opened[name] = tuple(found)
+    if faults:
+        raise BatchRefusedError(*faults)
+    return opened
+
+
+def create_views(
+    connection: duckdb.DuckDBPyConnection, source: Source, opened: Mapping[str, Sequence[SourceFile]]
+) -> None:
+    """One typed view a resource of the profile in the schema `resource`; an empty one where the batch does not hold it.
+
+    BatchRefusedError where a file's header does not fit the profile, SourceError where the profile cannot be applied.
     """
     faults: list[Fault] = []
     for name, resource in source.profile.resources.items():
-        delivered = batch.resource(name)
-        dialect = source.dialect(name)
-        typed, raw = (
-            [_empty(resource)],
-            ["SELECT NULL::VARCHAR AS _file, NULL::BIGINT AS _row, NULL::JSON AS raw LIMIT 0"],
-        )
         try:
-            if delivered is not None:
-                files = [
-                    _open_file(connection, locate(batch, path), path, dialect) for path in delivered.paths
-                ]
-                typed = [_typed(file, resource, dialect) for file in files]
-                raw = [_raw(file) for file in files]
+            typed = [_typed(file, resource, source.dialect(name)) for file in opened[name]]
         except BatchRefusedError as error:
             faults.extend(error.faults)
             continue
-        connection.execute(f"CREATE VIEW resource.{quoted(name)} AS {' UNION ALL '.join(typed)}")
-        connection.execute(f"CREATE VIEW resource.{quoted(name + '__raw')} AS {' UNION ALL '.join(raw)}")
+        select = " UNION ALL ".join(typed or [_empty(resource)])
+        try:
+            connection.execute(f"CREATE VIEW resource.{quoted(name)} AS {select}")
+        except duckdb.Error as error:
+            raise SourceError(
+                f"source {source.name}, profile.yaml, resources.{name}: {' '.join(str(error).split())[:300]}"
+            ) from error
     if faults:
         raise BatchRefusedError(*faults)
+
+
+def readable_path(file: Path) -> str:
+    """A file's path for DuckDB's readers, which take `*`, `?` and `[` for wildcards."""
+    return _WILDCARD.sub(r"[\g<0>]", str(file))
 
 
 def _empty(resource: Resource) -> str:
@@ -111,21 +125,23 @@ def _empty(resource: Resource) -> str:
     return f"SELECT {', '.join(columns)}, {handle} LIMIT 0"
 
 
-def _open_file(connection: duckdb.DuckDBPyConnection, file: Path, path: str, dialect: Dialect) -> _File:
-    if file.suffix.lower() == ".parquet":
-        reader = f"read_parquet({literal(str(file))}, file_row_number=true)"
+def _open_file(connection: duckdb.DuckDBPyConnection, file: Path, path: str, dialect: Dialect) -> SourceFile:
+    location = literal(readable_path(file))
+    if files.is_parquet(file):
+        reader = f"read_parquet({location}, file_row_number=true, hive_partitioning=false)"
         described = _described(connection, f"DESCRIBE SELECT * FROM {reader}", path)
         headers = {str(name): str(kind) for name, kind, *_ in described if name != "file_row_number"}
-        return _File(path, reader, "file_row_number + 2", headers)
-    headers = dict.fromkeys(_header(connection, file, path, dialect), "VARCHAR")
+        return SourceFile(path, reader, "file_row_number + 2", headers)
+    headers = dict.fromkeys(_header(file, path, dialect), "VARCHAR")
     columns = ", ".join(f"{literal(header)}: 'VARCHAR'" for header in headers)
     reader = (
-        f"read_csv({literal(str(file))}, auto_detect=false, header=true, delim={literal(dialect.delimiter)}, "
+        f"read_csv({location}, auto_detect=false, header=true, delim={literal(dialect.delimiter)}, "
         f"quote={literal(dialect.quote)}, escape={literal(dialect.escape if dialect.quote else '')}, "
-        f"columns={{{columns}}}, encoding={literal(encoding_of(dialect))}, nullstr='\x01', "
+        f"columns={{{columns}}}, encoding={literal(encoding_of(dialect.encoding).duckdb)}, nullstr='\x01', "
+        f"compression={literal(files.compression(file))}, hive_partitioning=false, "
         "store_rejects=true, rejects_limit=0)"
     )
-    return _File(path, reader, "row_number() OVER () + 1", headers)
+    return SourceFile(path, reader, "row_number() OVER () + 1", headers)
 
 
 def _described(connection: duckdb.DuckDBPyConnection, sql: str, path: str) -> list[tuple[object, ...]]:
@@ -141,27 +157,22 @@ def unreadable(path: str, error: Exception) -> Fault:
     return Fault("unreadable_file", f"cannot be read: {reason}", "Deliver the file again, whole.", path)
 
 
-def _header(connection: duckdb.DuckDBPyConnection, file: Path, path: str, dialect: Dialect) -> list[str]:
+def _header(file: Path, path: str, dialect: Dialect) -> list[str]:
     """The header's names; a name that stands twice gets a suffix, so that it can only be bound by its first place."""
-    sql = (
-        f"SELECT line FROM read_csv({literal(str(file))}, auto_detect=false, header=false, {_WHOLE_LINE}, "
-        f"encoding={literal(encoding_of(dialect))}) LIMIT 1"
-    )
-    lines = _described(connection, sql, path)
-    if not lines or not str(lines[0][0] or "").strip():
-        raise BatchRefusedError(Fault("empty_file", "has no header", "Export the file again.", path))
-    quote = dialect.quote or None
-    line = str(lines[0][0]).removeprefix("\ufeff")
-    style = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
-    cells = next(csv.reader([line], delimiter=dialect.delimiter, **style))
-    names: list[str] = []
+    cells = files.header(file, dialect)
+    if not any(cell.strip() for cell in cells):
+        message = "begins with a blank line, not with its header"
+        remedy = "Export it again, with the header in the first line."
+        raise BatchRefusedError(Fault("missing_header", message, remedy, path, 1))
+    names: dict[str, str] = {}
     for position, cell in enumerate(cells, start=1):
         name = cell.strip() or f"column {position}"
-        names.append(name if name not in names else f"{name} ({position})")
-    return names
+        unique = name if name.casefold() not in names else f"{name} ({position})"
+        names[unique.casefold()] = unique
+    return list(names.values())
 
 
-def _bind(file: _File, resource: Resource) -> dict[str, str]:
+def _bind(file: SourceFile, resource: Resource) -> dict[str, str]:
     """Profile column to the file's own header: exact name first, then regardless of case."""
     folded: dict[str, str] = {}
     for header in file.headers:
@@ -195,7 +206,7 @@ def _bind(file: _File, resource: Resource) -> dict[str, str]:
     return bound
 
 
-def _typed(file: _File, resource: Resource, dialect: Dialect) -> str:
+def _typed(file: SourceFile, resource: Resource, dialect: Dialect) -> str:
     """The SELECT of one file, typed by the profile, with the record's handle."""
     bound = _bind(file, resource)
     texts, typed, failed, entries = [], [], [], []
@@ -212,16 +223,17 @@ def _typed(file: _File, resource: Resource, dialect: Dialect) -> str:
         texts.append(f"{_readable(raw, column, file.headers[header], dialect)} AS {text}")
         typed.append(f"{_value(text, column, file.headers[header], dialect)} AS {quoted(name)}")
         bad = f"{raw} IS NOT NULL AND {quoted(name)} IS NULL"
-        failed.append(bad)
-        rule = _RULES[column.type.split("(")[0]]
-        entries.append(f"CASE WHEN {bad} THEN {literal(f'{header}:{rule}:')} || left({raw}, 200) END")
+        rule = literal(_RULES[column.type.split("(")[0]])
         if column.type.startswith("decimal"):
             scale = int(duckdb_type(column).rstrip(")").split(",")[1])
-            surplus = f"decimal_places({text}) > {scale}"
-            failed.append(surplus)
-            entries.append(
-                f"CASE WHEN {surplus} THEN {literal(f'{header}:too_many_digits:')} || left({raw}, 200) END"
-            )
+            bad = f"{raw} IS NOT NULL AND ({quoted(name)} IS NULL OR decimal_places({text}) > {scale})"
+            rule = f"CASE WHEN {text} IS NULL THEN {rule} ELSE 'too_many_digits' END"
+        elif column.type == "integer":
+            rule = f"CASE WHEN decimal_places({text}) = 0 THEN 'too_many_digits' ELSE {rule} END"
+        failed.append(bad)
+        entries.append(
+            f"CASE WHEN {bad} THEN {literal(f'{_told(header)}:')} || {rule} || ':' || left({raw}, 200) END"
+        )
     problems = (
         f"CASE WHEN {' OR '.join(f'({condition})' for condition in failed)} "
         f"THEN list_filter([{', '.join(entries)}], lambda entry: entry IS NOT NULL) END"
@@ -237,6 +249,11 @@ def _typed(file: _File, resource: Resource, dialect: Dialect) -> str:
     )
 
 
+def _told(header: str) -> str:
+    """A header as a problem names it: the problem's parts are told apart by colons."""
+    return header.replace(":", " ").strip()
+
+
 def _carried(bound: dict[str, str], resource: Resource) -> list[str]:
     return [
         quoted(f"{name}__{part}")
@@ -249,7 +266,10 @@ def _carried(bound: dict[str, str], resource: Resource) -> list[str]:
 def _clean(header: str, kind: str, dialect: Dialect) -> str:
     """A cell as text without surrounding blanks; null where it holds one of the null marks."""
     if kind in {"DOUBLE", "FLOAT"}:
-        header = f"CAST(CAST({header} AS DECIMAL(38, 10)) AS VARCHAR)"
+        exact = f"CAST(TRY_CAST({header} AS DECIMAL(38, 10)) AS VARCHAR)"
+        header = f"coalesce(rtrim(rtrim({exact}, '0'), '.'), CAST({header} AS VARCHAR))"
+    elif kind.startswith("TIMESTAMP"):
+        header = f"CAST(CAST({header} AS TIMESTAMP) AS VARCHAR)"
     elif kind != "VARCHAR":
         header = f"CAST({header} AS VARCHAR)"
     marks = ", ".join(literal(mark) for mark in dialect.null_marks)
@@ -269,6 +289,8 @@ def _readable(raw: str, column: ResourceColumn, kind: str, dialect: Dialect) -> 
 
 def _value(text: str, column: ResourceColumn, physical: str, dialect: Dialect) -> str:
     kind = duckdb_type(column)
+    if column.type == "boolean" and physical == "BOOLEAN":
+        return f"TRY_CAST({text} AS BOOLEAN)"
     if column.type == "boolean":
         true, false = (
             ", ".join(literal(mark) for mark in marks) for marks in (dialect.true_marks, dialect.false_marks)
@@ -283,7 +305,19 @@ def _value(text: str, column: ResourceColumn, physical: str, dialect: Dialect) -
     return f"TRY_CAST({text} AS {kind})"
 
 
-def _raw(file: _File) -> str:
+def total(
+    connection: duckdb.DuckDBPyConnection, resource: str, name: str, column: ResourceColumn
+) -> tuple[Decimal, int]:
+    """The sum of a resource's number column, and how many of its values could not be taken as they stand."""
+    headers = ", ".join(literal(_told(header).casefold()) for header in column.header or (name,))
+    unread = f"len(list_filter(_row.problems, lambda problem: lower(split_part(problem, ':', 1)) IN ({headers}))) > 0"
+    [(summed, bad)] = connection.execute(
+        f"SELECT coalesce(sum({quoted(name)}), 0), count(*) FILTER ({unread}) FROM resource.{quoted(resource)}"
+    ).fetchall()
+    return Decimal(str(summed)), int(bad)
+
+
+def _raw(file: SourceFile) -> str:
     cells = ", ".join(f"{literal(header)}, CAST({quoted(header)} AS VARCHAR)" for header in file.headers)
     return f"SELECT {literal(file.path)} AS _file, {file.number} AS _row, json_object({cells}) AS raw FROM {file.reader}"
 
@@ -292,6 +326,8 @@ def rejected_records(
     connection: duckdb.DuckDBPyConnection, batch: Batch
 ) -> Iterable[tuple[str, int, str, str, str]]:
     """Records DuckDB could not split into the header's columns: file, record number, rule, message, text."""
+    if not scalar(connection, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'"):
+        return
     paths = {str(locate(batch, path)): path for resource in batch.resources for path in resource.paths}
     rows = connection.execute(
         """SELECT DISTINCT ON (file_path, line) file_path, line, error_type::VARCHAR, error_message, csv_line
@@ -299,7 +335,7 @@ def rejected_records(
     ).fetchall()
     for file_path, line, kind, message, text in rows:
         rule = _REJECTS.get(kind, "unreadable_record")
-        yield paths[file_path], int(line), rule, " ".join(str(message).split()), str(text)
+        yield paths[file_path], int(line), rule, " ".join(str(message).split()), str(text).strip("\r\n")
 
 
 _REJECTS = {

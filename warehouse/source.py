@@ -61,10 +61,16 @@ class Dialect(_Model):
     header_rows: Literal[1] = 1
     null_marks: tuple[str, ...] = ("", "NULL", "null")
     decimal_mark: Literal[".", ","] = "."
-    group_mark: str | None = Field(default=None, max_length=1)
+    group_mark: Literal[".", ",", "'", "’", " ", "_"] | None = None
     date_formats: tuple[str, ...] = ("%Y-%m-%d",)
     true_marks: tuple[str, ...] = ("true", "True", "TRUE", "1", "X", "x", "Y", "y", "yes", "J", "j")
     false_marks: tuple[str, ...] = ("false", "False", "FALSE", "0", "N", "n", "no")
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> Dialect:
+        if self.group_mark == self.decimal_mark:
+            raise ValueError(f"decimal_mark and group_mark are both {self.decimal_mark!r}")
+        return self
 
 
 class ResourceColumn(_Model):
@@ -165,11 +171,7 @@ class Source:
     @cached_property
     def mapping_version(self) -> str:
         """The profile's version and a hash of every file that shapes the mapping; part of the no-op rule."""
-        digest = hashlib.sha256()
-        for path in sorted(self.folder.glob("*")):
-            if path.suffix in {".yaml", ".sql"}:
-                digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-        return f"{self.profile.version}+{digest.hexdigest()[:12]}"
+        return f"{self.profile.version}+{_folder_hash(self.folder)[:12]}"
 
     def resource_of(self, file_name: str) -> str | None:
         """The resource whose pattern matches a file's name, regardless of case; None where none or several do."""
@@ -210,6 +212,14 @@ def read_source(folder: Path) -> Source:
     return source
 
 
+def _folder_hash(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*")):
+        if path.suffix in {".yaml", ".sql"}:
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
 def find_sources(search: Iterable[Path]) -> dict[str, Path]:
     """Source name to folder over the user's own paths and the built-in ones; the user's own come first and win."""
     found: dict[str, Path] = {}
@@ -228,3 +238,9 @@ def get_source(name: str, search: Sequence[Path]) -> Source:
             "add a folder with profile.yaml to a directory named by sources_path"
         )
     return read_source(found[name])
+
+
+def mapping_hash(name: str, search: Sequence[Path]) -> str:
+    """Changes with every file that shapes a source's mapping, be it right or wrong; empty where there is no such source."""
+    folder = find_sources(search).get(name)
+    return _folder_hash(folder) if folder else ""

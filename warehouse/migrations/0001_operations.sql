@@ -58,7 +58,19 @@ CREATE TABLE ops.refusal (
     column_name VARCHAR,
     message VARCHAR NOT NULL,
     remedy VARCHAR NOT NULL,
-    recorded_at TIMESTAMP NOT NULL
+    recorded_at TIMESTAMP NOT NULL,
+    fingerprint VARCHAR NOT NULL            -- of what was refused: the same again is not tried again
+);
+
+-- What a source said is gone before this warehouse ever had it: an older row that lands later must not come alive.
+CREATE TABLE ops.tombstone (
+    company_code VARCHAR NOT NULL,
+    table_name VARCHAR NOT NULL,
+    source VARCHAR NOT NULL,
+    key VARCHAR NOT NULL,                   -- the key's columns as a JSON list
+    batch_sequence BIGINT NOT NULL,
+    recorded_at TIMESTAMP NOT NULL,
+    batch_id VARCHAR NOT NULL
 );
 
 CREATE TABLE ops.dirty_cell (
