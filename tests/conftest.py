@@ -44,10 +44,15 @@ def prefect_server() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_leak_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
+def _nothing_leaks_through_variables() -> Iterator[None]:
+    """No setting of the person who runs the tests gets in, and none that a command sets in its process gets out."""
+    before = dict(os.environ)
+    for name in before:
         if name.startswith("VALUEMART_") and name != "VALUEMART_REQUIRE_SERVICES":
-            monkeypatch.delenv(name)
+            del os.environ[name]
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture
