@@ -12,6 +12,8 @@ from expectations.contract import frame_columns
 from expectations.contract import load as load_contract
 from warehouse.connection import quoted, scalar
 
+UNDATED = frozenset({"customers", "products"})
+
 
 def companies(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """The legal entities that have invoice lines or customers, in order."""
@@ -26,7 +28,8 @@ def read_extract(
 ) -> pl.LazyFrame | None:
     """A canonical table's rows of one company known by `as_of`; None where none were ever delivered.
 
-    Customers come whole, with known_on to judge by: who they are is asked of every period.
+    Customers and products come whole, as they are now: who they are is asked of every period, and the day they were
+    recorded says nothing of since when. Whether a customer was known by then is told by its known_on.
     """
     name = f"erp.{quoted(table)}"
     if not scalar(
@@ -35,7 +38,7 @@ def read_extract(
         return None
     columns = ", ".join(quoted(column.name) for column in frame_columns(load_contract(table)))
     sql = f"SELECT {columns} FROM {name} WHERE company_code = $company AND NOT is_deleted"
-    if table == "customers":
+    if table in UNDATED:
         return _frame(connection, sql, {"company": company})
     return _frame(connection, f"{sql} AND known_on <= $as_of", {"company": company, "as_of": as_of})
 
