@@ -53,7 +53,8 @@ def classify(
     if _has_tombstones(connection, batch, table.name):
         newer = f"({', '.join(f'm.{name}' for name in ORDER.split(', '))}) > ({OWN_ORDER})"
         entry = _struct("m.batch_sequence", "m.recorded_at", "m.batch_id")
-        killer = f"CASE WHEN {newer} THEN {entry} ELSE {killer} END"
+        # A row of nulls would compare as newer than any.
+        killer = f"CASE WHEN m.key IS NOT NULL AND {newer} THEN {entry} ELSE {killer} END"
         buried = f"""LEFT JOIN ops.tombstone AS m ON m.company_code = $company AND m.table_name = $table
                      AND m.source = $source AND m.key = {key_text(contract, "s")}"""
     always = "true" if cells.is_undated(contract) else "own AND NOT differs"
