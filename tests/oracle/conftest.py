@@ -1,0 +1,110 @@
+"""Companies to hold the oracle against: loaded and rated stage by stage, as a refresh does it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.oracle import oracle
+from tests.oracle.comparing import EVERYTHING, differences
+from tests.oracle.worlds import POLICIES, shipped_policy
+
+if TYPE_CHECKING:
+    from expectations.gate import Gate
+    from flows.settings import Settings
+
+# Read when the tests are collected: no setting of the person who runs them is seen by a test.
+REAL_DATA = Path(
+    os.environ.get("VALUEMART_REAL_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data"
+).absolute()
+REAL_SOURCES = Path(__file__).resolve().parents[1] / "real" / "sources"
+
+
+@dataclass(frozen=True)
+class Company:
+    """A home whose batches lie in its inbox, rated under shipped policies."""
+
+    home: Path
+    gate: Gate
+    currency: str = "EUR"
+
+    def settings(self, policy: str = "default") -> Settings:
+        from flows.settings import Settings
+
+        return Settings(
+            home=self.home,
+            policy=POLICIES / f"{policy}.toml",
+            sources_path=[REAL_SOURCES],
+            company_currency=self.currency,
+        )
+
+    def load(self) -> None:
+        """Load what lies in the inbox; every batch must go in."""
+        from flows.stages import load_stage
+
+        report = load_stage(self.settings(), self.gate)
+        assert {outcome.status for outcome in report.outcomes} == {"loaded"}
+
+    def land(self, files: list[Path], source: str, extracted_at: str) -> None:
+        """Make a batch of the files, and load it."""
+        from datetime import datetime
+
+        from flows.pull import land
+
+        land(
+            self.settings(),
+            [str(file) for file in files],
+            source=source,
+            company="real",
+            extracted_at=datetime.fromisoformat(extracted_at),
+        )
+        self.load()
+
+    def agrees(self, as_of: date, policy: str = "default") -> None:
+        """Rate at a day, and ask the oracle the same: it must find the same."""
+        from flows.stages import rate_stage
+        from transforms.plan import closed_through
+
+        rate_stage(self.settings(policy), as_of)
+        with oracle.over_warehouse(self.settings().warehouse_file) as connection:
+            oracle.consult(
+                connection, shipped_policy(policy), closed_through=closed_through(as_of), as_of=as_of
+            )
+            found = differences(connection, EVERYTHING)
+        assert not found, "\n".join(found)
+
+
+@pytest.fixture(scope="session")
+def gate() -> Gate:
+    """One judge for all loads; importing it takes seconds."""
+    from expectations.gate import Gate
+
+    return Gate()
+
+
+@pytest.fixture(scope="session")
+def found(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Company]:
+    """Makes a company in a home of its own."""
+
+    def company(currency: str = "EUR") -> Company:
+        home = tmp_path_factory.mktemp("oracle") / "home"
+        home.mkdir()
+        return Company(home, gate, currency)
+
+    return company
+
+
+@pytest.fixture(scope="session")
+def real_files() -> Path:
+    """The folder with the real sets, which lie outside the project; skips where it is absent."""
+    if not REAL_DATA.is_dir():
+        pytest.skip(
+            f"the real data sets are not here: {REAL_DATA} (VALUEMART_REAL_DATA names another folder)"
+        )
+    return REAL_DATA

@@ -1,0 +1,46 @@
+-- DOMAIN 4. Grain: one rated customer. Without memory, credit stop and conduct, which lie over the tier at as_of (DECISIONS 2).
+CREATE OR REPLACE TABLE oracle.tier AS
+WITH classed AS (
+    SELECT company_code, customer_id, months_of_history, score, six(score_coverage) AS score_coverage,
+        six(steadiness) AS steadiness, six(feedback_rate) AS feedback_rate, contribution_12m,
+        CASE WHEN net_sales_12m >= getvariable('segments.volume_high_from') THEN 'high' WHEN net_sales_12m IS NOT NULL THEN 'low' END AS volume_class,
+        CASE WHEN six(loyalty) >= getvariable('segments.loyalty_from') THEN 'loyal' WHEN loyalty IS NOT NULL THEN 'not_loyal' END AS loyalty_class
+    FROM oracle.customer
+    JOIN oracle.volume USING (company_code, customer_id)
+    JOIN oracle.score USING (company_code, customer_id)
+    JOIN oracle.steadiness USING (company_code, customer_id)
+    JOIN oracle.contribution USING (company_code, customer_id)
+    JOIN oracle.loyalty USING (company_code, customer_id)
+    JOIN oracle.feedback USING (company_code, customer_id)
+),
+segmented AS (
+    SELECT *,
+        CASE WHEN months_of_history < getvariable('segments.new_below_months') THEN 'new'
+             WHEN score_coverage < getvariable('segments.coverage_floor') OR volume_class IS NULL OR loyalty_class IS NULL THEN 'unrated'
+             WHEN volume_class = 'high' AND loyalty_class = 'loyal' THEN 'core'
+             WHEN loyalty_class = 'loyal' THEN 'cultivate'
+             WHEN volume_class = 'high' THEN 'speculative'
+             ELSE 'marginal' END AS segment
+    FROM classed
+),
+tiered AS (
+    SELECT *,
+        -- a null never reaches a bar of strategic (DECISIONS 3)
+        CASE WHEN segment = 'core' AND coalesce(score >= getvariable('strategic.score_from')
+                  AND steadiness >= getvariable('strategic.steadiness_from')
+                  AND feedback_rate >= getvariable('strategic.feedback_from'), false) THEN 'strategic'
+             ELSE segment END AS ungated_tier
+    FROM segmented
+),
+gated AS (
+    SELECT tiered.*,
+        -- new and unrated are states, not rungs (DECISIONS 3): who has not been judged is not capped
+        segment NOT IN ('new', 'unrated') AND coalesce(contribution_12m < 0, false) AND mine.rank > bar.rank AS is_gated
+    FROM tiered
+    JOIN oracle.rank AS mine ON mine.tier = ungated_tier
+    JOIN oracle.rank AS bar ON bar.tier = getvariable('gates.loss_making')
+)
+SELECT company_code, customer_id, volume_class, loyalty_class, segment, ungated_tier,
+    CASE WHEN is_gated THEN getvariable('gates.loss_making') ELSE ungated_tier END AS raw_tier,
+    CASE WHEN is_gated THEN 'loss_making' END AS gate
+FROM gated;

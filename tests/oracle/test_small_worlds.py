@@ -1,0 +1,53 @@
+"""Worlds nobody thought of: the frames that rate them and the oracle find the same."""
+
+from __future__ import annotations
+
+import polars as pl
+from hypothesis import HealthCheck, Phase, given, settings
+
+from tests.oracle import oracle
+from tests.oracle.comparing import CONCENTRATION, EVERYTHING, differences
+from tests.oracle.worlds import World, facts_of, worlds
+from transforms.policy import parse_policy
+from transforms.rating import rate_period
+from transforms.structure import customer_structure, value_curve
+
+
+def differing(world: World) -> list[str]:
+    frames = world.frames()
+    facts, sales = facts_of(frames, world.delivered, world.as_of)
+    rated = rate_period(
+        facts,
+        parse_policy(world.policy),
+        closed_through=world.closed_through,
+        as_of=world.as_of,
+        previous=None,
+        sales=sales,
+    )
+    found = {
+        "customer_month": facts.customer_month,
+        "sales_cell": sales,
+        "order_day": facts.order_day,
+        "customer_value": rated.values,
+        "customer_structure": customer_structure(facts, sales, closed_through=world.closed_through),
+        "value_curve": value_curve(rated.values),
+        **({} if rated.credit is None else {"credit_watch": rated.credit}),
+    }
+    left_out = () if world.is_in_cents else CONCENTRATION
+    subjects = tuple(each for each in EVERYTHING if each.product in found and each not in left_out)
+    product = dict(zip(found, pl.collect_all(list(found.values())), strict=True))
+    with oracle.over_frames(frames, world.delivered, product) as connection:
+        oracle.consult(connection, world.policy, closed_through=world.closed_through, as_of=world.as_of)
+        return differences(connection, subjects)
+
+
+# Not shrunk: a world takes a third of a second, so that would take minutes, and a difference names customer and figure.
+@given(worlds())
+@settings(
+    max_examples=60,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+def test_the_oracle_finds_in_any_small_world_what_the_product_finds(world: World) -> None:
+    found = differing(world)
+    assert not found, "\n".join(found)

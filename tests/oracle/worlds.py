@@ -1,0 +1,399 @@
+"""Small worlds as canonical rows: few customers, and every oddity a ledger, an order book or a policy may hold."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import cache
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from hypothesis import strategies as st
+
+from tests.oracle.oracle import EXTRACTS
+from transforms import schemas
+from transforms.customer_month import customer_months, order_days
+from transforms.facts import Facts
+from transforms.sales_cell import sales_cells
+
+Row = dict[str, Any]
+
+POLICIES = Path(__file__).resolve().parents[2] / "transforms" / "policies"
+MASTERS = ("customers", "products")
+OPTIONAL = tuple(name for name in EXTRACTS if name not in {"customers", "products", "invoice_lines"})
+FEEDBACK_KINDS = ("product_feedback", "complaint", "visit")
+BARS = (Decimal(150_000), Decimal(5_000), Decimal("0.0001"), Decimal(1))
+
+
+@dataclass(frozen=True, repr=False)
+class World:
+    """Rows by extract, which extracts were delivered, the two days, and the policy's sections."""
+
+    rows: dict[str, list[Row]]
+    delivered: tuple[str, ...]
+    closed_through: date
+    as_of: date
+    policy: Row
+
+    @property
+    def is_in_cents(self) -> bool:
+        """Whether nothing is sold for a part of a cent."""
+        return all(row["net_amount"] == round(row["net_amount"], 2) for row in self.rows["invoice_lines"])
+
+    def __repr__(self) -> str:
+        counted = ", ".join(f"{len(rows)} {name}" for name, rows in self.rows.items())
+        return (
+            f"World(to {self.closed_through}, as of {self.as_of}, {self.policy['policy']['id']}: {counted})"
+        )
+
+    def frames(self) -> dict[str, pl.DataFrame]:
+        """The canonical tables; one that was not delivered is empty."""
+        return {name: frame(name, self.rows[name] if name in self.delivered else []) for name in EXTRACTS}
+
+
+def frame(name: str, rows: list[Row]) -> pl.DataFrame:
+    """Rows in their contract's columns; what a row does not name is null."""
+    schema: pl.Schema = getattr(schemas, name.upper())
+    unknown = {column for row in rows for column in row} - set(schema.names())
+    assert not unknown, f"not in the contract of {name}: {unknown}"
+    columns = {column: [row.get(column) for row in rows] for column in schema.names()}
+    return pl.DataFrame(columns, schema=schema)
+
+
+def facts_of(
+    frames: dict[str, pl.DataFrame], delivered: tuple[str, ...], as_of: date
+) -> tuple[Facts, pl.LazyFrame]:
+    """What the warehouse hands to a rating: masters whole, of the rest what was known by `as_of`; and the sales cells."""
+    seen = {
+        name: rows.lazy() if name in MASTERS else rows.lazy().filter(pl.col("known_on") <= as_of)
+        for name, rows in frames.items()
+    }
+    lines = seen["invoice_lines"]
+    named = lines.group_by("company_code", references_document_id="document_id").agg(
+        referenced_on=pl.col("invoice_date").min()
+    )
+    lines = lines.join(named, on=["company_code", "references_document_id"], how="left", validate="m:1")
+    facts = Facts(
+        customers=seen["customers"],
+        customer_month=customer_months(lines, seen["products"], None, as_of),
+        order_day=order_days(lines, as_of),
+        products=seen["products"],
+        **{name: seen[name] if name in delivered else None for name in OPTIONAL if name in Facts.__slots__},
+    )
+    return facts, sales_cells(lines, seen["products"], None, as_of)
+
+
+@cache
+def _shipped(name: str) -> str:
+    return (POLICIES / f"{name}.toml").read_text("utf-8")
+
+
+def shipped_policy(name: str) -> Row:
+    """A shipped policy's sections, numbers exact."""
+    return tomllib.loads(_shipped(name), parse_float=Decimal)
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Row:
+    """A shipped policy with the keys turned that a small world feels."""
+    content = shipped_policy(draw(st.sampled_from(["default", "growth", "credit_strict"])))
+    turned: dict[str, list[Any]] = {
+        "steadiness.min_months": [2, 6, 12],
+        "steadiness.x_cv_max": [0, Decimal("0.5"), 1],
+        "steadiness.seasonal_min_peers": [1, 2],
+        "contribution.cost_coverage_floor": [0, Decimal("0.5"), Decimal("0.8"), 1],
+        "contribution.carrying_rate_yearly": [0, Decimal("0.08"), Decimal("0.123457")],
+        "loyalty.lost_from": [Decimal("1.5"), 4],
+        "loyalty.weights.share_of_wallet": [0, 20],
+        "potential.peers": [False, True, True],
+        "potential.min_peers": [1, 2, 3],
+        "potential.quantile": [Decimal("0.333333"), Decimal("0.8"), 1],
+        "segments.new_below_months": [0, 6],
+        "segments.loyalty_from": [Decimal("0.4"), Decimal("0.6")],
+        "segments.volume_high_from": [1000, 5000, 150_000],
+        "strategic.score_from": [0, 0, 30],
+        "strategic.steadiness_from": [0, 0, Decimal("0.5")],
+        "strategic.feedback_from": [0, 0, Decimal("0.1")],
+        "gates.loss_making": ["core", "cultivate", "marginal", "speculative"],
+        "measures.influence.weight": [0, 5],
+        "credit.severe_days": [0, 60, 90],
+        "credit.material_amount": [0, 1000],
+        "credit.material_share": [0, Decimal("0.05"), 1],
+        "credit.over_limit_action": ["open", "watch", "prepay"],
+    }
+    for path, values in turned.items():
+        section = content
+        *parents, key = path.split(".")
+        for parent in parents:
+            section = section[parent]
+        assert key in section, path
+        section[key] = draw(st.sampled_from([section[key], *values]))
+    return content
+
+
+spread = st.integers(1, 3_000_000).map(lambda cents: Decimal(cents) / 100)
+amounts = st.one_of(spread, spread, spread, st.sampled_from(BARS))
+signed = st.tuples(amounts, st.sampled_from([1, 1, 1, -1])).map(lambda pair: pair[0] * pair[1])
+flags = st.sampled_from([False, False, False, True])
+units = st.sampled_from(["PCE", "PCE", "CAR"])
+
+
+def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | strategy
+
+
+def mostly(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(st.none(), strategy, strategy, strategy)
+
+
+@st.composite
+def line_shapes(draw: st.DrawFn) -> Row:
+    """What a line is beside its day and amount."""
+    quantity = Decimal(draw(st.integers(0, 40))) / 4
+    return {
+        "product_id": draw(st.sampled_from(["P1", "P1", "P2", "P9", None])),
+        "quantity": quantity,
+        "uom": draw(units),
+        "base_quantity": draw(maybe(st.just(quantity * 12))),
+        "cost": draw(maybe(st.sampled_from([Decimal(0), Decimal("0.3333"), Decimal("0.7"), Decimal("1.2")]))),
+        "cost_basis": draw(st.sampled_from([None, "actual", "standard_at_sale"])),
+        "freight_amount": draw(maybe(st.just(Decimal("1.5")))),
+        "rebate_amount": draw(maybe(st.just(Decimal("0.25")))),
+        "is_cancelled": draw(flags),
+        "is_intercompany": draw(st.sampled_from([None, False, False, True])),
+        "is_free_goods": draw(flags),
+        "channel": draw(st.sampled_from([None, "direct", "export"])),
+        "ship_to_territory": draw(st.sampled_from([None, None, "WEST"])),
+        "delay": draw(st.sampled_from([0, 0, 0, 40])),
+    }
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """A company or two with up to five customers, rated at the end of a year or of a leap February."""
+    closed_through = draw(st.sampled_from([date(2024, 12, 31), date(2024, 2, 29)]))
+    as_of = closed_through + timedelta(draw(st.integers(0, 40)))
+    rows: dict[str, list[Row]] = {name: [] for name in EXTRACTS}
+    companies = draw(st.sampled_from([("1000",), ("1000", "2000")]))
+    are_old = draw(st.booleans())  # two years with masters, so that there are peers and seasons
+    shapes = draw(st.lists(line_shapes(), min_size=1, max_size=4))
+    for company in companies:
+        rows["products"] += [
+            {
+                "company_code": company,
+                "product_id": product,
+                "name": product,
+                "base_uom": "PCE",
+                "lifecycle_stage": draw(st.sampled_from([None, "introduction", "maturity"])),
+                "standard_cost": draw(maybe(st.sampled_from([Decimal("2.7183"), Decimal("0.3333")]))),
+                "known_on": draw(st.sampled_from([date(2020, 1, 1), date(2030, 1, 1)])),
+            }
+            for product in ("P1", "P2")
+        ]
+        for number in range(draw(st.integers(3 if are_old else 1, 5))):
+            who = {"company_code": company, "customer_id": f"C{number}"}
+            _add_master(draw, rows, who, as_of, is_old=are_old)
+            months = draw(st.sampled_from([25, 30] if are_old else [0, 3, 6, 12]))
+            _add_sales(draw, rows, who, closed_through, shapes, months)
+            _add_ledger(draw, rows, who, as_of)
+            _add_relations(draw, rows, who, closed_through)
+    left_out = draw(st.lists(st.sampled_from(OPTIONAL), max_size=3))
+    delivered = tuple(name for name in EXTRACTS if name not in left_out)
+    return World(rows, delivered, closed_through, as_of, draw(policies()))
+
+
+def _add_master(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, as_of: date, *, is_old: bool) -> None:
+    if not is_old and draw(flags):
+        return
+    group = [True, True, True, is_old]
+    rows["customers"].append(
+        {
+            **who,
+            "name": "a name",
+            "status": "active",
+            "industry_code": "28" if draw(st.sampled_from(group)) else None,
+            "channel": "direct" if draw(st.sampled_from(group)) else None,
+            "territory_id": draw(st.sampled_from([None, "NORTH", "WEST"])),
+            "created_on": draw(maybe(st.dates(date(2017, 1, 1), date(2025, 1, 31)))),
+            "credit_limit": draw(maybe(st.sampled_from([Decimal(0), Decimal(1000), Decimal("20000.5")]))),
+            "credit_currency": draw(st.sampled_from([None, "EUR", "USD"])),
+            "known_on": draw(st.sampled_from([date(2020, 1, 1), as_of, as_of + timedelta(30)])),
+        }
+    )
+
+
+def _add_sales(
+    draw: st.DrawFn,
+    rows: dict[str, list[Row]],
+    who: Row,
+    closed_through: date,
+    shapes: list[Row],
+    months: int,
+) -> None:
+    """Regular months, then single documents: invoices, credit notes that name an invoice, debit notes."""
+    level = cycle(draw(st.lists(mostly(amounts), min_size=1, max_size=5)))
+    end = closed_through - timedelta(draw(st.sampled_from([5, 5, 40])))
+    documents = [
+        ("invoice", end - timedelta(days=30 * back), amount, None)
+        for back, amount in zip(range(months), level, strict=False)
+        if amount
+    ]
+    single = st.tuples(
+        st.sampled_from(["invoice", "credit_note", "credit_note", "debit_note"]),
+        st.integers(-40, 800).map(lambda days: closed_through - timedelta(days)),
+        signed,
+        maybe(st.integers(0, 30)),
+    )
+    documents += [
+        (kind, day, -amount if kind == "credit_note" else amount, reference)
+        for kind, day, amount, reference in draw(st.lists(single, max_size=4))
+    ]
+    shape_of = cycle(shapes)
+    for number, (kind, day, amount, reference) in enumerate(documents):
+        for part in range(1 + number % 2):
+            shape = dict(next(shape_of))
+            net = Decimal(0) if shape["is_free_goods"] else amount
+            sign = 1 if amount >= 0 else -1
+            cost, delay = shape.pop("cost"), shape.pop("delay")
+            rows["invoice_lines"].append(
+                {
+                    **who,
+                    **shape,
+                    "document_id": f"{who['customer_id']}-{number}",
+                    "line_id": str(part),
+                    "document_type": kind,
+                    "invoice_date": day,
+                    "quantity": shape["quantity"] * sign,
+                    "base_quantity": None
+                    if shape["base_quantity"] is None
+                    else shape["base_quantity"] * sign,
+                    "net_amount": net,
+                    "currency": "EUR",
+                    "net_amount_company": net,
+                    "company_currency": "EUR",
+                    "cost_amount_company": None if cost is None else round(amount * cost, 4),
+                    "cost_basis": None if cost is None else shape["cost_basis"],
+                    "references_document_id": None
+                    if reference is None
+                    else f"{who['customer_id']}-{reference}",
+                    "known_on": day + timedelta(delay),
+                }
+            )
+
+
+def _add_ledger(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, as_of: date) -> None:
+    """Items in one of two currencies, cleared, paid in parts, overpaid, or open."""
+    item = st.tuples(
+        st.integers(-5, 40) | st.integers(0, 420),
+        st.integers(-10, 60),
+        signed,
+        flags,
+        mostly(st.integers(0, 80)),
+        flags,
+    )
+    for number, (age, term, amount, is_foreign, cleared_after, is_disputed) in enumerate(
+        draw(st.lists(item, min_size=2, max_size=8))
+    ):
+        posted = as_of - timedelta(age)
+        key = {"company_code": who["company_code"], "item_id": f"{who['customer_id']}-{number}"}
+        cleared = None if cleared_after is None else posted + timedelta(cleared_after)
+        rows["receivables"].append(
+            {
+                **who,
+                **key,
+                "item_type": "invoice" if amount > 0 else "credit_note",
+                "posting_date": posted,
+                "due_date": posted + timedelta(term),
+                "original_amount": amount,
+                "currency": "USD" if is_foreign else "EUR",
+                "original_amount_company": round(amount * Decimal("0.9137"), 4) if is_foreign else amount,
+                "company_currency": "EUR",
+                "cleared_date": cleared,
+                "is_disputed": is_disputed or None,
+                "known_on": posted,
+            }
+        )
+        payment = st.tuples(st.integers(0, 120), st.sampled_from(["1", "0.5", "0.3333", "1.25"]))
+        for share_number, (after, share) in enumerate(draw(st.lists(payment, max_size=2))):
+            on = posted + timedelta(after)
+            rows["payment_allocations"].append(
+                {
+                    **key,
+                    "payment_id": f"{key['item_id']}-{share_number}",
+                    "allocated_on": on,
+                    "amount": round(amount * Decimal(share), 4),
+                    "known_on": on,
+                }
+            )
+    rows["open_orders"] += [
+        {
+            **who,
+            "order_id": who["customer_id"],
+            "line_id": str(number),
+            "amount": amount,
+            "promised_on": as_of,
+            "known_on": as_of,
+        }
+        for number, amount in enumerate(draw(st.lists(amounts, max_size=2)))
+    ]
+
+
+def _add_relations(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, closed_through: date) -> None:
+    """Contacts, assessments and estimates of demand, some of them of the day after the month, or of long ago."""
+    days = st.integers(-20, 420).map(lambda back: closed_through - timedelta(back))
+    few_days = st.sampled_from([-10, 5, 5, 5, 100, 400]).map(lambda back: closed_through - timedelta(back))
+    contact = st.tuples(days | few_days, st.sampled_from(FEEDBACK_KINDS), st.booleans())
+    rows["interactions"] += [
+        {
+            **who,
+            "interaction_id": f"{who['customer_id']}-{number}",
+            "occurred_at": datetime.combine(on, time(23, 59)),
+            "kind": kind,
+            "direction": "inbound",
+            "is_feedback": is_feedback,
+            "known_on": on,
+        }
+        for number, (on, kind, is_feedback) in enumerate(draw(st.lists(contact, min_size=1, max_size=6)))
+    ]
+    assessment = st.tuples(days, st.integers(0, 400), st.integers(0, 1000))
+    rows["customer_assessments"] += [
+        {
+            **who,
+            "assessed_on": on,
+            "influence": Decimal(influence) / 10,
+            "assessor": "head of sales",
+            "expires_on": on + timedelta(valid),
+            "known_on": on,
+        }
+        for on, valid, influence in draw(st.lists(assessment, max_size=2, unique_by=lambda row: row[0]))
+    ]
+    estimate = st.tuples(
+        few_days,
+        st.sampled_from([None, None, "PUMPS", "VALVES"]),
+        st.sampled_from([date(2023, 1, 1), date(2024, 1, 1), date(2025, 1, 1)]),
+        st.sampled_from(["1", "2"]),
+        st.one_of(st.just(Decimal(0)), amounts, amounts.map(lambda amount: amount * 10)),
+        st.sampled_from(["money", "money", "goods", "goods without a price"]),
+    )
+    rows["demand_estimates"] += [
+        {
+            **who,
+            "product_group": group,
+            "period_start": start,
+            "estimate_version": version,
+            "amount": amount if kind == "money" else None,
+            "quantity": None if kind == "money" else amount / 8,
+            "unit": None if kind == "money" else "PCE",
+            "current_price": Decimal("3.3333") if kind == "goods" else None,
+            "source": "survey",
+            "estimated_on": on,
+            "known_on": on,
+        }
+        for on, group, start, version, amount, kind in draw(
+            st.lists(estimate, min_size=1, max_size=3, unique_by=lambda row: row[1:4])
+        )
+    ]
