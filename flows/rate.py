@@ -215,7 +215,8 @@ class _Company:
         shown = self._rows(max((each for each in self.rated if each <= run.target), default=None))
         for period in periods:
             say(f"rating {self.company} for {period:%Y-%m}")
-            shown = self._rate_period(period, shown, sales, is_closed=last is not None and period < last)
+            is_closed = last is not None and (period < last or period == last < run.target)
+            shown = self._rate_period(period, shown, sales, is_closed=is_closed)
         if self.corrections is not None:
             self._write(
                 events.correction_events(

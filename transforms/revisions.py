@@ -47,7 +47,7 @@ def revise(
 
     `stored`: the latest revisions of the same period (None: never rated); `previous`: those of the predecessor (None:
     none). Two rows differ if any column but as_of, revision, recorded_at and cause does; nulls are equal to each other.
-    `is_closed`: a later period has been rated already. `corrected`: customers (key) of whom this run corrected an earlier period.
+    `is_closed`: a later period has been rated already, or is rated by the same run. `corrected`: customers (key) of whom this run corrected an earlier period.
     `cause`: baseline (nothing was rated before), correction (a closed period, or one that follows from it),
     policy_change (another policy than in the row compared with), override (another override), else data. Compared with
     is the stored row of the period, else that of the predecessor. Source: DOMAIN §4, DECISIONS 4.
