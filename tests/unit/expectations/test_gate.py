@@ -9,8 +9,6 @@ import dataclasses
 import gc
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from statistics import median
-from time import process_time
 
 import duckdb
 import pytest
@@ -437,25 +435,26 @@ def test_the_judge_says_nothing(
     assert capfd.readouterr() == ("", "")
 
 
-def test_fifty_judgements_cost_no_more_each_and_leave_nothing_behind(gate: Gate) -> None:
+def test_fifty_judgements_leave_nothing_behind(gate: Gate) -> None:
     """One process judges a whole backfill: a data source that stays behind would make each judgement dearer."""
-    payments, seconds, engines = load("payments"), [], []
+    payments, engines = load("payments"), []
     for number in range(50):
         with duckdb.connect() as connection:
             _stage(connection, payments, rows=20)
             if number % 5 == 0:
                 _change(connection, payments, 3, "customer_id = NULL")
-            start = process_time()
             assert gate.judge(connection, payments).passed is (number % 5 != 0)
-            seconds.append(process_time() - start)
         if number % 10 == 9:
             gc.collect()
-            engines.append(sum(isinstance(each, Engine) for each in gc.get_objects()))
+            engines.append(sum(_is_of_duckdb(each) for each in gc.get_objects()))
     assert gate._context is not None
     assert len(gate._context.data_sources.all()) == 0
     assert engines[-1] <= engines[0]
-    # A judgement that grew with their number would be several times dearer by the end; a busy machine is not.
-    assert median(seconds[-20:]) < 2 * median(seconds[5:25])
+
+
+def _is_of_duckdb(each: object) -> bool:
+    """An engine of the gate's; a Prefect server of another test in this process has engines of its own."""
+    return isinstance(each, Engine) and each.dialect.name == "duckdb"
 
 
 def test_the_loader_and_the_judge_mean_the_same_by_unreadable() -> None:

@@ -1,0 +1,9 @@
+"""The commands of `valuemart`, one module a group; importing this registers them all.
+
+Nothing heavy is imported before a command needs it, so that `--help` answers at once.
+"""
+
+from flows.commands import bring_in, look, quarantine, rules
+from flows.commands.common import app
+
+__all__ = ["app", "bring_in", "look", "quarantine", "rules"]

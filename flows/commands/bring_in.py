@@ -1,0 +1,126 @@
+"""Bring data in and rate: land, sources, refresh, backfill, demo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from cyclopts import Parameter, Token
+
+from flows.commands.common import Json, app, settings_of_this_process, work
+from flows.faults import UsageError
+
+
+def _month(_: type, tokens: Sequence[Token]) -> date:
+    """The first day of a month written as 2024-01."""
+    try:
+        return datetime.strptime(tokens[0].value, "%Y-%m").date()  # noqa: DTZ007 - a month, nowhere in particular
+    except ValueError:
+        raise UsageError(f"{tokens[0].value!r} is no month; write it as 2024-01") from None
+
+
+@app.command(group=work)
+def land(
+    *paths: Annotated[
+        str, Parameter(help="Files to land, or RESOURCE=FILE where a file's name does not say what it is.")
+    ],
+    source: Annotated[str, Parameter(help="The source that describes them; see `valuemart sources`.")],
+    company: Annotated[str, Parameter(help="The legal entity they belong to.")],
+    extracted_at: Annotated[
+        datetime | None,
+        Parameter(help="When they were taken from the ERP; else when the youngest was last changed."),
+    ] = None,
+    mode: Annotated[
+        Literal["full_snapshot", "delta_upsert"] | None,
+        Parameter(help="Whether a row that is absent is gone (full_snapshot); else as the source says."),
+    ] = None,
+    sequence: Annotated[int, Parameter(help="The batch's number, where the ERP counts its extracts.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Make a batch of files you exported and put it into the inbox; `refresh` loads it.
+
+    The same files taken at the same time are one batch, however often you land them.
+    """
+    from flows import views
+    from flows.announce import announce
+    from flows.pull import extraction_time, land
+    from flows.settings import aware
+
+    settings = settings_of_this_process()
+    taken = aware(extracted_at, settings.timezone) if extracted_at else extraction_time(paths)
+    landed = land(
+        settings, paths, source=source, company=company, extracted_at=taken, sequence=sequence, mode=mode
+    )
+    views.show_landed(landed, untold=announce(landed), as_json=as_json)
+
+
+@app.command(group=work)
+def refresh(
+    *,
+    as_of: Annotated[
+        date | None, Parameter(help="Rate as of this day; else yesterday in the company's time zone.")
+    ] = None,
+    strict: Annotated[
+        bool, Parameter(negative=(), show_default=False, help="End with 4 if rows were put into quarantine.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Load what has landed, rate, publish the mart and send the events; does nothing where nothing is new."""
+    from flows.run_views import show_refresh
+    from flows.running import run_refresh
+    from flows.settings import yesterday
+
+    settings = settings_of_this_process()
+    result = run_refresh(settings, as_of or yesterday(settings.timezone))
+    show_refresh(result, as_json=as_json)
+    return result.exit_code(strict=strict or settings.strict)
+
+
+@app.command(group=work)
+def backfill(
+    *,
+    first: Annotated[
+        date, Parameter(name="--from", converter=_month, help="The first month to rate, as 2024-01.")
+    ],
+    last: Annotated[date, Parameter(name="--to", converter=_month, help="The last month to rate.")],
+    as_json: Json = False,
+) -> int:
+    """Rate past months in order, each by what was known at its end, then catch up with the latest rating."""
+    if last < first:
+        raise UsageError(f"--from {first:%Y-%m} lies after --to {last:%Y-%m}; name the earlier month first")
+
+    from flows.run_views import show_backfill
+    from flows.running import run_backfill
+
+    settings = settings_of_this_process()
+    results = run_backfill(settings, first, last)
+    show_backfill(results, as_json=as_json)
+    return max(result.exit_code(strict=settings.strict) for result in results)
+
+
+@app.command(group=work)
+def demo(
+    *,
+    customers: Annotated[int, Parameter(help="How many customers the sample company has.")] = 400,
+    seed: Annotated[int, Parameter(help="Another number makes another company.")] = 7,
+    as_json: Json = False,
+) -> int:
+    """Make a sample company's extracts, load them month by month, rate each month, publish, and show the result."""
+    from flows import showcase
+
+    settings = settings_of_this_process()
+    shown = showcase.run(settings, customers=customers, seed=seed)
+    showcase.show(settings, shown, as_json=as_json)
+    return shown.exit_code
+
+
+@app.command(group=work)
+def sources(*, as_json: Json = False) -> None:
+    """List the sources that can be landed, where their mappings lie, and what each delivers."""
+    from flows import views
+    from warehouse.source import find_sources, read_source
+
+    settings = settings_of_this_process()
+    known = [read_source(folder) for folder in find_sources(settings.sources_path).values()]
+    views.show_sources(known, as_json=as_json)

@@ -1,0 +1,45 @@
+"""What every group of commands shares: the application, its groups, and options of the same meaning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Group, Parameter
+
+if TYPE_CHECKING:
+    from flows.settings import Settings
+
+Json = Annotated[
+    bool, Parameter(name="--json", negative=(), show_default=False, help="Print JSON instead of a table.")
+]
+Company = Annotated[str | None, Parameter(help="Only this legal entity.")]
+Source = Annotated[str | None, Parameter(help="Only what this source delivered.")]
+Batch = Annotated[str | None, Parameter(help="Only this batch.")]
+Table = Annotated[str | None, Parameter(help="Only this canonical table, such as invoice_lines.")]
+Rule = Annotated[str | None, Parameter(help="Only rows that broke this rule.")]
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("valuemart")
+
+
+work = Group("Bring data in and rate", sort_key=1)
+look = Group("Look at the results", sort_key=2)
+rules = Group("Set the rules", sort_key=3)
+
+app = App(
+    name="valuemart",
+    help="Rates customers from ERP extracts and keeps a mart of what each is worth.",
+    help_format="plaintext",
+    version=_version,
+    suppress_keyboard_interrupt=False,
+)
+
+
+def settings_of_this_process() -> Settings:
+    """The settings, read when a command needs them."""
+    from flows.settings import load
+
+    return load()
