@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import cli
+from flows import cli, settings
 
 PROFILE = """
 source: shop
@@ -113,7 +113,7 @@ def test_ctrl_c_is_one_line_and_exit_130(
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_settings", interrupted)
+    monkeypatch.setattr(settings, "load", interrupted)
 
     assert cli.run(["status"]) == 130
     assert capsys.readouterr().err.count("\n") == 1
@@ -123,7 +123,7 @@ def test_a_fault_of_our_own_is_not_dressed_up_as_a_mistake(monkeypatch: pytest.M
     def broken() -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli, "_settings", broken)
+    monkeypatch.setattr(settings, "load", broken)
 
     with pytest.raises(ZeroDivisionError):
         cli.run(["status"])
