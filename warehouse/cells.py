@@ -14,7 +14,7 @@ import duckdb
 import polars as pl
 
 from expectations.contract import Contract
-from warehouse.connection import quoted, scalar
+from warehouse.connection import frame, quoted, scalar
 
 # Tables that say what is, not what happened: a change in them bears no date, whatever dates their rows bear.
 MASTERS = frozenset({"customers", "products", "territories", "price_floors"})
@@ -168,7 +168,7 @@ def touched_cells(connection: duckdb.DuckDBPyConnection, *, rated_as_of: date | 
 
 def wanted(connection: duckdb.DuckDBPyConnection) -> pl.LazyFrame:
     """The gathered cells: company_code, customer_id, month."""
-    return pl.DataFrame(connection.sql("SELECT company_code, customer_id, month FROM cell")).lazy()
+    return frame(connection, "SELECT company_code, customer_id, month FROM cell").lazy()
 
 
 def lines_of_cells(
@@ -177,7 +177,6 @@ def lines_of_cells(
     """The known, live lines that can count in the touched cells, with the date of the document each refers to.
 
     Grain: one invoice line. `referenced_on` is null where the line names no document or the document is not here.
-    The frame reads a stream of this connection: collect it once, before the connection is used again.
     """
     selected = ", ".join(f"l.{quoted(name)}" for name in columns)
     document = """(SELECT company_code, document_id, min(invoice_date) AS referenced_on FROM erp.invoice_lines
@@ -185,7 +184,8 @@ def lines_of_cells(
                        SELECT (company_code, references_document_id) FROM erp.invoice_lines
                        WHERE references_document_id IS NOT NULL)
                    GROUP BY ALL)"""
-    relation = connection.sql(
+    lines = frame(
+        connection,
         f"""SELECT {selected}, l.known_on, d.referenced_on
             FROM erp.invoice_lines AS l
             LEFT JOIN {document} AS d
@@ -195,9 +195,9 @@ def lines_of_cells(
                       (SELECT (company_code, customer_id, month) FROM cell)
                OR (l.company_code, l.customer_id, CAST(date_trunc('month', d.referenced_on) AS DATE)) IN
                       (SELECT (company_code, customer_id, month) FROM cell))""",
-        params={"as_of": as_of},
+        {"as_of": as_of},
     )
-    return pl.DataFrame(relation).lazy()
+    return lines.lazy()
 
 
 def replace_cells(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
 from warehouse.faults import WarehouseBusyError
 
@@ -66,6 +67,14 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def frame(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object = None) -> pl.DataFrame:
+    """The rows of a query, streamed over as Arrow.
+
+    Not by way of a relation: DuckDB runs one with parameters at once and keeps its rows, which takes 15 times as long.
+    """
+    return pl.DataFrame(connection.execute(sql, parameters).to_arrow_reader())
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object = None) -> object:

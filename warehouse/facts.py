@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 
 import duckdb
@@ -10,7 +9,7 @@ import polars as pl
 
 from expectations.contract import frame_columns
 from expectations.contract import load as load_contract
-from warehouse.connection import quoted, scalar
+from warehouse.connection import frame, quoted, scalar
 
 UNDATED = frozenset({"customers", "products"})
 
@@ -39,35 +38,31 @@ def read_extract(
     columns = ", ".join(quoted(column.name) for column in frame_columns(load_contract(table)))
     sql = f"SELECT {columns} FROM {name} WHERE company_code = $company AND NOT is_deleted"
     if table in UNDATED:
-        return _frame(connection, sql, {"company": company})
-    return _frame(connection, f"{sql} AND known_on <= $as_of", {"company": company, "as_of": as_of})
+        return frame(connection, sql, {"company": company}).lazy()
+    return frame(connection, f"{sql} AND known_on <= $as_of", {"company": company, "as_of": as_of}).lazy()
 
 
 def read_products(connection: duckdb.DuckDBPyConnection) -> pl.LazyFrame:
     """The products of all companies, for the cells, which are computed for all companies at once."""
     columns = ", ".join(quoted(column.name) for column in frame_columns(load_contract("products")))
-    return _frame(connection, f"SELECT {columns} FROM erp.products WHERE NOT is_deleted", {})
+    return frame(connection, f"SELECT {columns} FROM erp.products WHERE NOT is_deleted").lazy()
 
 
 def read_cells(connection: duckdb.DuckDBPyConnection, table: str, company: str) -> pl.LazyFrame:
     """customer_month or order_day of one company."""
     columns = ", ".join(quoted(name) for name in load_contract(table).column_names)
-    return _frame(
+    return frame(
         connection,
         f"SELECT {columns} FROM rated.{quoted(table)} WHERE company_code = $company",
         {"company": company},
-    )
+    ).lazy()
 
 
 def read_sales(connection: duckdb.DuckDBPyConnection, company: str, since: date) -> pl.LazyFrame:
     """sales_cell of one company, from the month of `since` on."""
     columns = ", ".join(quoted(name) for name in load_contract("sales_cell").column_names)
-    return _frame(
+    return frame(
         connection,
         f"SELECT {columns} FROM rated.sales_cell WHERE company_code = $company AND month >= $since",
         {"company": company, "since": since},
-    )
-
-
-def _frame(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object]) -> pl.LazyFrame:
-    return pl.DataFrame(connection.sql(sql, params=dict(parameters))).lazy()
+    ).lazy()

@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 
 from expectations.contract import load as load_contract
-from warehouse.connection import quoted
+from warehouse.connection import frame, quoted
 
 _LATEST = "QUALIFY row_number() OVER (PARTITION BY customer_id, period ORDER BY revision DESC) = 1"
 
@@ -36,12 +36,11 @@ def rated_periods(connection: duckdb.DuckDBPyConnection, company: str) -> list[R
 def latest_rows(connection: duckdb.DuckDBPyConnection, company: str, period: date) -> pl.DataFrame:
     """The latest revision of every customer in one period; no rows where the period was never rated."""
     columns = ", ".join(quoted(name) for name in load_contract("customer_value_history").column_names)
-    return pl.DataFrame(
-        connection.sql(
-            f"""SELECT {columns} FROM rated.customer_value_history
-                WHERE company_code = $company AND period = $period {_LATEST}""",
-            params={"company": company, "period": period},
-        )
+    return frame(
+        connection,
+        f"""SELECT {columns} FROM rated.customer_value_history
+            WHERE company_code = $company AND period = $period {_LATEST}""",
+        {"company": company, "period": period},
     )
 
 
@@ -49,7 +48,7 @@ def current_rows(connection: duckdb.DuckDBPyConnection, table: str, company: str
     """A company's rows of a current rated table."""
     columns = ", ".join(quoted(name) for name in load_contract(table).column_names)
     sql = f"SELECT {columns} FROM rated.{quoted(table)} WHERE company_code = $company"
-    return pl.DataFrame(connection.sql(sql, params={"company": company}))
+    return frame(connection, sql, {"company": company})
 
 
 def append(connection: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:
