@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from expectations.rules import Rule
 
 # Great Expectations spends some 3 ms of Python on an expectation whatever the table's size, so a small table is first
-# asked one question for all rules, and then only about the rules broken. On a large one the scans cost more than that.
+# asked one question for all rules, in one validation with the batch's other small tables, and then only about the rules
+# broken. On a large one the scans cost more than that.
 _SMALL: Final = 200_000
+
+# Lists the rows of small tables that break any rule: the table they are of, file and row.
+_LISTED: Final = "__breaking_rows"
 
 # Pass or fail and the query of the offending rows, and nothing else: all column rules share one aggregate query.
 _RESULT_FORMAT: Final = {
@@ -75,40 +79,71 @@ class Gate:
     def judge(
         self, connection: duckdb.DuckDBPyConnection, contract: Contract, *, schema: str = "staging"
     ) -> Judgement:
-        """The staged table of that contract, against the contract and the rules of staging.
+        """One staged table; see `judge_all`."""
+        return self.judge_all(connection, [contract], schema=schema)[0]
 
-        The table must be committed, with `<table>__duplicates` beside it. Rows with is_deleted are tombstones: only
-        what identifies them is judged; where there are any, the view `<table>__live` is left in the schema, which
+    def judge_all(
+        self, connection: duckdb.DuckDBPyConnection, contracts: Sequence[Contract], *, schema: str = "staging"
+    ) -> list[Judgement]:
+        """The staged tables of those contracts, each against its contract and the rules of staging.
+
+        The tables must be committed, each with `<table>__duplicates` beside it. Rows with is_deleted are tombstones:
+        only what identifies them is judged; where there are any, the view `<table>__live` is left in the schema, which
         the violations' queries read. A cell that could not be read breaks `unreadable_value`, and not the rule that
         it is missing as well. Raises GateError if a rule could not be evaluated.
         """
         suites = _import_quietly("expectations.suites")
         with connection.cursor() as cursor:
-            rows, tombstones = _count(cursor, schema, contract.name)
-            identity, content = suites.identity_rules(contract, schema), suites.content_rules(contract)
-            small = rows <= _SMALL
-            if small:
-                clean = suites.clean_suite(contract.name, identity, content)
-                if not self._broken(connection, schema, contract.name, clean):
-                    return Judgement(contract.name, passed=True, rows=rows, violations=())
-                identity = _suspects(cursor, schema, contract.name, identity)
-                content = _suspects(cursor, schema, contract.name, content, "is_deleted IS NOT TRUE")
-            parts = [(contract.name, (*identity, *content))]
-            if tombstones:
-                parts = [(contract.name, identity), (_live_view(cursor, schema, contract.name), content)]
-            violations: list[Violation] = []
-            for table, rules in parts:
-                suite = suites.rule_suite(contract, rules)
-                queries = self._broken(connection, schema, table, suite) if rules else {}
-                if small and len(queries) < len(rules):
-                    met = [rule.name for rule in rules if rule.name not in queries]
-                    raise GateError(f"{table}: rows break {met} by predicate, and none does by expectation")
-                whole = f'SELECT _file, _row FROM "{schema}"."{table}" WHERE '
-                violations += [
-                    _violation(cursor, rule, queries[rule.name] or whole + rule.violated_where)
-                    for rule in rules
-                    if rule.name in queries
-                ]
+            counts = {each.name: _count(cursor, schema, each.name) for each in contracts}
+            small = [each for each in contracts if counts[each.name][0] <= _SMALL]
+            listed = _list_breaking_rows(cursor, schema, [suites.listing(each, schema) for each in small])
+            clean: set[str] = set()
+            if listed:
+                names = [each.name for each in small]
+                broken = self._broken(connection, schema, _LISTED, suites.clean_suite(names))
+                clean = set(names) - broken.keys()
+            return [
+                Judgement(each.name, passed=True, rows=counts[each.name][0], violations=())
+                if each.name in clean
+                else self._judge_by_rule(
+                    connection, cursor, each, schema, counts[each.name], suspected=listed and each in small
+                )
+                for each in contracts
+            ]
+
+    def _judge_by_rule(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        cursor: duckdb.DuckDBPyConnection,
+        contract: Contract,
+        schema: str,
+        counts: tuple[int, int],
+        *,
+        suspected: bool,
+    ) -> Judgement:
+        """One table by all its rules, each an expectation; a suspected one by those that its rows break by predicate."""
+        suites = _import_quietly("expectations.suites")
+        rows, tombstones = counts
+        identity, content = suites.identity_rules(contract, schema), suites.content_rules(contract)
+        if suspected:
+            identity = _suspects(cursor, schema, contract.name, identity)
+            content = _suspects(cursor, schema, contract.name, content, "is_deleted IS NOT TRUE")
+        parts = [(contract.name, (*identity, *content))]
+        if tombstones:
+            parts = [(contract.name, identity), (_live_view(cursor, schema, contract.name), content)]
+        violations: list[Violation] = []
+        for table, rules in parts:
+            suite = suites.rule_suite(contract, rules)
+            queries = self._broken(connection, schema, table, suite) if rules else {}
+            if suspected and len(queries) < len(rules):
+                met = [rule.name for rule in rules if rule.name not in queries]
+                raise GateError(f"{table}: rows break {met} by predicate, and none does by expectation")
+            whole = f'SELECT _file, _row FROM "{schema}"."{table}" WHERE '
+            violations += [
+                _violation(cursor, rule, queries[rule.name] or whole + rule.violated_where)
+                for rule in rules
+                if rule.name in queries
+            ]
         broken = tuple(violation for violation in violations if violation.rows)
         return Judgement(contract.name, passed=not broken, rows=rows, violations=broken)
 
@@ -198,6 +233,22 @@ def _count(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> tuple[
     query = f'SELECT count(*), count(*) FILTER (is_deleted) FROM "{schema}"."{table}"'
     [(rows, tombstones)] = cursor.execute(query).fetchall()
     return rows, tombstones
+
+
+def _list_breaking_rows(cursor: duckdb.DuckDBPyConnection, schema: str, listings: Sequence[str]) -> bool:
+    """List the rows that break any rule; False where there is nothing to list, or a rule cannot be evaluated so.
+
+    Which rule that is, the expectations say when they are asked one by one.
+    """
+    import duckdb
+
+    if not listings:
+        return False
+    try:
+        cursor.execute(f'CREATE OR REPLACE TABLE "{schema}"."{_LISTED}" AS {" UNION ALL ".join(listings)}')
+    except duckdb.Error:
+        return False
+    return True
 
 
 def _suspects(

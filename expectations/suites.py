@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import great_expectations as gx
 import great_expectations.expectations as gxe
 
-from expectations.business import every_value_was_readable, no_row_breaks, no_row_breaks_any
+from expectations.business import breaks_any, every_value_was_readable, no_row_breaks, no_row_is_listed_of
 from expectations.rules import Rule, rules_of, staging_rules
 
 if TYPE_CHECKING:
@@ -35,13 +35,20 @@ def rule_suite(contract: Contract, rules: Sequence[Rule]) -> gx.ExpectationSuite
     return suite
 
 
-def clean_suite(
-    table: str, everywhere: Sequence[Rule], where_not_deleted: Sequence[Rule]
-) -> gx.ExpectationSuite:
-    """A suite of a single expectation, met by a staged table that breaks none of the rules."""
-    expectation = no_row_breaks_any(everywhere, where_not_deleted)
-    expectation.meta = {RULE_KEY: "any"}
-    return gx.ExpectationSuite(name=f"{table} clean", expectations=[expectation])
+def clean_suite(tables: Sequence[str]) -> gx.ExpectationSuite:
+    """A suite for the list of rows that break a rule, one expectation a table: none of its rows is listed."""
+    suite = gx.ExpectationSuite(name="clean")
+    for table in tables:
+        expectation = no_row_is_listed_of(table)
+        expectation.meta = {RULE_KEY: table}
+        suite.expectations.append(expectation)
+    return suite
+
+
+def listing(contract: Contract, schema: str) -> str:
+    """A query of the staged rows of one table that break any rule: table_name, _file, _row."""
+    broken = breaks_any(identity_rules(contract, schema), content_rules(contract))
+    return f'SELECT \'{contract.name}\' AS table_name, _file, _row FROM "{schema}"."{contract.name}" WHERE {broken}'
 
 
 def identity_rules(contract: Contract, schema: str) -> tuple[Rule, ...]:

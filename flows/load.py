@@ -217,11 +217,11 @@ def _stage_and_judge(settings: Settings, gate: Gate, arrival: _Arrival, source: 
     """Fill the batch's scratch file with typed rows, judge them, and put aside those that may not enter."""
     path = settings.scratch / f"{'-'.join(arrival.landed.identity)}.duckdb"
     with staging.stage(arrival.batch, source, path) as scratch:
-        for table in scratch.tables:
-            try:
-                judgement = gate.judge(scratch.connection, table.contract)
-            except GateError as error:
-                raise BatchRefusedError(_unjudged(error)) from error
+        try:
+            judgements = gate.judge_all(scratch.connection, [table.contract for table in scratch.tables])
+        except GateError as error:
+            raise BatchRefusedError(_unjudged(error)) from error
+        for table, judgement in zip(scratch.tables, judgements, strict=True):
             quarantine.put_aside(scratch, table, judgement.violations)
         quarantine.put_look_ups_aside(scratch)
         quarantine.number_rows_as_the_file_does(scratch)

@@ -89,13 +89,21 @@ def open_files(
     return opened
 
 
-def create_views(
-    connection: duckdb.DuckDBPyConnection, source: Source, opened: Mapping[str, Sequence[SourceFile]]
+def create_typed(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    opened: Mapping[str, Sequence[SourceFile]],
+    *,
+    stored: bool,
 ) -> None:
-    """One typed view a resource of the profile in the schema `resource`; an empty one where the batch does not hold it.
+    """The typed rows of each resource of the profile in the schema `resource`; none where the batch does not hold it.
+
+    A table where they are to be `stored`: planning the casts anew for every use takes longer than reading a small file.
+    Else a view, so that the text of a large one streams through and lies nowhere.
 
     BatchRefusedError where a file's header does not fit the profile, SourceError where the profile cannot be applied.
     """
+    kind = "TABLE" if stored else "VIEW"
     faults: list[Fault] = []
     for name, resource in source.profile.resources.items():
         try:
@@ -105,7 +113,7 @@ def create_views(
             continue
         select = " UNION ALL ".join(typed or [_empty(resource)])
         try:
-            connection.execute(f"CREATE VIEW resource.{quoted(name)} AS {select}")
+            connection.execute(f"CREATE {kind} resource.{quoted(name)} AS {select}")
         except duckdb.Error as error:
             raise SourceError(
                 f"source {source.name}, profile.yaml, resources.{name}: {' '.join(str(error).split())[:300]}"

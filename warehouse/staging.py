@@ -102,7 +102,8 @@ def _fill(
     unreadable = intake.keep_unreadable_records(connection, batch, source)
     records.update({name: number + unreadable[name] for name, number in counts.items()})
     intake.keep_blank_records(connection, checked)
-    resources.create_views(connection, source, opened)
+    size = sum(file.size for file in checked.values())
+    resources.create_typed(connection, source, opened, stored=size < intake.SMALL_BATCH_BYTES)
     intake.check_totals(connection, batch, source, records, unreadable)
     driving = {mapping.driving for mapping in source.profile.tables.values()}
     return Scratch(

@@ -397,7 +397,7 @@ def test_rules_that_disagree_with_their_expectations_stop_the_judge(
 
     def blind_to_single_rules(self: Gate, *arguments: object) -> dict[str, str | None]:
         found = original(self, *arguments)
-        return {rule: query for rule, query in found.items() if rule == "any"}
+        return {rule: query for rule, query in found.items() if rule == LINES.name}
 
     monkeypatch.setattr(Gate, "_broken", blind_to_single_rules)
     with pytest.raises(
@@ -424,6 +424,22 @@ def test_a_table_may_be_staged_in_another_schema(
     connection.execute('UPDATE "second try".invoice_lines SET uom = NULL WHERE _row = 3')
     judgement = gate.judge(connection, LINES, schema="second try")
     assert _broken(connection, judgement) == {"uom_missing": {("a.csv", 3)}}
+
+
+def test_a_batch_of_tables_is_judged_table_by_table(
+    gate: Gate, path: str, connection: duckdb.DuckDBPyConnection
+) -> None:
+    payments, customers = load("payments"), load("customers")
+    for contract in (payments, LINES, customers):
+        _stage(connection, contract, rows=3)
+    _change(connection, LINES, 3, "uom = NULL")
+    judged = gate.judge_all(connection, [payments, LINES, customers])
+    assert [(each.table, each.passed, each.rows) for each in judged] == [
+        ("payments", True, 3),
+        ("invoice_lines", False, 3),
+        ("customers", True, 3),
+    ]
+    assert _broken(connection, judged[1]) == {"uom_missing": {("a.csv", 3)}}
 
 
 def test_the_judge_says_nothing(
