@@ -46,11 +46,18 @@ def whole(number: int) -> pl.Expr:
 
 def divide(numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:
     """Divide whole numbers, half to even; null where the denominator is null or not positive."""
-    divisor = pl.when(denominator > 0).then(denominator.cast(pl.Int128))
-    floor = numerator // divisor
-    twice_rest = 2 * (numerator - floor * divisor)
+    # By way of a struct, so that each operand stands once in the expression: quotients of quotients would else repeat
+    # them a dozen times a level, and planning would take longer than dividing.
+    dividend, divisor, floor, twice_rest = (pl.field(name) for name in ("n", "d", "floor", "twice_rest"))
     up = (twice_rest > divisor) | ((twice_rest == divisor) & (floor % 2 != 0))
-    return floor + up.cast(pl.Int128)
+    return (
+        pl.struct(n=numerator, d=denominator.cast(pl.Int128))
+        .struct.with_fields(d=pl.when(divisor > 0).then(divisor))
+        .struct.with_fields(floor=dividend // divisor)
+        .struct.with_fields(twice_rest=2 * (dividend - floor * divisor))
+        .struct.with_fields(quotient=floor + up.cast(pl.Int128))
+        .struct.field("quotient")
+    )
 
 
 def from_units(expression: pl.Expr, dtype: pl.Decimal) -> pl.Expr:

@@ -151,8 +151,8 @@ def _shown(fine: pl.Expr) -> pl.Expr:
 
 
 def _at_least_0(expression: pl.Expr) -> pl.Expr:
-    return pl.when(expression < 0).then(whole(0)).otherwise(expression)
+    return expression.clip(lower_bound=whole(0))
 
 
 def _at_most_1(expression: pl.Expr) -> pl.Expr:
-    return pl.when(expression > _FINE).then(whole(_FINE)).otherwise(expression)
+    return expression.clip(upper_bound=whole(_FINE))
