@@ -60,7 +60,8 @@ class Column:
 
     `type` is DuckDB type text. `key_position` counts from 1 inside the table's key and is None outside it; a key
     column may be nullable (then null is a value of the key). `minimum` and `maximum` are inclusive, as text.
-    `source` names where the value comes from. An empty `allowed` means any value.
+    `source` names where the value comes from. An empty `allowed` means any value. `refers_to` is the published column
+    that holds the same identifiers, as `table.column`, or None; identifiers are unique within a company_code.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Column:
     description: str
     example: str | None
     source: str | None
+    refers_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +274,17 @@ def _column(each: SchemaProperty, path: Path) -> Column:
         description=_text(each.description, path, f"{name}: description"),
         example=_as_text(examples[0]) if examples else None,
         source=", ".join(each.transformSourceObjects or []) or None,
+        refers_to=_refers_to(each, where),
     )
+
+
+def _refers_to(each: SchemaProperty, where: str) -> str | None:
+    targets = [relationship.to for relationship in each.relationships or []]
+    if not targets:
+        return None
+    if len(targets) > 1 or not isinstance(targets[0], str) or targets[0].count(".") != 1:
+        raise ContractError(f"{where}: a relationship goes to one table.column")
+    return targets[0]
 
 
 def _as_text(value: Any) -> str | None:

@@ -77,6 +77,8 @@ def _row(column: Column, key: tuple[str, ...]) -> str:
     about = column.description
     if column.allowed:
         about += " Values: " + ", ".join(f"`{value}`" for value in column.allowed) + "."
+    if column.refers_to:
+        about += f" Refers to: `{column.refers_to}`."
     if column.source:
         about += f" From: {column.source}."
     example = f"`{column.example}`" if column.example is not None else ""

@@ -552,6 +552,25 @@ VALUE_CURVE: Final = pl.Schema(
     }
 )
 
+# One row a delivered batch.
+BATCH_QUALITY: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "source_system": pl.String(),
+        "batch_id": pl.String(),
+        "extracted_at": pl.Datetime("us"),
+        "loaded_at": pl.Datetime("us"),
+        "status": pl.String(),
+        "rows_in": pl.Int64(),
+        "accepted": pl.Int64(),
+        "quarantined": pl.Int64(),
+        "excluded": pl.Int64(),
+        "refused": pl.Int64(),
+        "quarantined_share": pl.Decimal(18, 6),
+        "reasons": pl.String(),
+    }
+)
+
 # One row a column of a published table.
 COLUMN_DICTIONARY: Final = pl.Schema(
     {
@@ -561,11 +580,88 @@ COLUMN_DICTIONARY: Final = pl.Schema(
         "data_type": pl.String(),
         "is_nullable": pl.Boolean(),
         "key_position": pl.Int32(),
+        "refers_to": pl.String(),
         "unit": pl.String(),
         "source": pl.String(),
         "description": pl.String(),
         "example": pl.String(),
         "allowed_values": pl.String(),
+    }
+)
+
+# One row a company and rating period.
+CONCENTRATION: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "period": pl.Date(),
+        "customers": pl.Int32(),
+        "new_customers": pl.Int32(),
+        "net_sales_12m": pl.Decimal(38, 4),
+        "contribution_12m": pl.Decimal(38, 4),
+        "hhi": pl.Decimal(9, 6),
+        "top10_share": pl.Decimal(9, 6),
+        "direct_share": pl.Decimal(18, 6),
+        "export_share": pl.Decimal(18, 6),
+        "new_product_share": pl.Decimal(18, 6),
+        "net_sales_change": pl.Decimal(18, 6),
+    }
+)
+
+# One row a customer of the two highest tiers with at least one sign of risk.
+CORE_AT_RISK: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "name": pl.String(),
+        "effective_tier": pl.String(),
+        "net_sales_12m": pl.Decimal(38, 4),
+        "contribution_12m": pl.Decimal(38, 4),
+        "sales_trend": pl.Decimal(18, 6),
+        "score": pl.Decimal(7, 4),
+        "watch_tier": pl.String(),
+        "watch_gap": pl.String(),
+        "watch_deadline": pl.Date(),
+        "cap_reason": pl.String(),
+        "overdue_share": pl.Decimal(18, 6),
+        "credit_grade": pl.String(),
+        "credit_action": pl.String(),
+        "signs": pl.String(),
+    }
+)
+
+# One row a company, credit grade and credit action.
+CREDIT_EXPOSURE: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "credit_grade": pl.String(),
+        "credit_action": pl.String(),
+        "customers": pl.Int64(),
+        "open_balance": pl.Decimal(38, 4),
+        "overdue": pl.Decimal(38, 4),
+        "overdue_over_90": pl.Decimal(38, 4),
+        "exposure": pl.Decimal(38, 4),
+        "credit_limit": pl.Decimal(38, 4),
+    }
+)
+
+# One row a customer of the tier cultivate.
+CULTIVATE_LIST: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "name": pl.String(),
+        "territory_id": pl.String(),
+        "channel": pl.String(),
+        "place": pl.Int64(),
+        "headroom_12m": pl.Decimal(38, 4),
+        "headroom_reason": pl.String(),
+        "potential_method": pl.String(),
+        "net_sales_12m": pl.Decimal(38, 4),
+        "loyalty": pl.Decimal(9, 6),
+        "sales_trend": pl.Decimal(18, 6),
+        "watch_tier": pl.String(),
+        "watch_gap": pl.String(),
+        "action": pl.String(),
     }
 )
 
@@ -740,6 +836,35 @@ DATA_QUALITY: Final = pl.Schema(
     }
 )
 
+# One row a customer with a contribution below 0.
+LOSS_MAKING: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "name": pl.String(),
+        "effective_tier": pl.String(),
+        "net_sales_12m": pl.Decimal(38, 4),
+        "contribution_12m": pl.Decimal(38, 4),
+        "margin_12m": pl.Decimal(18, 6),
+        "contribution_basis": pl.String(),
+        "action": pl.String(),
+        "reason": pl.String(),
+    }
+)
+
+# One row a company, rating period, channel and life-cycle stage.
+MARGIN_BY_CHANNEL_AND_STAGE: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "period": pl.Date(),
+        "channel": pl.String(),
+        "lifecycle_stage": pl.String(),
+        "net_sales_12m": pl.Decimal(38, 4),
+        "contribution_12m": pl.Decimal(38, 4),
+        "margin_12m": pl.Decimal(18, 6),
+    }
+)
+
 # One row.
 PUBLICATION: Final = pl.Schema(
     {
@@ -750,5 +875,45 @@ PUBLICATION: Final = pl.Schema(
         "policy_hash": pl.String(),
         "published_at": pl.Datetime("us"),
         "layout": pl.String(),
+    }
+)
+
+# One row a company and segment.
+SEGMENT_MAP: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "segment": pl.String(),
+        "customers": pl.Int64(),
+        "net_sales_12m": pl.Decimal(38, 4),
+        "contribution_12m": pl.Decimal(38, 4),
+        "loss_making": pl.Int64(),
+    }
+)
+
+# One row a company, rating period, cause and pair of tiers.
+TIER_MOVEMENT: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "period": pl.Date(),
+        "cause": pl.String(),
+        "from_tier": pl.String(),
+        "to_tier": pl.String(),
+        "direction": pl.String(),
+        "customers": pl.Int64(),
+        "net_sales_12m": pl.Decimal(38, 4),
+        "contribution_12m": pl.Decimal(38, 4),
+    }
+)
+
+# One row a company, rating period and effective tier.
+TIER_OVER_TIME: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "period": pl.Date(),
+        "effective_tier": pl.String(),
+        "effective_rank": pl.Int32(),
+        "customers": pl.Int64(),
+        "net_sales_12m": pl.Decimal(38, 4),
+        "contribution_12m": pl.Decimal(38, 4),
     }
 )

@@ -9,7 +9,7 @@ from warehouse.connection import literal, quoted
 
 # One row of the table column_dictionary, in the order of its columns.
 DictionaryRow = tuple[
-    str, str, int, str, bool, int | None, str | None, str | None, str, str | None, str | None
+    str, str, int, str, bool, int | None, str | None, str | None, str | None, str, str | None, str | None
 ]
 
 
@@ -56,6 +56,7 @@ def dictionary_rows(contracts: Iterable[Contract]) -> list[DictionaryRow]:
             column.type,
             column.nullable,
             _position_in_key(column.name, contract),
+            column.refers_to,
             column.unit,
             column.source,
             column.description,

@@ -45,6 +45,16 @@ PUBLISHED_TABLES = (
     "value_curve",
     "next_action",
     "data_quality",
+    "tier_movement",
+    "tier_over_time",
+    "segment_map",
+    "core_at_risk",
+    "cultivate_list",
+    "loss_making",
+    "credit_exposure",
+    "margin_by_channel_and_stage",
+    "concentration",
+    "batch_quality",
 )
 
 _STATEMENTS = Path(__file__).parent / "mart"
