@@ -22,6 +22,7 @@ def exit_code(error: Exception) -> int | None:
     from warehouse.faults import BatchRefusedError, SourceError, WarehouseBusyError
     from warehouse.migrate import MigrationError
     from warehouse.reading import NothingPublishedError, UnknownCustomerError
+    from warehouse.share import ShareError
 
     if isinstance(error, BatchRefusedError):
         return REFUSED
@@ -34,6 +35,7 @@ def exit_code(error: Exception) -> int | None:
         SourceError,
         ContractError,
         PolicyError,
+        ShareError,
         NothingPublishedError,
         UnknownCustomerError,
     )

@@ -39,7 +39,7 @@ def run_backfill(settings: Settings, first: date, last: date) -> list[RefreshRes
     """Rate the months from `first` to `last`, in order; PolicyError before anything is touched."""
     from flows import stages
 
-    stages.check_policy(settings)
+    stages.check_rules(settings)
     with _flow_run(settings):
         from flows.refresh import backfill
 

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnparsableSettingError
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+    from warehouse.share import Share
 
 PREFIX = "VALUEMART_"
 CONFIG_VARIABLE = "VALUEMART_CONFIG"
@@ -81,6 +83,23 @@ def _policy(value: Path) -> Path:
     return value
 
 
+def _share_names(value: dict[str, PublishRule]) -> dict[str, PublishRule]:
+    for name in value:
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
+            raise ValueError(f"{name!r} is no name of a mart; use small letters, digits and underscores")
+    return value
+
+
+class PublishRule(BaseModel):
+    """What a further mart shows: rows of these companies (None: all), without or with masked columns."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    companies: tuple[str, ...] | None = None
+    drop: tuple[str, ...] = ()
+    mask: tuple[str, ...] = ()
+
+
 class Settings(BaseSettings):
     """All settings of an installation. Paths in `valuemart.toml` are relative to that file."""
 
@@ -97,6 +116,16 @@ class Settings(BaseSettings):
     strict: bool = False
     owners: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
     shrink_limit: float = Field(default=0.5, ge=0, le=1)
+    publish: Annotated[dict[str, PublishRule], AfterValidator(_share_names)] = Field(default_factory=dict)
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """The further marts to publish."""
+        from warehouse.share import Share
+
+        return tuple(
+            Share(name, rule.companies, rule.drop, rule.mask) for name, rule in sorted(self.publish.items())
+        )
 
     @property
     def inbox(self) -> Path:

@@ -14,7 +14,7 @@ from flows import load, pull, rate, relay
 from flows.progress import say
 from flows.settings import Settings
 from flows.sinks.file import FileSink
-from warehouse import ledger, outbox, publish
+from warehouse import ledger, outbox, publish, share
 from warehouse.connection import open_database
 from warehouse.publish import Published
 
@@ -50,7 +50,7 @@ def is_current(settings: Settings, as_of: date) -> bool:
 
     Opens the warehouse for reading only.
     """
-    check_policy(settings)
+    check_rules(settings)
     if not settings.warehouse_file.exists() or not settings.policy_file.exists():
         return False
     with open_database(settings.warehouse_file, read_only=True) as connection:
@@ -60,6 +60,8 @@ def is_current(settings: Settings, as_of: date) -> bool:
     wanted = ledger.Generation(loaded.generation, as_of, rate.read_policy(settings.policy_file).content_hash)
     if rated != wanted or publish.published_generation(settings.home) != state.generation:
         return False
+    if not all(share.is_current(settings.home, each) for each in settings.shares):
+        return False
     if pull.new_batches(pull.scan_inbox(settings.inbox), known, settings):
         return False
     return not any(
@@ -67,10 +69,12 @@ def is_current(settings: Settings, as_of: date) -> bool:
     )
 
 
-def check_policy(settings: Settings) -> None:
-    """PolicyError where the policy that would rule cannot be read; nothing is touched."""
+def check_rules(settings: Settings) -> None:
+    """PolicyError or ShareError where the policy that would rule, or what a further mart hides, is no good."""
     if settings.policy_file.exists():
         rate.read_policy(settings.policy_file)
+    for each in settings.shares:
+        share.check(each)
 
 
 def waiting(settings: Settings) -> tuple[str, ...]:
@@ -102,7 +106,10 @@ def publish_stage(settings: Settings) -> Published:
     say("publishing the mart")
     with load.open_warehouse(settings, now()) as connection:
         state = ledger.generation(connection, "state").generation
-        return publish.publish(connection, settings.home, contracts(), state, now())
+        published = publish.publish(connection, settings.home, contracts(), state, now())
+    for each in settings.shares:
+        share.bring_up(settings.home, each)
+    return published
 
 
 def relay_stage(settings: Settings) -> relay.RelayReport:

@@ -635,7 +635,7 @@ CREDIT_EXPOSURE: Final = pl.Schema(
         "company_code": pl.String(),
         "credit_grade": pl.String(),
         "credit_action": pl.String(),
-        "customers": pl.Int64(),
+        "customers": pl.Int32(),
         "open_balance": pl.Decimal(38, 4),
         "overdue": pl.Decimal(38, 4),
         "overdue_over_90": pl.Decimal(38, 4),
@@ -652,7 +652,7 @@ CULTIVATE_LIST: Final = pl.Schema(
         "name": pl.String(),
         "territory_id": pl.String(),
         "channel": pl.String(),
-        "place": pl.Int64(),
+        "place": pl.Int32(),
         "headroom_12m": pl.Decimal(38, 4),
         "headroom_reason": pl.String(),
         "potential_method": pl.String(),
@@ -883,10 +883,10 @@ SEGMENT_MAP: Final = pl.Schema(
     {
         "company_code": pl.String(),
         "segment": pl.String(),
-        "customers": pl.Int64(),
+        "customers": pl.Int32(),
         "net_sales_12m": pl.Decimal(38, 4),
         "contribution_12m": pl.Decimal(38, 4),
-        "loss_making": pl.Int64(),
+        "loss_making": pl.Int32(),
     }
 )
 
@@ -899,7 +899,7 @@ TIER_MOVEMENT: Final = pl.Schema(
         "from_tier": pl.String(),
         "to_tier": pl.String(),
         "direction": pl.String(),
-        "customers": pl.Int64(),
+        "customers": pl.Int32(),
         "net_sales_12m": pl.Decimal(38, 4),
         "contribution_12m": pl.Decimal(38, 4),
     }
@@ -912,7 +912,7 @@ TIER_OVER_TIME: Final = pl.Schema(
         "period": pl.Date(),
         "effective_tier": pl.String(),
         "effective_rank": pl.Int32(),
-        "customers": pl.Int64(),
+        "customers": pl.Int32(),
         "net_sales_12m": pl.Decimal(38, 4),
         "contribution_12m": pl.Decimal(38, 4),
     }

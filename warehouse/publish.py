@@ -118,14 +118,14 @@ def publish(
         publication = _describe(connection, generation, recorded_at)
         by_name = {contract.name: contract for contract in contracts}
         home.mkdir(parents=True, exist_ok=True)
-        with _building(connection, home / MART_FILE) as mart, transaction(connection):
+        with building(connection, home / MART_FILE) as mart, transaction(connection):
             _fill_mart(connection, by_name, publication)
             _write_parquet(connection, home / PARQUET_FOLDER / _BUILDING)
-        with _building(connection, home / OPS_FILE) as ops, transaction(connection):
+        with building(connection, home / OPS_FILE) as ops, transaction(connection):
             _fill_ops(connection, by_name, publication)
-        _swap(ops, home / OPS_FILE)
+        swap(ops, home / OPS_FILE)
         _swap_parquet(home / PARQUET_FOLDER, generation)
-        _swap(mart, home / MART_FILE)
+        swap(mart, home / MART_FILE)
     return Published(
         generation, home / MART_FILE, home / OPS_FILE, home / PARQUET_FOLDER / CURRENT, rebuilt=behind
     )
@@ -194,14 +194,14 @@ def _fill_mart(connection: duckdb.DuckDBPyConnection, contracts: Contracts, publ
             connection.execute(f"CREATE VIEW {_MAIN}.{quoted(name)} AS\n{_selection(name)}")
             connection.execute(";\n".join(dictionary.comments(contract, _MAIN)))
         else:
-            _create(connection, contract)
+            create(connection, contract)
             key = ", ".join(quoted(column) for column in contract.key)
             connection.execute(
                 f"INSERT INTO {_MAIN}.{quoted(name)} BY NAME SELECT * FROM (\n{_selection(name)}\n) ORDER BY {key}"
             )
     published = [contracts[name] for name in (*PUBLISHED_TABLES, "column_dictionary", "publication")]
-    _create(connection, contracts["column_dictionary"], dictionary.dictionary_rows(published))
-    _create(connection, contracts["publication"], [astuple(publication)])
+    create(connection, contracts["column_dictionary"], dictionary.dictionary_rows(published))
+    create(connection, contracts["publication"], [astuple(publication)])
 
 
 def _fill_ops(connection: duckdb.DuckDBPyConnection, contracts: Contracts, publication: Publication) -> None:
@@ -215,7 +215,7 @@ def _fill_ops(connection: duckdb.DuckDBPyConnection, contracts: Contracts, publi
     for schema, table in tables:
         name = f"{schema}.{quoted(table)}"
         connection.execute(f"CREATE TABLE publishing.{name} AS FROM {name}")
-    _create(connection, contracts["publication"], [astuple(publication)])
+    create(connection, contracts["publication"], [astuple(publication)])
 
 
 def _selection(name: str) -> str:
@@ -224,7 +224,7 @@ def _selection(name: str) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else f"FROM rated.{quoted(name)}"
 
 
-def _create(
+def create(
     connection: duckdb.DuckDBPyConnection, contract: Contract, rows: Sequence[tuple[object, ...]] = ()
 ) -> None:
     """The contract's table with its comments, and the rows given."""
@@ -235,27 +235,27 @@ def _create(
 
 
 @contextmanager
-def _building(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[Path]:
+def building(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[Path]:
     """A new file beside the published one, attached as `publishing` for the block; whole and closed after it."""
-    building = file.with_name(file.name + _BUILDING)
+    unfinished = file.with_name(file.name + _BUILDING)
     # Read-write even where the connection's own file is open for reading only.
     connection.execute(
-        f"ATTACH {literal(str(building))} AS publishing (READ_WRITE, STORAGE_VERSION {literal(STORAGE_VERSION)})"
+        f"ATTACH {literal(str(unfinished))} AS publishing (READ_WRITE, STORAGE_VERSION {literal(STORAGE_VERSION)})"
     )
     try:
-        yield building
+        yield unfinished
         connection.execute("CHECKPOINT publishing")
     finally:
         connection.execute("DETACH publishing")
 
 
-def _swap(building: Path, file: Path) -> None:
+def swap(finished: Path, file: Path) -> None:
     """Put a finished file in the place of the published one; there is no moment without either."""
-    building.chmod(0o444)
-    sync(building)
+    finished.chmod(0o444)
+    sync(finished)
     # A tool that opened the old file for writing and died left this; DuckDB would replay it onto the new file.
     file.with_name(f"{file.name}.wal").unlink(missing_ok=True)
-    building.replace(file)
+    finished.replace(file)
     sync(file.parent)
 
 

@@ -282,9 +282,10 @@ def test_parquet_holds_what_the_mart_holds(warehouse: duckdb.DuckDBPyConnection,
     bring_to(warehouse, 3)
     put_out(warehouse, home)
     folder = home / "mart" / "current"
-    assert {path.stem for path in folder.iterdir()} == ALL_TABLES - {"customer_lifetime"}
+    tables = {name for name in ALL_TABLES if load(name).physical == "table"}
+    assert {path.stem for path in folder.iterdir()} == tables
     with duckdb.connect(str(home / "mart.duckdb"), read_only=True) as mart:
-        for name in ALL_TABLES - {"customer_lifetime"}:
+        for name in tables:
             assert (
                 pl.read_parquet(folder / f"{name}.parquet").rows() == mart.execute(f"FROM {name}").fetchall()
             )
