@@ -13,9 +13,14 @@ class ServerError(Exception):
     """The run's own Prefect server did not start; the message says where to look."""
 
 
+class PullRunningError(Exception):
+    """Another pull of the same source and company is at work; nothing was touched."""
+
+
 def exit_code(error: Exception) -> int | None:
     """The exit code of an error that a person can mend; None for a fault of our own."""
     from expectations.contract import ContractError
+    from flows.databases.faults import DatabaseRefusedError, DatabaseUnreachableError
     from flows.pull import LandingError
     from flows.settings import SettingsError
     from transforms.policy_problems import PolicyError
@@ -26,12 +31,14 @@ def exit_code(error: Exception) -> int | None:
 
     if isinstance(error, BatchRefusedError):
         return REFUSED
-    if isinstance(error, (WarehouseBusyError, MigrationError, ServerError)):
+    later = (WarehouseBusyError, MigrationError, ServerError, PullRunningError, DatabaseUnreachableError)
+    if isinstance(error, later):
         return OTHER
     mistakes = (
         UsageError,
         SettingsError,
         LandingError,
+        DatabaseRefusedError,
         SourceError,
         ContractError,
         PolicyError,

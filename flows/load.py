@@ -177,11 +177,10 @@ def _refused_tables(arrival: _Arrival, records: Mapping[str, int]) -> list[Table
 
 def _was_loaded(before: KnownBatch | None, arrival: _Arrival) -> bool:
     """The same batch id with the same content was loaded before, by the same mapping."""
-    content = {resource.name: resource.sha256 for resource in arrival.batch.resources}
     return (
         before is not None
         and before.status != "refused"
-        and before.hashes == content
+        and before.hashes == arrival.batch.contents
         and before.mapping_version == arrival.mapping_version
     )
 
@@ -190,8 +189,7 @@ def _accepted_source(arrival: _Arrival, before: KnownBatch | None) -> Source:
     """The source of a batch that may be tried; BatchRefusedError where it may not."""
     if arrival.faults or arrival.source is None:
         raise BatchRefusedError(*arrival.faults)
-    content = {resource.name: resource.sha256 for resource in arrival.batch.resources}
-    changed = before is not None and before.status != "refused" and before.hashes != content
+    changed = before is not None and before.status != "refused" and before.hashes != arrival.batch.contents
     if changed and arrival.batch.supersedes != arrival.batch.batch_id:
         raise BatchRefusedError(_changed_content(arrival.batch))
     return arrival.source
@@ -230,6 +228,7 @@ def _stage_and_judge(settings: Settings, gate: Gate, arrival: _Arrival, source: 
         batch=arrival.batch,
         tables=scratch.tables,
         look_ups=scratch.look_ups,
+        key_sets=scratch.key_sets,
         mapping_version=source.mapping_version,
         fingerprint=pull.fingerprint(arrival.landed, settings),
         record_counts=scratch.record_counts,

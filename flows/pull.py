@@ -162,7 +162,7 @@ def _place(files: Sequence[str], source: Source) -> dict[str, list[Path]]:
 
 
 def _entry(source: Source, resource: str, paths: Sequence[Path], mode: str | None) -> dict[str, object]:
-    hashes = ["sha256:" + _sha256(path) for path in paths]
+    hashes = ["sha256:" + file_sha256(path) for path in paths]
     names = [path.name for path in paths]
     return {
         "name": resource,
@@ -173,7 +173,8 @@ def _entry(source: Source, resource: str, paths: Sequence[Path], mode: str | Non
     }
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """A file's SHA-256, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK):

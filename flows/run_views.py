@@ -10,7 +10,29 @@ from flows.render import Row, complain, fields_of, pairs, place, say, say_json, 
 from flows.views import FATES, backlog_text
 
 if TYPE_CHECKING:
+    from flows.database_pull import Pulled
     from flows.stages import RefreshResult
+
+
+def show_pulled(pulled: Pulled, *, untold: str | None, as_json: bool) -> None:
+    """What a pull read and where it lies; `untold` is why no Prefect server was told of it, None if one was."""
+    if as_json:
+        say_json({**fields_of(pulled), "announced": untold is None, "not_announced": untold})
+        return
+    rows: list[Row] = [
+        {
+            "resource": name,
+            "rows": rows,
+            "since": (pulled.since[name] or "the beginning") if name in pulled.since else "all",
+        }
+        for name, rows in pulled.rows.items()
+    ]
+    rows += [
+        {"resource": f"keys of {name}", "rows": keys, "since": "all"} for name, keys in pulled.keys.items()
+    ]
+    table(rows, {"resource": "resource", "rows": "rows", "since": "read from"})
+    say(f"landed {place(pulled.landed.folder)}")
+    say("the Prefect server was told" if untold is None else "load it with `valuemart refresh`")
 
 
 def show_refresh(result: RefreshResult, *, as_json: bool) -> None:

@@ -71,7 +71,7 @@ def run_demo(settings: Settings, world: World) -> list[RefreshResult]:
 @contextmanager
 def _flow_run(settings: Settings) -> Iterator[None]:
     """Prefect's surroundings, and a listener that shows the steps: one moving line on a terminal, lines elsewhere."""
-    with _shown():
+    with shown():
         say("starting Prefect")
         server = orchestration.prepare(settings.home)
         importlib.import_module("flows.refresh")
@@ -82,7 +82,8 @@ def _flow_run(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def _shown() -> Iterator[None]:
+def shown() -> Iterator[None]:
+    """Show the steps of a block on standard error."""
     if not sys.stderr.isatty():
         with listening(complain):
             yield

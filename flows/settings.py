@@ -19,6 +19,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnparsableSettingError
 
+from flows.connections import NAME, PASSWORD_PREFIX, Connection
+
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
@@ -77,6 +79,14 @@ def _split_path(value: object) -> object:
     return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
 
 
+def _connection_name(value: str) -> str:
+    if not NAME.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is no name of a connection; use small letters, digits and underscores, beginning with a letter"
+        )
+    return value
+
+
 def _policy(value: Path) -> Path:
     if not value.is_file():
         raise ValueError(f"there is no policy file {value}; `valuemart calibrate --out {value}` proposes one")
@@ -116,6 +126,9 @@ class Settings(BaseSettings):
     strict: bool = False
     owners: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
     shrink_limit: float = Field(default=0.5, ge=0, le=1)
+    connections: dict[Annotated[str, AfterValidator(_connection_name)], Connection] = Field(
+        default_factory=dict
+    )
     publish: Annotated[dict[str, PublishRule], AfterValidator(_share_names)] = Field(default_factory=dict)
 
     @property
@@ -206,7 +219,7 @@ def load() -> Settings:
     _refuse_unknown_variables()
     values = _read(file) if file else {}
     try:
-        return Settings(**values)
+        settings = Settings(**values)
     except ValidationError as error:
         raise SettingsError("; ".join(_said(fault, file) for fault in error.errors())) from error
     except UnparsableSettingError as error:
@@ -215,6 +228,8 @@ def load() -> Settings:
         raise SettingsError(
             f"{variable} is not JSON; write it as JSON, or set it in {CONFIG_NAME}"
         ) from error
+    _refuse_passwords_of_nobody(settings)
+    return settings
 
 
 def _config_file() -> Path | None:
@@ -238,6 +253,9 @@ def _read(file: Path) -> dict[str, Any]:
     for key in ("home", "policy"):
         if isinstance(values.get(key), str):
             values[key] = folder / values[key]
+    for connection in (values.get("connections") or {}).values():
+        if isinstance(connection, dict) and isinstance(connection.get("password_file"), str):
+            connection["password_file"] = folder / connection["password_file"]
     if isinstance(values.get("sources_path"), list):
         values["sources_path"] = [folder / part for part in values["sources_path"] if isinstance(part, str)]
     return values
@@ -247,8 +265,21 @@ def _refuse_unknown_variables() -> None:
     """A misspelt variable would else be a setting that silently does nothing."""
     known = {PREFIX + name.upper() for name in Settings.model_fields} | NOT_SETTINGS
     for name in sorted(os.environ):
-        if name.startswith(PREFIX) and not name.startswith(TEST_PREFIX) and name not in known:
+        if (
+            name.startswith(PREFIX)
+            and not name.startswith((TEST_PREFIX, PASSWORD_PREFIX))
+            and name not in known
+        ):
             raise SettingsError(f"there is no setting {name}; {_nearest(name, sorted(known))}")
+
+
+def _refuse_passwords_of_nobody(settings: Settings) -> None:
+    """The password of a connection that does not exist is a misspelt name, be it of the one or of the other."""
+    known = [PASSWORD_PREFIX + name.upper() for name in settings.connections]
+    for name in sorted(os.environ):
+        if name.startswith(PASSWORD_PREFIX) and name.removesuffix("_FILE") not in known and name not in known:
+            there = ", ".join(settings.connections) or "none"
+            raise SettingsError(f"{name} is the password of no connection; there are: {there}")
 
 
 def _said(fault: ErrorDetails, file: Path | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -16,6 +16,8 @@ from warehouse.faults import BatchRefusedError, Fault
 MANIFEST = "datapackage.json"
 READY = "_SUCCESS"
 MODES = ("full_snapshot", "delta_upsert")
+# The keys that a canonical table has in the ERP, all of them: what is not among them is gone.
+KEY_SET = "key_set"
 # A manifest is a page, not a data file; beyond this it is something else.
 MANIFEST_BYTES = 4 * 1024 * 1024
 LAST_SEQUENCE = 10**18 - 1
@@ -41,6 +43,17 @@ class BatchResource:
 
 
 @dataclass(frozen=True, slots=True)
+class Watermark:
+    """From where to where a resource was read from the ERP's database, on the ERP's clock.
+
+    `since` None: from the beginning; `until` None: nothing there was stamped.
+    """
+
+    since: datetime | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """A landed batch as its manifest describes it."""
 
@@ -53,6 +66,8 @@ class Batch:
     supersedes: str | None
     resources: tuple[BatchResource, ...]
     manifest_sha256: str
+    watermarks: Mapping[str, Watermark] = field(default_factory=dict)
+    key_sets: tuple[BatchResource, ...] = ()
 
     @property
     def order(self) -> tuple[int, datetime, str]:
@@ -63,6 +78,12 @@ class Batch:
     def place(self) -> str:
         """source/company/batch_id, as a person reads it."""
         return f"{self.source}/{self.company}/{self.batch_id}"
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """What it delivers, by name, with the hash of its files."""
+        delivered = {resource.name: resource.sha256 for resource in self.resources}
+        return delivered | {f"keys of {keys.name}": keys.sha256 for keys in self.key_sets}
 
     def resource(self, name: str) -> BatchResource | None:
         """The resource of that name, if the batch holds it."""
@@ -99,6 +120,7 @@ def read_manifest(folder: Path) -> Batch:
     source, company, batch_id = folder.parts[-3:]
     try:
         about = document["valuemart"]
+        entries = [_resource(entry) for entry in document["resources"]]
         stated = (str(about["source"]), str(about["company"]), str(about["batchId"]))
         batch = Batch(
             folder=folder,
@@ -108,8 +130,13 @@ def read_manifest(folder: Path) -> Batch:
             sequence=_sequence(about.get("sequence")),
             extracted_at=utc(about["extractedAt"]),
             supersedes=None if about.get("supersedes") is None else str(about["supersedes"]),
-            resources=tuple(_resource(entry) for entry in document["resources"]),
+            resources=tuple(entry for entry in entries if entry.mode != KEY_SET),
+            key_sets=tuple(entry for entry in entries if entry.mode == KEY_SET),
             manifest_sha256=hashlib.sha256(content).hexdigest(),
+            watermarks={
+                str(name): Watermark(_moment(read.get("since")), _moment(read.get("until")))
+                for name, read in (about.get("watermarks") or {}).items()
+            },
         )
     except KeyError as error:
         raise _refuse(
@@ -121,8 +148,8 @@ def read_manifest(folder: Path) -> Batch:
     if stated != (source, company, batch_id):
         message = f"speaks of {'/'.join(stated)}, but lies in {batch.place}"
         raise _refuse("manifest_misplaced", message, "Move the folder or mend the manifest.", file=MANIFEST)
-    names = [resource.name for resource in batch.resources]
-    paths = [path for resource in batch.resources for path in resource.paths]
+    names = [f"keys of {entry.name}" if entry.mode == KEY_SET else entry.name for entry in entries]
+    paths = [path for entry in entries for path in entry.paths]
     if not names:
         raise _refuse("manifest_incomplete", "names no resource", mend, file=MANIFEST)
     for what, named in (("resource", names), ("file", paths)):
@@ -130,6 +157,10 @@ def read_manifest(folder: Path) -> Batch:
         if twice:
             raise _refuse("manifest_ambiguous", f"names the {what} {twice[0]!r} twice", mend, file=MANIFEST)
     return batch
+
+
+def _moment(stated: str | None) -> datetime | None:
+    return None if stated is None else utc(stated)
 
 
 def _sequence(stated: object) -> int:
@@ -150,8 +181,9 @@ def _resource(entry: Mapping[str, Any]) -> BatchResource:
     given = entry["hash"]
     hashes = (given,) if isinstance(given, str) else tuple(given)
     mode = about.get("mode", "delta_upsert")
-    if mode not in MODES:
-        raise ValueError(f"the mode of resource {entry['name']!r} is {mode!r}, none of {', '.join(MODES)}")
+    if mode not in (*MODES, KEY_SET):
+        known = ", ".join((*MODES, KEY_SET))
+        raise ValueError(f"the mode of resource {entry['name']!r} is {mode!r}, none of {known}")
     if not paths or len(paths) != len(hashes) or not all(isinstance(path, str) for path in paths):
         raise ValueError(f"resource {entry['name']!r} needs one hash a path")
     return BatchResource(

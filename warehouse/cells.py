@@ -39,6 +39,23 @@ def mark_dirty(connection: duckdb.DuckDBPyConnection, contract: Contract, compan
             SELECT {columns} FROM scratch.staging.{table} AS s JOIN change ON change.staged = s.rowid
             WHERE {_WRITTEN}"""
     )
+    _mark(connection, contract, company)
+
+
+def mark_absent(connection: duckdb.DuckDBPyConnection, contract: Contract, company: str) -> None:
+    """Note what rows that are gone (temp table `absent`) will touch, where no row comes with them."""
+    columns, table = ", ".join(quoted(name) for name in contract.column_names), quoted(contract.name)
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP TABLE change AS
+            SELECT NULL::BIGINT AS target, NULL::VARCHAR AS fate, false AS earlier LIMIT 0;
+            CREATE OR REPLACE TEMP VIEW old_version AS
+            SELECT {columns} FROM erp.{table} WHERE rowid IN (SELECT target FROM absent);
+            CREATE OR REPLACE TEMP VIEW new_version AS SELECT {columns} FROM erp.{table} WHERE false"""
+    )
+    _mark(connection, contract, company)
+
+
+def _mark(connection: duckdb.DuckDBPyConnection, contract: Contract, company: str) -> None:
     if contract.name == "invoice_lines":
         _mark_cells_of_lines(connection, company)
     elif contract.name == "products":

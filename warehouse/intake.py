@@ -12,12 +12,12 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from warehouse import encodings, files, resources
-from warehouse.batch import Batch, locate
+from warehouse import encodings, files, key_sets, resources
+from warehouse.batch import KEY_SET, Batch, locate
 from warehouse.connection import CONFIG, count, literal, quoted
 from warehouse.faults import BatchRefusedError, Fault
 from warehouse.files import CheckedFile
-from warehouse.source import Source
+from warehouse.source import Dialect, Source
 
 # Below this, waking a second thread costs more than it gives.
 SMALL_BATCH_BYTES = 8 * 1024 * 1024
@@ -34,7 +34,7 @@ def require_resources(batch: Batch, source: Source) -> None:
             "datapackage.json",
         )
         for name, resource in source.profile.resources.items()
-        if resource.required and batch.resource(name) is None
+        if resource.required and batch.resource(name) is None and batch.resources
     ]
     faults += [
         Fault(
@@ -46,6 +46,7 @@ def require_resources(batch: Batch, source: Source) -> None:
         for resource in batch.resources
         if resource.name not in source.profile.resources
     ]
+    faults += key_sets.check(batch, source)
     if faults:
         raise BatchRefusedError(*faults)
 
@@ -54,8 +55,8 @@ def check_files(batch: Batch, source: Source) -> dict[str, CheckedFile]:
     """Every file of the batch by its manifest path; BatchRefusedError with what is wrong in all of them."""
     checked: dict[str, CheckedFile] = {}
     faults: list[Fault] = []
-    for resource in batch.resources:
-        dialect = source.dialect(resource.name)
+    for resource in (*batch.resources, *batch.key_sets):
+        dialect = Dialect() if resource.mode == KEY_SET else source.dialect(resource.name)
         for path, sha256 in zip(resource.paths, resource.hashes, strict=True):
             try:
                 checked[path] = files.check(locate(batch, path), path, sha256, dialect)
@@ -70,14 +71,15 @@ def open_locked(path: Path, batch: Batch, source: Source) -> duckdb.DuckDBPyConn
     """A new scratch file in an instance that can read the batch's files and nothing else."""
     path.parent.mkdir(parents=True, exist_ok=True)
     used = [encodings.encoding_of(source.dialect(resource.name).encoding) for resource in batch.resources]
-    located = [locate(batch, file) for resource in batch.resources for file in resource.paths]
+    delivered = (*batch.resources, *batch.key_sets)
+    located = [locate(batch, file) for resource in delivered for file in resource.paths]
     names = sorted({name for file in located for name in (str(file), resources.readable_path(file))})
     small = sum(file.stat().st_size for file in located) < SMALL_BATCH_BYTES
     config = {**CONFIG, "threads": "1"} if small else CONFIG
     connection = duckdb.connect(str(path), config=config)  # type: ignore[arg-type]
     encodings.enable(connection, used)
     connection.execute(MACROS.read_text(encoding="utf-8"))
-    for schema in ("resource", "staging", "rejected"):
+    for schema in ("resource", "staging", "rejected", "key_set"):
         connection.execute(f"CREATE SCHEMA {schema}")
     connection.execute(_REJECTED_TABLES)
     connection.execute("SET search_path='resource,main'")

@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 import duckdb
 
-from warehouse.batch import Batch
+from warehouse.batch import KEY_SET, Batch
 from warehouse.faults import Fault
 
 
@@ -176,11 +176,13 @@ def write_batch(
             batch.supersedes, recorded_at, load_generation, reason,
         ],
     )  # fmt: skip
-    for resource in batch.resources:
+    for resource in (*batch.resources, *batch.key_sets):
+        name = f"keys of {resource.name}" if resource.mode == KEY_SET else resource.name
         connection.execute(
             "INSERT INTO ops.batch_resource VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                *identity, resource.name, ", ".join(resource.paths), resource.sha256, bytes_read.get(resource.name, 0), resource.mode, record_counts.get(resource.name, resource.rows or 0),
+                *identity, name, ", ".join(resource.paths), resource.sha256, bytes_read.get(name, 0), resource.mode,
+                record_counts.get(name, resource.rows or 0),
             ],
         )  # fmt: skip
     for table in outcome.tables:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse import cells, ledger
+from warehouse import burial, cells, ledger, watermarks
 from warehouse.batch import Batch
 from warehouse.classify import ORDER, OWN_ORDER, WRITTEN, classify, key_text, order_of, same_key
 from warehouse.connection import count, literal, quoted, transaction
 from warehouse.faults import BatchRefusedError, Fault
+from warehouse.key_sets import KeySet
 from warehouse.ledger import BatchOutcome, TableOutcome
 from warehouse.staging import LookUp, StagedTable
 
@@ -29,6 +30,7 @@ class Judged:
     batch: Batch
     tables: tuple[StagedTable, ...]
     look_ups: tuple[LookUp, ...]
+    key_sets: tuple[KeySet, ...]
     mapping_version: str
     fingerprint: str
     record_counts: Mapping[str, int]
@@ -61,6 +63,13 @@ def merge_batch(
             outcomes += [
                 outcome for look_up in judged.look_ups if (outcome := merger.look_up(look_up)).quarantined
             ]
+            buried = [
+                burial.bury_absent(connection, judged.batch, keys, shrink_limit=shrink_limit)
+                for keys in judged.key_sets
+            ]
+            outcomes += buried
+            news = news or any(outcome.deleted for outcome in buried)
+            merger.warnings += watermarks.advance(connection, judged.batch)
             merged = BatchOutcome(
                 judged.batch, "loaded" if news else "unchanged", outcomes, warnings=tuple(merger.warnings)
             )
@@ -148,7 +157,7 @@ class _Merger:
             dict(table.excluded),
         )
         snapshot = table.mode == "full_snapshot"
-        if snapshot and table.rows_in == 0:
+        if snapshot and table.rows_in == 0 and not self._is_empty_there(table):
             raise BatchRefusedError(self._empty(table))
         owners = list(self.owners.get(self.batch.company, {}).get(table.name, ()))
         stale = classify(self.connection, self.batch, table, owners)
@@ -206,6 +215,20 @@ class _Merger:
             f"the full snapshot of {table.driving} is empty; taken at its word it would delete every row",
             "Extract it again; to say that there are none any more, deliver tombstones.",
             self._file(table),
+        )
+
+    def _is_empty_there(self, table: StagedTable) -> bool:
+        """Whether the sender counted none, and none are here either: nothing is lost by believing it."""
+        resource = self.batch.resource(table.driving)
+        return (
+            resource is not None
+            and resource.rows == 0
+            and not count(
+                self.connection,
+                f"""SELECT count(*) FROM erp.{quoted(table.name)}
+                    WHERE company_code = ? AND source_system = ? AND NOT is_deleted""",
+                [self.batch.company, self.batch.source],
+            )
         )
 
     def _find_absent(self, table: StagedTable) -> None:

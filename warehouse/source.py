@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from expectations import contract as contracts
 from warehouse.faults import SourceError
+from warehouse.pull_plan import Pull
 
 # libyaml's, where it is there: some ten times faster than the one in Python.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -129,6 +130,7 @@ class Profile(_Model):
     defaults: Dialect = Dialect()
     resources: Mapping[Identifier, Resource]
     tables: Mapping[str, TableMapping]
+    pull: Pull | None = None
 
     @model_validator(mode="after")
     def _tables_are_driven_by_declared_resources(self) -> Profile:
@@ -144,6 +146,8 @@ class Profile(_Model):
             Dialect.model_validate({**self.defaults.model_dump(), **resource.dialect})
             if not resource.columns:
                 raise ValueError(f"resources.{name}.columns: name at least one column")
+        if self.pull:
+            self.pull.check(self.resources, self.tables)
         return self
 
 

@@ -12,12 +12,13 @@ import duckdb
 
 from expectations.contract import Contract
 from expectations.contract import load as load_contract
-from warehouse import intake, resources
+from warehouse import intake, key_sets, resources
 from warehouse.batch import Batch
 from warehouse.casts import EXTRA, typed_select
 from warehouse.connection import count, literal, quoted
 from warehouse.faults import BatchRefusedError, SourceError
 from warehouse.files import CheckedFile
+from warehouse.key_sets import KeySet
 from warehouse.source import Source
 
 
@@ -61,6 +62,7 @@ class Scratch:
     source: Source
     tables: tuple[StagedTable, ...]
     look_ups: tuple[LookUp, ...]
+    key_sets: tuple[KeySet, ...]
     record_counts: Mapping[str, int]
     bytes_read: Mapping[str, int]
 
@@ -121,6 +123,7 @@ def _fill(
             for resource in batch.resources
             if resource.name not in driving
         ),
+        key_sets.stage(connection, batch),
         counts,
         {resource.name: sum(checked[file].size for file in resource.paths) for resource in batch.resources},
     )

@@ -1,0 +1,233 @@
+"""From an ERP's database into the inbox: one snapshot a batch, streamed as Arrow into Parquet, then in with `_SUCCESS`.
+
+The batch says in its manifest from where to where each resource was read; only the load that takes its rows moves the
+watermark. So a pull that is killed, refused or never loaded is made up for by the next, which begins where the last
+loaded one ended, less a lag. Rows read twice are the same rows, and merge.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.connections import connection_of
+from flows.databases import Snapshot, open_snapshot
+from flows.faults import PullRunningError
+from flows.parquet import Written, exact, read_scalar, write
+from flows.progress import say
+from flows.pull import SAFE_NAME, Landed, LandingError, file_sha256
+from flows.settings import Settings
+from warehouse import pull_plan
+from warehouse.batch import KEY_SET, MANIFEST, READY
+from warehouse.connection import open_database
+from warehouse.durable import sync
+from warehouse.faults import WarehouseBusyError
+from warehouse.pull_plan import Pull
+from warehouse.source import Source, get_source
+from warehouse.watermarks import watermarks
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """A batch that a pull put into the inbox; rows by resource, and by table the keys that were compared."""
+
+    landed: Landed
+    rows: Mapping[str, int]
+    keys: Mapping[str, int]
+    since: Mapping[str, datetime | None]
+
+
+def pull_batch(
+    settings: Settings,
+    source: str,
+    company: str,
+    *,
+    taken_at: datetime,
+    full: bool = False,
+    compare_keys: bool = False,
+) -> Pulled:
+    """Read what changed in the ERP since the last loaded pull (everything, where `full`) and land it as one batch.
+
+    `taken_at` is the aware instant of the pull, `compare_keys` adds the keys that are there, so that the load finds what
+    is gone. SourceError, UsageError, LandingError, DatabaseError and PullRunningError each say in one line what to mend.
+    """
+    mapping = get_source(source, settings.sources_path)
+    plan = pull_plan.pull_of(mapping)
+    if not SAFE_NAME.fullmatch(company):
+        raise LandingError(
+            f"{company!r} is no company code: use letters, digits, dots, dashes and underscores"
+        )
+    name, connection, company_there = connection_of(settings.connections, source, company)
+    reached = {} if full else _reached(settings, source, company)
+    since = _since(plan, reached, connection.lag)
+    with _workplace(settings, source, company) as folder:
+        say(f"connecting to {name}")
+        with open_snapshot(name, connection) as snapshot:
+            reading = _Reading(mapping, plan, snapshot, company_there, folder)
+            resources = [
+                entry for name in plan.resources for entry in reading.resource(name, since.get(name))
+            ]
+            key_sets = [reading.keys(table) for table in plan.keys] if compare_keys else []
+        say("landing the batch")
+        landed = _land(
+            settings, folder, _manifest(source, company, taken_at, [*resources, *key_sets], reading)
+        )
+    return Pulled(
+        landed,
+        {entry["name"]: entry["valuemart"]["rows"] for entry in resources},
+        {entry["name"]: entry["valuemart"]["rows"] for entry in key_sets},
+        since,
+    )
+
+
+def _reached(settings: Settings, source: str, company: str) -> dict[str, datetime]:
+    """How far the loaded batches have read.
+
+    Of the warehouse; of its published books where a run holds it: they may lag behind, and then more is read again.
+    """
+    for file, patience in ((settings.warehouse_file, 1.0), (settings.ops_file, 0.0)):
+        if not file.exists():
+            continue
+        try:
+            with open_database(file, read_only=True, patience=patience) as books:
+                return watermarks(books, source, company)
+        except WarehouseBusyError:
+            continue
+    return {}
+
+
+def _since(plan: Pull, reached: Mapping[str, datetime], lag: timedelta) -> dict[str, datetime | None]:
+    """From where on each resource that is read in parts is read: whole seconds, which can only be earlier; None for all."""
+    since: dict[str, datetime | None] = {}
+    for name in plan.resources:
+        clocked_by = plan.clocked_by(name)
+        if clocked_by is not None:
+            mark = reached.get(clocked_by)
+            since[name] = mark and (mark - lag).replace(microsecond=0)
+    return since
+
+
+class _Reading:
+    """The resources of one snapshot, one after the other, each into a file of the batch."""
+
+    def __init__(self, source: Source, plan: Pull, snapshot: Snapshot, company: str, folder: Path) -> None:
+        self.source = source
+        self.plan = plan
+        self.snapshot = snapshot
+        self.company = company
+        self.folder = folder
+        self.clock = read_scalar(snapshot, plan.clock, f"source {source.name}, pull.clock")
+        self.watermarks: dict[str, dict[str, str | None]] = {}
+
+    def resource(self, name: str, since: datetime | None) -> Iterator[dict[str, Any]]:
+        """The manifest entry of a resource, once its file is written; none where the ERP does not have it."""
+        pulled, resource = self.plan.resources[name], self.source.profile.resources[name]
+        where = pull_plan.place_of(self.source, name)
+        if pulled.when and not read_scalar(self.snapshot, pulled.when, f"{where}, when"):
+            return
+        say(f"pulling {name}")
+        sql = pull_plan.query(self.source, name, company=self.company, since=since)
+        with self.snapshot.read(sql, where) as stream:
+            columns = pull_plan.placed_columns(resource, stream.schema.names, where)
+            schema = exact(stream.schema, columns, pulled.watermark, where)
+            written = write(stream, schema, self.folder / f"{name}.parquet", pulled.watermark, self.clock)
+        if pulled.watermark:
+            self.watermarks[name] = {"since": _text(since), "until": _text(written.until)}
+        yield _entry(name, resource.mode, self.folder / f"{name}.parquet", written)
+
+    def keys(self, table: str) -> dict[str, Any]:
+        """The manifest entry of a table's keys, once their file is written."""
+        say(f"comparing the keys of {table}")
+        where = pull_plan.place_of(self.source, f"keys/{table}")
+        with self.snapshot.read(
+            pull_plan.key_query(self.source, table, company=self.company), where
+        ) as stream:
+            key = pull_plan.key_columns(table, stream.schema.names, where)
+            schema = exact(stream.schema, dict.fromkeys(key), None, where)
+            written = write(stream, schema, self.folder / f"{table}.keys.parquet", None, self.clock)
+        return _entry(table, KEY_SET, self.folder / f"{table}.keys.parquet", written)
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _entry(name: str, mode: str, file: Path, written: Written) -> dict[str, Any]:
+    return {
+        "name": name,
+        "path": file.name,
+        "bytes": file.stat().st_size,
+        "hash": "sha256:" + file_sha256(file),
+        "valuemart": {"mode": mode, "rows": written.rows},
+    }
+
+
+def _manifest(
+    source: str, company: str, taken_at: datetime, entries: list[dict[str, Any]], reading: _Reading
+) -> dict[str, Any]:
+    content = hashlib.sha256(json.dumps([entries, reading.watermarks], sort_keys=True).encode()).hexdigest()
+    batch_id = f"{taken_at:%Y%m%dT%H%M%S.%fZ}-{content[:12]}"
+    return {
+        "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
+        "name": batch_id.lower(),
+        "created": taken_at.isoformat(),
+        "valuemart": {
+            "source": source,
+            "company": company,
+            "batchId": batch_id,
+            "sequence": 0,
+            "extractedAt": taken_at.isoformat(),
+            "supersedes": None,
+            "watermarks": reading.watermarks,
+        },
+        "resources": entries,
+    }
+
+
+@contextmanager
+def _workplace(settings: Settings, source: str, company: str) -> Iterator[Path]:
+    """An empty folder of this pull's own, outside the inbox; what a killed one left there is dropped.
+
+    PullRunningError where another pull of the same source and company is at work.
+    """
+    place = settings.home / "pulling" / f"{source}-{company}"
+    place.mkdir(parents=True, exist_ok=True)
+    with closing((place / "lock").open("w")) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PullRunningError(
+                f"another pull of {source}, company {company}, is running; let it end"
+            ) from None
+        folder = place / "batch"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _land(settings: Settings, folder: Path, manifest: Mapping[str, Any]) -> Landed:
+    """Move the finished folder into the inbox, where it appears whole, by one rename."""
+    about = manifest["valuemart"]
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    (folder / READY).touch()
+    for file in folder.iterdir():
+        sync(file)
+    target = settings.inbox / about["source"] / about["company"] / about["batchId"]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(target)
+    sync(target.parent)
+    return Landed(target, about["source"], about["company"], about["batchId"])

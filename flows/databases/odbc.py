@@ -1,0 +1,123 @@
+"""MariaDB and whatever else has an ODBC driver, through arrow-odbc: buffers of columns, decimals as decimals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from flows.databases import CONNECT_SECONDS, Stream, told
+from flows.databases.faults import (
+    DatabaseError,
+    DatabaseRefusedError,
+    DatabaseUnreachableError,
+    masked,
+    missing_driver,
+)
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from flows.connections import Connection
+
+_MARIADB_DRIVER = "MariaDB Unicode"
+# A backslash in a literal is a backslash; a TIMESTAMP is shown and compared in UTC, a DATETIME as it is.
+_MARIADB_BEGIN = (
+    "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES'), time_zone = '+00:00'",
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+)
+# SQLSTATEs: names, rights and syntax; user or password; data that cannot be converted; read-only; no such DSN or driver.
+_MENDABLE = ("42", "28", "22", "25", "IM", "01000")
+ROWS_A_BATCH = 50_000
+BYTES_A_BATCH = 64 * 1024 * 1024
+# What a column of unlimited text may hold; a longer value is an error, never cut.
+TEXT_BYTES = 64 * 1024
+
+
+@contextmanager
+def open_snapshot(name: str, connection: Connection, password: SecretStr | None) -> Iterator[OdbcSnapshot]:
+    """See `flows.databases.open_snapshot`."""
+    try:
+        import arrow_odbc
+    except (ImportError, OSError) as error:
+        raise missing_driver("MariaDB" if connection.kind == "mariadb" else "ODBC", error) from None
+    where = f"connection {name} ({connection.address})"
+    try:
+        opened = arrow_odbc.connect(
+            _connection_string(connection),
+            user=connection.user,
+            password=password.get_secret_value() if password else None,
+            login_timeout_sec=CONNECT_SECONDS,
+        )
+    except arrow_odbc.Error as error:
+        state, said = _read(error, password)
+        if state.startswith(_MENDABLE):
+            raise DatabaseRefusedError(
+                f"{where}: {said}; mend the connection's settings or password"
+            ) from None
+        raise DatabaseUnreachableError(f"{where}: the database cannot be reached: {said}") from None
+    snapshot = OdbcSnapshot(opened, arrow_odbc.Error, where, password)
+    for statement in _MARIADB_BEGIN if connection.kind == "mariadb" else connection.snapshot:
+        snapshot.execute(statement)
+    yield snapshot
+
+
+def _connection_string(connection: Connection) -> str:
+    values: dict[str, Any] = {"DSN": connection.dsn, "Driver": connection.driver}
+    if connection.kind == "mariadb":
+        values = {"Driver": connection.driver or _MARIADB_DRIVER, "Charset": "utf8mb4"}
+    values |= {"Server": connection.host, "Port": connection.port, "Database": connection.database}
+    values |= connection.options
+    return "".join(f"{key}={_braced(str(value))};" for key, value in values.items() if value is not None)
+
+
+def _braced(value: str) -> str:
+    return value if re.fullmatch(r"[\w./:+-]+", value) else "{" + value.replace("}", "}}") + "}"
+
+
+def _read(error: Exception, password: SecretStr | None) -> tuple[str, str]:
+    """SQLSTATE, and the driver's words without the names of the layers they came through."""
+    text = str(error)
+    state = re.search(r"State: (\w{5})", text)
+    said = re.sub(r"^(\[[^\]]*\])+", "", re.split(r"Message: ", text, maxsplit=1)[-1])
+    return state[1] if state else "", masked(said, password)
+
+
+class OdbcSnapshot:
+    """One connection inside its transaction."""
+
+    def __init__(
+        self, connection: Any, error: type[Exception], where: str, password: SecretStr | None
+    ) -> None:
+        self._connection = connection
+        self._error = error
+        self._where = where
+        self._password = password
+
+    def execute(self, statement: str) -> None:
+        """A statement without a result."""
+        try:
+            self._connection.execute(statement)
+        except self._error as error:
+            raise self._said(error, statement) from None
+
+    @contextmanager
+    def read(self, sql: str, where: str) -> Iterator[Stream]:
+        """See `flows.databases.Snapshot`."""
+        try:
+            reader = self._connection.read_arrow_batches(
+                sql, batch_size=ROWS_A_BATCH, max_bytes_per_batch=BYTES_A_BATCH, max_text_size=TEXT_BYTES
+            )
+        except self._error as error:
+            raise self._said(error, where) from None
+        yield Stream(reader.schema, told(iter(reader), lambda error: self._said(error, where)))
+
+    def _said(self, error: Exception, where: str) -> DatabaseError:
+        state, said = _read(error, self._password)
+        if state.startswith(_MENDABLE) or not state:
+            return DatabaseRefusedError(
+                f"{where}: {said} [{self._where}]; mend the query, or the user's rights"
+            )
+        return DatabaseUnreachableError(f"{where}: {said} [{self._where}]")

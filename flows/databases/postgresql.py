@@ -1,0 +1,125 @@
+"""PostgreSQL through ADBC: COPY in binary, straight into Arrow; numerics arrive as their digits, not as floats."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from flows.databases import CONNECT_SECONDS, Stream, told
+from flows.databases.faults import (
+    DatabaseError,
+    DatabaseRefusedError,
+    DatabaseUnreachableError,
+    masked,
+    missing_driver,
+)
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from flows.connections import Connection
+
+# A time without a zone is compared and shown as it is, one with a zone in UTC.
+_BEGIN = ("SET TIME ZONE 'UTC'", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+# What the server says once it was reached, and will say again: the rest may be better later.
+_REFUSED = re.compile(
+    r"authentication|does not exist|pg_hba\.conf|permission denied|no password supplied|invalid connection option",
+    re.IGNORECASE,
+)
+# SQLSTATE classes: syntax, names and rights; feature not supported; data that the query cannot convert; read-only.
+_MENDABLE = ("42", "0A", "22", "25006")
+
+
+@contextmanager
+def open_snapshot(
+    name: str, connection: Connection, password: SecretStr | None
+) -> Iterator[PostgresSnapshot]:
+    """See `flows.databases.open_snapshot`."""
+    try:
+        from adbc_driver_postgresql import dbapi
+    except ImportError as error:
+        raise missing_driver("PostgreSQL", error) from None
+    where = f"connection {name} ({connection.address})"
+    try:
+        opened = dbapi.connect(_conninfo(connection, password), autocommit=True)
+    except dbapi.Error as error:
+        said = masked(str(error).split("failed: ")[-1].split("Failed to connect: ")[-1], password)
+        if _REFUSED.search(said):
+            raise DatabaseRefusedError(
+                f"{where}: {said}; mend the connection's settings or password"
+            ) from None
+        raise DatabaseUnreachableError(f"{where}: the database cannot be reached: {said}") from None
+    with closing(opened):
+        snapshot = PostgresSnapshot(opened, dbapi.Error, where, password)
+        for statement in _BEGIN:
+            snapshot.execute(statement)
+        yield snapshot
+
+
+def _conninfo(connection: Connection, password: SecretStr | None) -> str:
+    values: dict[str, Any] = {
+        "host": connection.host,
+        "port": connection.port,
+        "dbname": connection.database,
+        "user": connection.user,
+        "password": password.get_secret_value() if password else None,
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": "valuemart",
+        "client_encoding": "UTF8",
+        **connection.options,
+    }
+    quoted = {
+        key: str(value).replace("\\", "\\\\").replace("'", "\\'")
+        for key, value in values.items()
+        if value is not None
+    }
+    return " ".join(f"{key}='{value}'" for key, value in quoted.items())
+
+
+class PostgresSnapshot:
+    """One connection inside its transaction."""
+
+    def __init__(
+        self, connection: Any, error: type[Exception], where: str, password: SecretStr | None
+    ) -> None:
+        self._connection = connection
+        self._error = error
+        self._where = where
+        self._password = password
+
+    def execute(self, statement: str) -> None:
+        """A statement without a result."""
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(statement)
+        except self._error as error:
+            raise self._said(error, statement) from None
+        finally:
+            cursor.close()
+
+    @contextmanager
+    def read(self, sql: str, where: str) -> Iterator[Stream]:
+        """See `flows.databases.Snapshot`."""
+        cursor = self._connection.cursor()
+        try:
+            try:
+                cursor.execute(sql)
+                reader = cursor.fetch_record_batch()
+            except self._error as error:
+                raise self._said(error, where) from None
+            yield Stream(reader.schema, told(iter(reader), lambda error: self._said(error, where)))
+        finally:
+            cursor.close()
+
+    def _said(self, error: Exception, where: str) -> DatabaseError:
+        state = str(getattr(error, "sqlstate", None) or "")
+        text = re.split(r"ERROR:\s+", str(error), maxsplit=1)[-1]
+        text = re.split(r"\n(?:LINE \d+:|Query was:|CONTEXT:)", text, maxsplit=1)[0]
+        said = masked(re.sub(r"\s*Query was:.*", "", text, flags=re.DOTALL), self._password)
+        if state.startswith(_MENDABLE):
+            return DatabaseRefusedError(
+                f"{where}: {said} [{self._where}]; mend the query, or the user's rights"
+            )
+        return DatabaseUnreachableError(f"{where}: {said} [{self._where}]")

@@ -1,0 +1,21 @@
+"""The flow `pull`: an ERP's database into the inbox. It asks for a refresh by landing; loading is no business of its own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from prefect import flow
+
+from flows import settings as configuration
+from flows.announce import announce
+from flows.database_pull import Pulled, pull_batch
+
+
+@flow(name="pull", persist_result=False, validate_parameters=True)
+def pull(source: str, company: str, compare_keys: bool = False) -> Pulled:  # noqa: FBT001, FBT002 - a deployment's parameters
+    """Read what changed in a source's database, and its keys too where `compare_keys`, as one batch in the inbox."""
+    pulled = pull_batch(
+        configuration.load(), source, company, taken_at=datetime.now(UTC), compare_keys=compare_keys
+    )
+    announce(pulled.landed)
+    return pulled

@@ -1,0 +1,74 @@
+"""Pulls and loads of one company into a home of a test's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from flows import load
+from flows.connections import Connection
+from flows.database_pull import Pulled, pull_batch
+from flows.settings import Settings
+from tests.databases.servers import HOST, MARIADB_USER, POSTGRES_USER, MariaDb, Postgres
+from tests.warehouse.making import gate
+from warehouse.ledger import BatchOutcome
+
+COMPANY = "1000"
+PROVENANCE = (
+    "batch_id", "batch_sequence", "source_file", "source_file_sha256", "source_row", "recorded_at", "known_on",
+)  # fmt: skip
+
+
+def reach(database: Postgres | MariaDb, company_there: str, **changes: Any) -> Connection:
+    """The connection to a test's database."""
+    kind, user = (
+        ("postgresql", POSTGRES_USER) if isinstance(database, Postgres) else ("mariadb", MARIADB_USER)
+    )
+    values: dict[str, Any] = {
+        "kind": kind,
+        "host": HOST,
+        "database": database.database,
+        "user": user,
+        "companies": {COMPANY: company_there},
+    }
+    return Connection(**values | changes)
+
+
+@dataclass
+class Puller:
+    """A home that pulls one source from one database."""
+
+    home: Path
+    source: str
+    connection: Connection
+
+    def __post_init__(self) -> None:
+        self.settings = Settings(home=self.home, connections={self.source: self.connection})
+        self.home.mkdir(parents=True, exist_ok=True)
+
+    def pull(self, **about: Any) -> Pulled:
+        """Land a batch."""
+        return pull_batch(self.settings, self.source, COMPANY, taken_at=datetime.now(UTC), **about)
+
+    def load(self) -> list[BatchOutcome]:
+        """Load everything that lies in the inbox; none of it may be refused."""
+        outcomes = load.load_inbox(
+            self.settings, gate(), recorded_at=datetime.now(UTC).replace(tzinfo=None)
+        ).outcomes
+        for outcome in outcomes:
+            assert outcome.status != "refused", outcome.faults
+        return outcomes
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Ask the warehouse."""
+        with duckdb.connect(str(self.settings.warehouse_file), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def table(self, name: str) -> list[tuple[Any, ...]]:
+        """A canonical table's live rows, without where they came from and when."""
+        columns = ", ".join(PROVENANCE)
+        return self.query(f"SELECT * EXCLUDE ({columns}) FROM erp.{name} WHERE NOT is_deleted ORDER BY ALL")

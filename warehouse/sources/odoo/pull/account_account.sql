@@ -1,0 +1,1 @@
+SELECT id, account_type FROM account_account

@@ -1,0 +1,1 @@
+SELECT id, complete_name FROM product_category

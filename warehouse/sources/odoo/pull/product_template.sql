@@ -1,0 +1,1 @@
+SELECT id, name, categ_id, uom_id FROM product_template

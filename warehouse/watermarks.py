@@ -1,0 +1,60 @@
+"""How far a source has been read from its ERP's database; written only where the rows themselves are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import duckdb
+
+from warehouse.batch import Batch
+from warehouse.connection import scalar
+
+
+def watermarks(connection: duckdb.DuckDBPyConnection, source: str, company: str) -> dict[str, datetime]:
+    """Resource to watermark of one source and company; nothing where none was loaded, or the file is older than that."""
+    there = "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'ops' AND table_name = 'watermark'"
+    if not scalar(connection, there):
+        return {}
+    rows = connection.execute(
+        "SELECT resource, watermark FROM ops.watermark WHERE source = ? AND company_code = ?",
+        [source, company],
+    ).fetchall()
+    return dict(rows)
+
+
+def advance(connection: duckdb.DuckDBPyConnection, batch: Batch) -> tuple[str, ...]:
+    """Move the watermarks to where a batch has read, inside the transaction that loads its rows; warnings.
+
+    A batch that was read from a point which this warehouse has not reached leaves a gap, and the watermark where it is:
+    the next pull reads the gap. One that read everything sets it, back too, since the ERP itself may have been restored.
+    A batch older than the one that set it says nothing new.
+    """
+    warnings = []
+    for resource, read in sorted(batch.watermarks.items()):
+        place = [batch.source, batch.company, resource]
+        rows = connection.execute(
+            """SELECT watermark, batch_sequence, recorded_at, batch_id FROM ops.watermark
+               WHERE source = ? AND company_code = ? AND resource = ?""",
+            place,
+        ).fetchall()
+        reached, *order = rows[0] if rows else (None,)
+        if order and tuple(order) > batch.order:
+            continue
+        until = read.until
+        if read.since is not None:
+            if reached is None or reached < read.since:
+                warnings.append(
+                    f"{resource} was read from {read.since:%Y-%m-%d %H:%M:%S} on, and what lies before is "
+                    f"{'not here' if reached is None else f'here up to {reached:%Y-%m-%d %H:%M:%S}'}: "
+                    "the next pull reads it again"
+                )
+                continue
+            until = max(reached, until or reached)
+        connection.execute(
+            "DELETE FROM ops.watermark WHERE source = ? AND company_code = ? AND resource = ?", place
+        )
+        if until is not None:
+            connection.execute(
+                "INSERT INTO ops.watermark VALUES (?, ?, ?, ?, ?, ?, ?)", [*place, until, *batch.order]
+            )
+    return tuple(warnings)
