@@ -140,8 +140,15 @@ class _Reading:
         sql = pull_plan.query(self.source, name, company=self.company, since=since)
         with self.snapshot.read(sql, where) as stream:
             columns = pull_plan.placed_columns(resource, stream.schema.names, where)
-            schema = exact(stream.schema, columns, pulled.watermark, where)
-            written = write(stream, schema, self.folder / f"{name}.parquet", pulled.watermark, self.clock)
+            kept = exact(stream.schema, columns, pulled.watermark, where)
+            written = write(
+                stream,
+                kept,
+                self.folder / f"{name}.parquet",
+                decimal_mark=self.source.dialect(name).decimal_mark,
+                watermark=pulled.watermark,
+                clock=self.clock,
+            )
         if pulled.watermark:
             self.watermarks[name] = {"since": _text(since), "until": _text(written.until)}
         yield _entry(name, resource.mode, self.folder / f"{name}.parquet", written)
@@ -154,8 +161,8 @@ class _Reading:
             pull_plan.key_query(self.source, table, company=self.company), where
         ) as stream:
             key = pull_plan.key_columns(table, stream.schema.names, where)
-            schema = exact(stream.schema, dict.fromkeys(key), None, where)
-            written = write(stream, schema, self.folder / f"{table}.keys.parquet", None, self.clock)
+            kept = exact(stream.schema, dict.fromkeys(key), None, where)
+            written = write(stream, kept, self.folder / f"{table}.keys.parquet")
         return _entry(table, KEY_SET, self.folder / f"{table}.keys.parquet", written)
 
 

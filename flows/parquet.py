@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from warehouse.source import ResourceColumn
 
 
+_NUMBERS = ("decimal", "integer")
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """A file's rows, and the latest stamp in its watermark column; None where there is none."""
@@ -27,9 +30,18 @@ class Written:
     until: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A column of the file; `digits` where a driver gives a number as text, which is then written as the source's files do."""
+
+    name: str
+    kind: pa.DataType
+    digits: bool
+
+
 def exact(
     schema: pa.Schema, columns: Mapping[str, ResourceColumn | None], watermark: str | None, where: str
-) -> pa.Schema:
+) -> tuple[Kept, ...]:
     """The file's columns and types; SourceError where a type has lost something already, or is none that can be kept.
 
     `columns` are those of the result that are wanted, with what the profile says of them (None: text).
@@ -47,9 +59,10 @@ def exact(
     twice = sorted({name for name in wanted if schema.names.count(name) > 1})
     if twice:
         raise SourceError(f"{where}: gives the column {twice[0]} twice")
-    fields = []
+    kept = []
     for name, column in wanted.items():
-        kind = _kept(schema.field(name).type, "text" if column is None else column.type)
+        declared = "text" if column is None else column.type
+        kind = _kept(schema.field(name).type, declared)
         if kind is None:
             given = _storage(schema.field(name).type)
             why = (
@@ -60,8 +73,11 @@ def exact(
             raise SourceError(
                 f"{where}: the column {name} is {given} and {why}: cast it to a decimal or a text there"
             )
-        fields.append(pa.field(name, kind))
-    return pa.schema(fields)
+        is_number = isinstance(schema.field(name).type, pa.BaseExtensionType) and declared.startswith(
+            _NUMBERS
+        )
+        kept.append(Kept(name, kind, digits=is_number))
+    return tuple(kept)
 
 
 def _storage(kind: pa.DataType) -> pa.DataType:
@@ -89,36 +105,50 @@ def _kept(kind: pa.DataType, declared: str) -> pa.DataType | None:
         return None
     if declared == "text" or t.is_decimal256(kind):
         return pa.string()
+    if declared == "boolean" and t.is_integer(kind):
+        return pa.bool_()
     if t.is_timestamp(kind):
         return pa.timestamp(kind.unit)
     return pa.date32() if t.is_date(kind) else kind
 
 
 def write(
-    stream: Stream, schema: pa.Schema, file: Path, watermark: str | None, clock: datetime | None
+    stream: Stream,
+    kept: Sequence[Kept],
+    file: Path,
+    *,
+    decimal_mark: str = ".",
+    watermark: str | None = None,
+    clock: datetime | None = None,
 ) -> Written:
     """Write a stream batch by batch; the latest stamp is the latest that is not beyond the ERP's clock.
 
     A row stamped in the future, by a wrong clock or by hand, would else hide what is stamped before it.
     """
     rows, until = 0, None
+    schema = pa.schema([(column.name, column.kind) for column in kept])
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for batch in stream.batches:
             rows += batch.num_rows
-            writer.write_batch(_cast(batch, schema))
+            writer.write_batch(_cast(batch, kept, schema, decimal_mark))
             if watermark is not None:
                 latest = _latest(batch.column(batch.schema.names.index(watermark)), clock)
                 until = max(filter(None, (until, latest)), default=None)
     return Written(rows, until)
 
 
-def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def _cast(
+    batch: pa.RecordBatch, kept: Sequence[Kept], schema: pa.Schema, decimal_mark: str
+) -> pa.RecordBatch:
     columns = []
-    for field in schema:
-        column = batch.column(batch.schema.names.index(field.name))
+    for wanted in kept:
+        column = batch.column(batch.schema.names.index(wanted.name))
         if isinstance(column, pa.ExtensionArray):
             column = column.storage
-        columns.append(column.cast(field.type))
+        column = column.cast(wanted.kind)
+        if wanted.digits and decimal_mark != ".":
+            column = pc.replace_substring(column, ".", decimal_mark)
+        columns.append(column)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 

@@ -30,11 +30,11 @@ class Judged:
     batch: Batch
     tables: tuple[StagedTable, ...]
     look_ups: tuple[LookUp, ...]
-    key_sets: tuple[KeySet, ...]
     mapping_version: str
     fingerprint: str
     record_counts: Mapping[str, int]
     bytes_read: Mapping[str, int]
+    key_sets: tuple[KeySet, ...] = ()
 
 
 def merge_batch(

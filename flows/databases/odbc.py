@@ -101,7 +101,7 @@ class OdbcSnapshot:
         try:
             self._connection.execute(statement)
         except self._error as error:
-            raise self._said(error, statement) from None
+            raise self.fault_of(error, statement) from None
 
     @contextmanager
     def read(self, sql: str, where: str) -> Iterator[Stream]:
@@ -111,10 +111,11 @@ class OdbcSnapshot:
                 sql, batch_size=ROWS_A_BATCH, max_bytes_per_batch=BYTES_A_BATCH, max_text_size=TEXT_BYTES
             )
         except self._error as error:
-            raise self._said(error, where) from None
-        yield Stream(reader.schema, told(iter(reader), lambda error: self._said(error, where)))
+            raise self.fault_of(error, where) from None
+        yield Stream(reader.schema, told(iter(reader), lambda error: self.fault_of(error, where)))
 
-    def _said(self, error: Exception, where: str) -> DatabaseError:
+    def fault_of(self, error: Exception, where: str) -> DatabaseError:
+        """What a driver's error means for whoever started the pull."""
         state, said = _read(error, self._password)
         if state.startswith(_MENDABLE) or not state:
             return DatabaseRefusedError(

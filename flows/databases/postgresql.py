@@ -95,7 +95,7 @@ class PostgresSnapshot:
         try:
             cursor.execute(statement)
         except self._error as error:
-            raise self._said(error, statement) from None
+            raise self.fault_of(error, statement) from None
         finally:
             cursor.close()
 
@@ -108,12 +108,13 @@ class PostgresSnapshot:
                 cursor.execute(sql)
                 reader = cursor.fetch_record_batch()
             except self._error as error:
-                raise self._said(error, where) from None
-            yield Stream(reader.schema, told(iter(reader), lambda error: self._said(error, where)))
+                raise self.fault_of(error, where) from None
+            yield Stream(reader.schema, told(iter(reader), lambda error: self.fault_of(error, where)))
         finally:
             cursor.close()
 
-    def _said(self, error: Exception, where: str) -> DatabaseError:
+    def fault_of(self, error: Exception, where: str) -> DatabaseError:
+        """What a driver's error means for whoever started the pull."""
         state = str(getattr(error, "sqlstate", None) or "")
         text = re.split(r"ERROR:\s+", str(error), maxsplit=1)[-1]
         text = re.split(r"\n(?:LINE \d+:|Query was:|CONTEXT:)", text, maxsplit=1)[0]

@@ -86,6 +86,8 @@ class MariaDb:
             password="",
             login_timeout_sec=5,
         )
+        # Who waits for a lock waits for a mistake of the test's, and is to say so.
+        self.execute("SET SESSION lock_wait_timeout = 20, innodb_lock_wait_timeout = 5")
 
     def execute(self, *statements: str) -> None:
         """Run statements one after the other."""
@@ -95,7 +97,11 @@ class MariaDb:
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask the database."""
         reader = self.connection.read_arrow_batches(sql, batch_size=10_000, max_text_size=4096)
-        return [tuple(row.values()) for batch in reader for row in batch.to_pylist()]
+        return [
+            row
+            for batch in reader
+            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        ]
 
     def another(self) -> MariaDb:
         """A second connection to the same database."""

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from expectations.contract import load as load_contract
 from tests.databases import odoo
-from tests.databases.pulling import Puller, reach
+from tests.databases.pulling import Puller, assert_golden, reach
 from tests.databases.servers import Postgres, own_postgres
-
-TABLES = ("customers", "products", "invoice_lines", "receivables", "payment_allocations")
-
-
-@pytest.fixture(scope="module")
-def _golden() -> Iterator[Postgres]:
-    with own_postgres() as database:
-        odoo.build(database)
-        yield database
 
 
 @pytest.fixture
@@ -39,10 +28,4 @@ def test_a_pull_gives_the_rows_that_the_extracted_files_give_to_the_digit(puller
     puller.pull()
     (outcome,) = puller.load()
     assert outcome.status == "loaded"
-    for table in TABLES:
-        with (odoo.GOLDEN / "expected" / f"{table}.csv").open(encoding="utf-8", newline="") as stream:
-            expected = list(csv.DictReader(stream))
-        names = ", ".join(f"coalesce({name}::VARCHAR, '')" for name in expected[0])
-        key = ", ".join(load_contract(table).key)
-        rows = puller.query(f"SELECT {names} FROM erp.{table} ORDER BY {key}")
-        assert rows == [tuple(row.values()) for row in expected], table
+    assert_golden(puller, odoo.GOLDEN)

@@ -1,5 +1,6 @@
 -- Grain: one posted line on a receivable account: an installment of an invoice, a refund, a payment, or an entry made by hand.
--- The journal's debit is what the customer owes. When it was settled follows from the reconciliations.
+-- The journal's debit is what the customer owes. When it was settled follows from the reconciliations. What was posted once
+-- and is cancelled is gone: it was loaded, and nobody owes it any more.
 WITH own AS (
     SELECT
         (SELECT id FROM res_company WHERE is_own) AS company_id,
@@ -35,12 +36,13 @@ SELECT
         WHEN line.amount_currency = 0 AND line.balance = 0 THEN line.date
         WHEN line.amount_residual_currency = 0 THEN settled.last_settled_on
     END AS cleared_date,
+    coalesce(move.state = 'cancel' AND move.posted_before, false) AS is_deleted,
     line._file,
     line._row,
     CASE
         WHEN move.company_id <> own.company_id THEN 'other_company'
         WHEN account.account_type <> 'asset_receivable' THEN 'not_a_receivable_line'
-        WHEN move.state <> 'posted' THEN 'not_posted'
+        WHEN move.state <> 'posted' AND NOT (move.state = 'cancel' AND coalesce(move.posted_before, false)) THEN 'not_posted'
     END AS _excluded
 FROM account_move_line AS line
 JOIN account_move AS move ON move.id = line.move_id

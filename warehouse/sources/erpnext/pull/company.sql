@@ -1,0 +1,1 @@
+SELECT name, default_currency FROM `tabCompany` WHERE name = :company

@@ -1,0 +1,1 @@
+SELECT parent, parenttype, company, credit_limit FROM `tabCustomer Credit Limit`
