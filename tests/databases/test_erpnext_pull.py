@@ -29,3 +29,21 @@ def test_a_pull_gives_the_rows_that_the_extracted_files_give_to_the_digit(puller
     (outcome,) = puller.load()
     assert outcome.status == "loaded"
     assert_golden(puller, erpnext.GOLDEN)
+
+
+def test_what_was_deleted_in_the_erp_is_found_by_its_keys(puller: Puller, shop: MariaDb) -> None:
+    live = (
+        "SELECT count(*) FROM erp.invoice_lines WHERE document_id = 'ACC-SINV-2026-00008' AND NOT is_deleted"
+    )
+    puller.pull()
+    puller.load()
+    for table, column in (("Sales Invoice Item", "parent"), ("Sales Invoice", "name")):
+        shop.execute(f"DELETE FROM `tab{table}` WHERE {column} = 'ACC-SINV-2026-00008'")
+    pulled = puller.pull(compare_keys=True)
+    assert pulled.keys == {"invoice_lines": 11}
+    assert puller.query(live) == [(1,)]
+    (outcome,) = puller.load()
+    assert {table.name: table.deleted for table in outcome.tables if table.deleted} == {
+        "keys of invoice_lines": 1
+    }
+    assert puller.query(live) == [(0,)]

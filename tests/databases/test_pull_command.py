@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import fcntl
 import json
 import logging
 from collections.abc import Iterator
@@ -72,6 +73,34 @@ def test_a_pull_lands_a_batch_and_says_how_to_load_it(
     manifest = json.loads((success.parent / "datapackage.json").read_text(encoding="utf-8"))
     assert manifest["valuemart"]["watermarks"]["account_move"]["since"] is None
     assert not (home / "pulling" / "odoo-1000" / "batch").exists()
+
+
+def test_the_flow_pulls_and_leaves_the_loading_to_a_refresh(
+    home: Path, odoo_there: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.pulling import pull
+
+    connect(monkeypatch, odoo=of_odoo(odoo_there))
+    pulled = pull.fn("odoo", "1000", compare_keys=True)
+    assert (pulled.landed.folder / "_SUCCESS").exists()
+    assert set(pulled.keys) == {"invoice_lines", "receivables"}
+    assert not (home / "warehouse.duckdb").exists()
+
+
+def test_a_second_pull_of_the_same_company_waits_for_its_turn(
+    home: Path, odoo_there: Postgres, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connect(monkeypatch, odoo=of_odoo(odoo_there))
+    place = home / "pulling" / "odoo-1000"
+    (place / "batch").mkdir(parents=True)
+    (place / "batch" / "half.parquet").write_text("left by a pull that was killed", encoding="utf-8")
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert cli.run(["pull", "odoo", "--company", "1000"]) == 1
+    assert "another pull of odoo, company 1000, is running" in complaint(capsys)
+    assert cli.run(["pull", "odoo", "--company", "1000"]) == 0
+    (folder,) = home.glob("inbox/odoo/1000/*")
+    assert not (folder / "half.parquet").exists()
 
 
 @pytest.mark.parametrize("by_file", [False, True])

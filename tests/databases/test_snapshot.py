@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +23,11 @@ from flows.progress import listening
 from flows.settings import Settings
 from tests.databases.pulling import COMPANY, reach
 from tests.databases.servers import MariaDb, Postgres, own_mariadb, own_postgres
+from warehouse.batch import read_manifest
+from warehouse.connection import open_database
 from warehouse.faults import SourceError
+from warehouse.migrate import migrate
+from warehouse.watermarks import advance
 
 SERVERS: dict[str, Callable[[], Any]] = {"PostgreSQL": own_postgres, "MariaDB": own_mariadb}
 CLOCK = {Postgres: "SELECT now() AT TIME ZONE 'UTC'", MariaDb: "SELECT utc_timestamp(6)"}
@@ -179,6 +185,69 @@ def test_a_company_with_a_quote_in_its_name_is_one_text(database: Postgres | Mar
     database.execute(f"INSERT INTO part VALUES ('{quoted}'), ('other')")
     pulled = pull(settings_for(tmp_path, database, queries, companies={COMPANY: name}))
     assert [row["code"] for row in written(pulled, "parts")] == [name]
+
+
+def note_as_loaded(settings: Settings, pulled: Pulled) -> None:
+    """Move the watermark as the load of the batch would, without loading it."""
+    settings.home.mkdir(exist_ok=True)
+    with open_database(settings.warehouse_file) as warehouse:
+        migrate(warehouse, datetime(2026, 2, 1))
+        advance(warehouse, read_manifest(pulled.landed.folder))
+
+
+@pytest.mark.parametrize(
+    ("lag_minutes", "read"),
+    [(20, ["early", "late", "next"]), (19, ["early", "next"])],
+    ids=["the lag reaches it", "the lag is shorter than the transaction"],
+)
+def test_what_commits_after_a_pull_is_read_by_the_next_where_the_lag_is_as_long_as_the_transaction(
+    lag_minutes: int, read: list[str], database: Postgres | MariaDb, tmp_path: Path
+) -> None:
+    settings = settings_for(tmp_path, database, QUERIES, lag_minutes=lag_minutes)
+    late = database.another()
+    late.execute(
+        "START TRANSACTION", "INSERT INTO line (code, changed) VALUES ('late', '2026-02-01 10:00:00')"
+    )
+    database.execute("INSERT INTO line (code, changed) VALUES ('early', '2026-02-01 10:20:00.9')")
+    first = pull(settings)
+    assert [row["code"] for row in written(first, "lines")] == ["early"]
+    note_as_loaded(settings, first)
+    late.execute("COMMIT")
+    database.execute("INSERT INTO line (code, changed) VALUES ('next', '2026-02-01 10:30:00')")
+    second = pull(settings)
+    assert sorted(row["code"] for row in written(second, "lines")) == read
+    late.close()
+
+
+def test_a_pull_that_was_not_loaded_is_read_again(database: Postgres | MariaDb, tmp_path: Path) -> None:
+    database.execute("INSERT INTO line (code, changed) VALUES ('a', '2026-02-01 10:00:00')")
+    settings = settings_for(tmp_path, database, QUERIES, lag_minutes=0)
+    assert written(pull(settings), "lines") == written(pull(settings), "lines")
+    note_as_loaded(settings, pull(settings))
+    full = pull_batch(settings, "shop", COMPANY, taken_at=datetime.now(UTC), full=True)
+    assert full.since == {"lines": None}
+
+
+def test_while_a_run_holds_the_warehouse_a_pull_goes_by_the_published_books(
+    database: Postgres | MariaDb, tmp_path: Path
+) -> None:
+    database.execute("INSERT INTO line (code, changed) VALUES ('a', '2026-02-01 10:00:00')")
+    settings = settings_for(tmp_path, database, QUERIES, lag_minutes=0)
+    note_as_loaded(settings, pull(settings))
+    settings.ops_file.write_bytes(settings.warehouse_file.read_bytes())
+    holder = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(settings.warehouse_file)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        assert pull(settings).since == {"lines": datetime(2026, 2, 1, 10)}
+        process.communicate()
 
 
 def test_settings_hold_no_password(tmp_path: Path) -> None:

@@ -1,0 +1,5 @@
+-- Every receipt that counts: what is not among them was deleted, voided or unlocked.
+SELECT bill.FBILLNO AS payment_id
+FROM T_AR_RECEIVEBILL AS bill
+JOIN T_ORG_ORGANIZATIONS AS organization ON organization.FORGID = bill.FSETTLEORGID
+WHERE organization.FNUMBER = :company AND bill.FDOCUMENTSTATUS = 'C' AND bill.FCANCELSTATUS <> 'B'

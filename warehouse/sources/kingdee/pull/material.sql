@@ -1,0 +1,11 @@
+SELECT
+    material.FNUMBER AS FNumber,
+    name.FNAME AS FName,
+    unit.FNAME AS "FBaseUnitId.FName",
+    material.FFORBIDSTATUS AS FForbidStatus
+FROM T_BD_MATERIAL AS material
+JOIN T_ORG_ORGANIZATIONS AS organization ON organization.FORGID = material.FUSEORGID
+JOIN T_BD_MATERIALBASE AS base ON base.FMATERIALID = material.FMATERIALID
+LEFT JOIN T_BD_MATERIAL_L AS name ON name.FMATERIALID = material.FMATERIALID AND name.FLOCALEID = 2052
+LEFT JOIN T_BD_UNIT_L AS unit ON unit.FUNITID = base.FBASEUNITID AND unit.FLOCALEID = 2052
+WHERE organization.FNUMBER = :company
