@@ -27,9 +27,7 @@ from flows.pull import SAFE_NAME, Landed, LandingError, file_sha256
 from flows.settings import Settings
 from warehouse import pull_plan
 from warehouse.batch import KEY_SET, MANIFEST, READY
-from warehouse.connection import open_database
 from warehouse.durable import sync
-from warehouse.faults import WarehouseBusyError
 from warehouse.pull_plan import Pull
 from warehouse.source import Source, get_source
 from warehouse.watermarks import watermarks
@@ -69,7 +67,8 @@ def pull_batch(
             f"{company!r} is no company code: use letters, digits, dots, dashes and underscores"
         )
     name, connection, company_there = connection_of(settings.connections, source, company)
-    reached = {} if full else _reached(settings, source, company)
+    books = (settings.warehouse_file, settings.ops_file)
+    reached = {} if full else watermarks(books, source, company)
     since = _since(plan, reached, connection.lag)
     with _workplace(settings, source, company) as folder:
         say(f"connecting to {name}")
@@ -89,22 +88,6 @@ def pull_batch(
         {entry["name"]: entry["valuemart"]["rows"] for entry in key_sets},
         since,
     )
-
-
-def _reached(settings: Settings, source: str, company: str) -> dict[str, datetime]:
-    """How far the loaded batches have read.
-
-    Of the warehouse; of its published books where a run holds it: they may lag behind, and then more is read again.
-    """
-    for file, patience in ((settings.warehouse_file, 1.0), (settings.ops_file, 0.0)):
-        if not file.exists():
-            continue
-        try:
-            with open_database(file, read_only=True, patience=patience) as books:
-                return watermarks(books, source, company)
-        except WarehouseBusyError:
-            continue
-    return {}
 
 
 def _since(plan: Pull, reached: Mapping[str, datetime], lag: timedelta) -> dict[str, datetime | None]:

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 
 import duckdb
 
 from warehouse.batch import Batch
-from warehouse.connection import scalar
+from warehouse.connection import count, literal
 
 
-def watermarks(connection: duckdb.DuckDBPyConnection, source: str, company: str) -> dict[str, datetime]:
-    """Resource to watermark of one source and company; nothing where none was loaded, or the file is older than that."""
-    there = "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'ops' AND table_name = 'watermark'"
-    if not scalar(connection, there):
-        return {}
-    rows = connection.execute(
-        "SELECT resource, watermark FROM ops.watermark WHERE source = ? AND company_code = ?",
-        [source, company],
-    ).fetchall()
-    return dict(rows)
+def watermarks(files: Iterable[Path], source: str, company: str) -> dict[str, datetime]:
+    """Resource to watermark of one source and company, as the first of these files that can be read now has it.
+
+    Nothing where none was loaded yet, or a file is older than watermarks are. A warehouse that a run holds cannot be read;
+    its published books can, and may lag behind, which costs reading more again.
+    """
+    for file in files:
+        if not file.exists():
+            continue
+        with duckdb.connect() as connection:
+            try:
+                connection.execute(f"ATTACH {literal(str(file))} AS books (READ_ONLY)")
+            except duckdb.IOException:
+                continue
+            there = """SELECT count(*) FROM duckdb_tables()
+                       WHERE database_name = 'books' AND schema_name = 'ops' AND table_name = 'watermark'"""
+            if not count(connection, there):
+                continue
+            rows = connection.execute(
+                "SELECT resource, watermark FROM books.ops.watermark WHERE source = ? AND company_code = ?",
+                [source, company],
+            ).fetchall()
+            return dict(rows)
+    return {}
 
 
 def advance(connection: duckdb.DuckDBPyConnection, batch: Batch) -> tuple[str, ...]:

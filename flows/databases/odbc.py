@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from flows.databases import CONNECT_SECONDS, Stream, told
@@ -44,12 +44,15 @@ def open_snapshot(name: str, connection: Connection, password: SecretStr | None)
     except (ImportError, OSError) as error:
         raise missing_driver("MariaDB" if connection.kind == "mariadb" else "ODBC", error) from None
     where = f"connection {name} ({connection.address})"
+    # MariaDB begins its transaction by a statement; of others it is not known that they do.
+    autocommit = connection.kind == "mariadb"
     try:
         opened = arrow_odbc.connect(
             _connection_string(connection),
             user=connection.user,
             password=password.get_secret_value() if password else None,
             login_timeout_sec=CONNECT_SECONDS,
+            autocommit=autocommit,
         )
     except arrow_odbc.Error as error:
         state, said = _read(error, password)
@@ -59,9 +62,14 @@ def open_snapshot(name: str, connection: Connection, password: SecretStr | None)
             ) from None
         raise DatabaseUnreachableError(f"{where}: the database cannot be reached: {said}") from None
     snapshot = OdbcSnapshot(opened, arrow_odbc.Error, where, password)
-    for statement in _MARIADB_BEGIN if connection.kind == "mariadb" else connection.snapshot:
-        snapshot.execute(statement)
-    yield snapshot
+    try:
+        for statement in _MARIADB_BEGIN if connection.kind == "mariadb" else connection.snapshot:
+            snapshot.execute(statement)
+        yield snapshot
+    finally:
+        if not autocommit:
+            with suppress(arrow_odbc.Error):  # where the connection is gone, so is the transaction
+                opened.rollback()
 
 
 def _connection_string(connection: Connection) -> str:

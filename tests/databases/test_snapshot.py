@@ -15,18 +15,21 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from expectations.contract import contracts
 from flows.connections import Connection
 from flows.database_pull import Pulled, pull_batch
 from flows.databases import open_snapshot
 from flows.databases.faults import DatabaseRefusedError
+from flows.parquet import read_scalar
 from flows.progress import listening
 from flows.settings import Settings
 from tests.databases.pulling import COMPANY, reach
-from tests.databases.servers import MariaDb, Postgres, own_mariadb, own_postgres
+from tests.databases.servers import HOST, MARIADB_USER, MariaDb, Postgres, own_mariadb, own_postgres
 from warehouse.batch import read_manifest
 from warehouse.connection import open_database
 from warehouse.faults import SourceError
 from warehouse.migrate import migrate
+from warehouse.publish import publish
 from warehouse.watermarks import advance
 
 SERVERS: dict[str, Callable[[], Any]] = {"PostgreSQL": own_postgres, "MariaDB": own_mariadb}
@@ -117,6 +120,34 @@ def test_all_resources_are_read_as_of_one_moment(database: Postgres | MariaDb, t
     second = pull(settings_for(tmp_path, database, QUERIES))
     assert sorted(row["code"] for row in written(second, "parts")) == ["a", "b"]
     meanwhile.close()
+
+
+@pytest.mark.parametrize("by_dsn", [False, True])
+def test_any_odbc_source_is_read_as_of_one_moment_once_it_is_told_how(
+    by_dsn: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = (
+        "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+        "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+    )
+    with own_mariadb() as database:
+        database.execute("CREATE TABLE part (code varchar(20))")
+        place = {"driver": "MariaDB Unicode", "host": HOST, "database": database.database}
+        if by_dsn:
+            (tmp_path / "odbc.ini").write_text(
+                f"[erp]\nDriver = MariaDB Unicode\nServer = {HOST}\nDatabase = {database.database}\n",
+                encoding="utf-8",
+            )
+            monkeypatch.setenv("ODBCINI", str(tmp_path / "odbc.ini"))
+            place = {"dsn": "erp"}
+        connection = Connection.model_validate(
+            {"kind": "odbc", "user": MARIADB_USER, "snapshot": begin} | place
+        )
+        with open_snapshot("erp", connection) as snapshot:
+            database.execute("INSERT INTO part VALUES ('x')")
+            assert read_scalar(snapshot, "SELECT count(*) FROM part", "a query") == 0
+        with open_snapshot("erp", connection) as snapshot:
+            assert read_scalar(snapshot, "SELECT count(*) FROM part", "a query") == 1
 
 
 def test_a_snapshot_writes_nothing(database: Postgres | MariaDb) -> None:
@@ -234,7 +265,8 @@ def test_while_a_run_holds_the_warehouse_a_pull_goes_by_the_published_books(
     database.execute("INSERT INTO line (code, changed) VALUES ('a', '2026-02-01 10:00:00')")
     settings = settings_for(tmp_path, database, QUERIES, lag_minutes=0)
     note_as_loaded(settings, pull(settings))
-    settings.ops_file.write_bytes(settings.warehouse_file.read_bytes())
+    with open_database(settings.warehouse_file) as warehouse:
+        publish(warehouse, settings.home, contracts(), 1, datetime(2026, 2, 1))
     holder = (
         "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
     )

@@ -23,6 +23,7 @@ from tests.warehouse.making import (
     numbered,
     of_lines,
 )
+from warehouse import ledger
 from warehouse.ledger import BatchOutcome
 
 
@@ -61,6 +62,22 @@ def test_a_pull_that_found_nothing_leaves_the_watermark(loader: Loader) -> None:
     read(loader, 1, None, MONDAY)
     read(loader, 2, "2025-06-02T09:00:00", None)
     assert watermark(loader) == [datetime.fromisoformat(MONDAY)]
+
+
+def test_a_load_that_breaks_before_its_commit_moves_neither_rows_nor_watermark(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "write_batch", breaks)
+        with pytest.raises(KeyboardInterrupt):
+            read(loader, 1, None, MONDAY)
+    assert (watermark(loader), documents(loader)) == ([], [])
+    (outcome,) = loader.load()
+    assert outcome.status == "loaded"
+    assert (watermark(loader), documents(loader)) == ([datetime.fromisoformat(MONDAY)], ["R1"])
 
 
 def test_a_refused_batch_moves_nothing(loader: Loader) -> None:
@@ -140,7 +157,6 @@ def test_rows_whose_keys_are_gone_are_marked_as_deleted_and_their_cells_computed
     loader: Loader,
 ) -> None:
     loader.loaded(of_lines(line(1), line(2), line(3, customer="K3"), number=1, sequence=0))
-    loader.query("SELECT 1")
     outcome = compare(loader, 2, keys_of(("R1", "1"), ("R2", "1"), ("R2", "1"), ("R9", "1")))
     assert (outcome.status, outcome.tables[0].deleted) == ("loaded", 1)
     assert documents(loader) == ["R1", "R2"]
