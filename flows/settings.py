@@ -253,7 +253,8 @@ def _read(file: Path) -> dict[str, Any]:
     for key in ("home", "policy"):
         if isinstance(values.get(key), str):
             values[key] = folder / values[key]
-    for connection in (values.get("connections") or {}).values():
+    connections = values.get("connections")
+    for connection in connections.values() if isinstance(connections, dict) else ():
         if isinstance(connection, dict) and isinstance(connection.get("password_file"), str):
             connection["password_file"] = folder / connection["password_file"]
     if isinstance(values.get("sources_path"), list):

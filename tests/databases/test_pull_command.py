@@ -256,6 +256,29 @@ def test_a_connection_that_is_wrong_is_told_before_anything_is_touched(
     assert "hunter2" not in line
 
 
+def test_a_password_file_named_by_the_settings_lies_beside_them(
+    home: Path, erpnext_there: MariaDb, tmp_path: Path
+) -> None:
+    there = of_erpnext(erpnext_there)
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "erp").write_text(SECRET, encoding="utf-8")
+    (tmp_path / "valuemart.toml").write_text(
+        f"""
+        [connections.erp_of_the_north]
+        source = "erpnext"
+        kind = "mariadb"
+        host = "{there["host"]}"
+        database = "{there["database"]}"
+        user = "{there["user"]}"
+        companies = {{ "1000" = "{erpnext.COMPANY}" }}
+        password_file = "secrets/erp"
+        """,
+        encoding="utf-8",
+    )
+    assert cli.run(["pull", "erpnext", "--company", "1000"]) == 0
+    assert list(home.glob("inbox/erpnext/1000/*/_SUCCESS"))
+
+
 def test_a_source_without_queries_says_so(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
