@@ -9,7 +9,7 @@ GENERATED := expectations.document expectations.frames flows.event_schemas flows
 LINES ?= 1000000
 UV ?= uv
 LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	--no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
+	--extra sinks --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test check bench docs clean lock

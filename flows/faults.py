@@ -22,6 +22,7 @@ def exit_code(error: Exception) -> int | None:
     from warehouse.faults import BatchRefusedError, SourceError, WarehouseBusyError
     from warehouse.migrate import MigrationError
     from warehouse.reading import NothingPublishedError, UnknownCustomerError
+    from warehouse.relay_store import RelayStoreError
 
     if isinstance(error, BatchRefusedError):
         return REFUSED
@@ -36,6 +37,7 @@ def exit_code(error: Exception) -> int | None:
         PolicyError,
         NothingPublishedError,
         UnknownCustomerError,
+        RelayStoreError,
     )
     return USAGE if isinstance(error, mistakes) else None
 

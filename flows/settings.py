@@ -19,6 +19,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnparsableSettingError
 
+from flows.sinks.configuration import (
+    KINDS,
+    AnySink,
+    FileSettings,
+    SinkName,
+    absolute,
+    keys_of,
+    named_variables,
+)
+
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
@@ -81,6 +91,10 @@ def _policy(value: Path) -> Path:
     return value
 
 
+def _files_only() -> dict[SinkName, AnySink]:
+    return {"file": FileSettings(kind="file")}
+
+
 class Settings(BaseSettings):
     """All settings of an installation. Paths in `valuemart.toml` are relative to that file."""
 
@@ -97,6 +111,7 @@ class Settings(BaseSettings):
     strict: bool = False
     owners: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
     shrink_limit: float = Field(default=0.5, ge=0, le=1)
+    sinks: dict[SinkName, AnySink] = Field(default_factory=_files_only)
 
     @property
     def inbox(self) -> Path:
@@ -174,8 +189,8 @@ def aware(moment: datetime, timezone: str) -> datetime:
 def load() -> Settings:
     """The settings of this process. SettingsError, in one line, names what is wrong and where it was set."""
     file = _config_file()
-    _refuse_unknown_variables()
     values = _read(file) if file else {}
+    _refuse_unknown_variables(named_variables(values.get("sinks")))
     try:
         return Settings(**values)
     except ValidationError as error:
@@ -209,14 +224,16 @@ def _read(file: Path) -> dict[str, Any]:
     for key in ("home", "policy"):
         if isinstance(values.get(key), str):
             values[key] = folder / values[key]
+    if isinstance(values.get("sinks"), dict):
+        values["sinks"] = absolute(values["sinks"], folder)
     if isinstance(values.get("sources_path"), list):
         values["sources_path"] = [folder / part for part in values["sources_path"] if isinstance(part, str)]
     return values
 
 
-def _refuse_unknown_variables() -> None:
-    """A misspelt variable would else be a setting that silently does nothing."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | NOT_SETTINGS
+def _refuse_unknown_variables(secrets: set[str]) -> None:
+    """A misspelt variable would else be a setting that silently does nothing; sinks name theirs for `secrets`."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | NOT_SETTINGS | secrets
     for name in sorted(os.environ):
         if name.startswith(PREFIX) and not name.startswith(TEST_PREFIX) and name not in known:
             raise SettingsError(f"there is no setting {name}; {_nearest(name, sorted(known))}")
@@ -226,12 +243,29 @@ def _said(fault: ErrorDetails, file: Path | None) -> str:
     key = str(fault["loc"][0]) if fault["loc"] else ""
     variable = PREFIX + key.upper()
     place = variable if variable in os.environ else str(file)
-    if fault["type"] == "extra_forbidden":
+    inside = fault["loc"][1:]
+    if fault["type"] == "extra_forbidden" and not inside:
         return f"{place}: there is no setting {key!r}; {_nearest(key, sorted(Settings.model_fields))}"
-    deeper = "".join(f"[{part!r}]" for part in fault["loc"][1:])
+    if key == "sinks" and inside:
+        return f"{place}: {_said_of_a_sink(fault)}"
+    deeper = "".join(f"[{part!r}]" for part in inside)
     return f"{place}: {key}{deeper}: {fault['msg'].removeprefix('Value error, ')}"
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def _said_of_a_sink(fault: ErrorDetails) -> str:
+    name, *rest = (str(part) for part in fault["loc"][1:])
+    kind, *keys = rest or [""]  # pydantic names the kind that it checked against
+    if fault["type"] == "union_tag_not_found":
+        return f"sinks.{name}: name its kind: {', '.join(KINDS)}"
+    if fault["type"] == "union_tag_invalid":
+        given = str(fault["input"].get("kind")) if isinstance(fault["input"], dict) else ""
+        return f"sinks.{name}: there is no kind {given!r}; {_nearest(given, list(KINDS), 'kinds')}"
+    if fault["type"] == "extra_forbidden":
+        return f"sinks.{name}: a {kind} sink has no setting {keys[0]!r}; {_nearest(keys[0], keys_of(kind))}"
+    where = ".".join(["sinks", name, *(key for key in keys if key != "[key]")])
+    return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def _nearest(name: str, known: list[str], what: str = "settings") -> str:
     near = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}"
+    return f"did you mean {near[0]}?" if near else f"the {what} are {', '.join(known)}"

@@ -17,7 +17,7 @@ def status(
     from flows import views
     from flows.pull import scan_inbox
     from flows.relay import backlogs
-    from flows.sinks.file import FileSink
+    from flows.sinks.building import outlets
     from warehouse import reading
 
     settings = settings_of_this_process()
@@ -25,7 +25,7 @@ def status(
         settings,
         reading.status(settings.ops_file, latest=latest),
         scan_inbox(settings.inbox),
-        backlogs(settings.relay_file, [FileSink.name]),
+        backlogs(settings.relay_file, outlets(settings)),
         as_json=as_json,
     )
 
