@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-import nats
 from nats.aio.client import Client
 from nats.errors import Error, MaxPayloadError
 from nats.js.errors import NoStreamResponseError
@@ -89,9 +88,10 @@ class NatsSink:
         )
 
     async def _connect(self) -> Client:
+        client = Client()
         try:
             async with asyncio.timeout(self._timeout):
-                return await nats.connect(
+                await client.connect(
                     self._url,
                     name="valuemart",
                     allow_reconnect=False,
@@ -100,7 +100,9 @@ class NatsSink:
                     error_cb=_ignore,
                 )
         except (Error, OSError, TimeoutError) as error:
+            await client.close()
             raise SinkDownError(f"{type(error).__name__}: {error}") from error
+        return client
 
 
 async def _ignore(_: Exception) -> None:

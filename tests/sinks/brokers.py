@@ -17,8 +17,13 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from flows.settings import Settings
+from flows.sinks import Sink
+from flows.sinks.building import outlets
 
 HERE = Path(__file__).parent
 SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -30,9 +35,16 @@ class Broker:
     """A receiver: the port to reach it at, the sink's settings behind a port, and what it has got, in order."""
 
     port: int
-    settings: Callable[[int], str]
+    settings: Callable[[int], dict[str, Any]]
     received: Callable[[], list[bytes]]
     rewrite: Callable[[bytes, int], bytes] | None = None
+    address: str = ""
+
+    def sink(self, port: int, **more: object) -> Sink:
+        """The sink, as the settings make it."""
+        table = {**self.settings(port), **more}
+        (outlet,) = outlets(Settings.model_validate({"sinks": {"tested": table}}))
+        return outlet.sink
 
 
 def require(service: str, port: int) -> None:
@@ -78,7 +90,7 @@ def nats() -> Iterator[Broker]:
     try:
         yield Broker(
             4222,
-            lambda port: f'kind = "nats"\nurl = "nats://127.0.0.1:{port}"\nsubject_prefix = "{prefix}"',
+            lambda port: {"kind": "nats", "url": f"nats://127.0.0.1:{port}", "subject_prefix": prefix},
             lambda: asyncio.run(with_jetstream(read)),
         )
     finally:
@@ -95,7 +107,7 @@ def redis() -> Iterator[Broker]:
         try:
             yield Broker(
                 6379,
-                lambda port: f'kind = "redis"\nurl = "redis://127.0.0.1:{port}"\nstream = "{stream}"',
+                lambda port: {"kind": "redis", "url": f"redis://127.0.0.1:{port}", "stream": stream},
                 lambda: [fields[b"event"] for _, fields in client.xrange(stream)],
             )
         finally:
@@ -136,8 +148,9 @@ def amqp() -> Iterator[Broker]:
     try:
         yield Broker(
             5672,
-            lambda port: f'kind = "amqp"\nurl = "amqp://127.0.0.1:{port}"\nexchange = "{exchange}"',
+            lambda port: {"kind": "amqp", "url": f"amqp://127.0.0.1:{port}", "exchange": exchange},
             lambda: asyncio.run(with_channel(read)),
+            address=queue,
         )
     finally:
         asyncio.run(with_channel(remove))
@@ -160,10 +173,14 @@ def mqtt() -> Iterator[Broker]:
     try:
         yield Broker(
             1883,
-            lambda port: (
-                f'kind = "mqtt"\nurl = "mqtt://127.0.0.1:{port}"\ntopic = "{topic}"\nclient_id = "{unique("relay")}"'
-            ),
+            lambda port: {
+                "kind": "mqtt",
+                "url": f"mqtt://127.0.0.1:{port}",
+                "topic": topic,
+                "client_id": unique("relay"),
+            },
             lambda: _settled(messages),
+            address=topic,
         )
     finally:
         subscriber.disconnect()
@@ -215,10 +232,12 @@ def kafka() -> Iterator[Broker]:
 
         yield Broker(
             port,
-            lambda port: (
-                f'kind = "kafka"\nbootstrap_servers = "127.0.0.1:{port}"\ntopic = "{topic}"\n'
-                'options = { "reconnect.backoff.max.ms" = 200 }'
-            ),
+            lambda port: {
+                "kind": "kafka",
+                "bootstrap_servers": f"127.0.0.1:{port}",
+                "topic": topic,
+                "options": {"reconnect.backoff.max.ms": 200},
+            },
             read,
             rewrite,
         )
@@ -250,9 +269,11 @@ def webhook() -> Iterator[Broker]:
         try:
             yield Broker(
                 server.server_port,
-                lambda port: (
-                    f'kind = "webhook"\nurl = "http://127.0.0.1:{port}/events"\nsecret_env = "WEBHOOK_SECRET"'
-                ),
+                lambda port: {
+                    "kind": "webhook",
+                    "url": f"http://127.0.0.1:{port}/events",
+                    "secret_env": "WEBHOOK_SECRET",
+                },
                 lambda: list(messages),
             )
         finally:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import tomlkit
 
 from tests.sinks.brokers import BROKERS, Broker
 from tests.sinks.proxy import Proxy, proxy_to
@@ -152,10 +153,10 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
 def survive(tmp_path: Path, broker: Broker, size: Size, seed: int) -> str:
     with proxy_to(broker.port, broker.rewrite) as proxy:
         home = Home(tmp_path, size, proxy)
-        (tmp_path / "valuemart.toml").write_text(
-            f'home = "{tmp_path}"\n[sinks.{SINK}]\n{broker.settings(proxy.port)}\n'
-            "timeout_seconds = 5\nattempts = 1000\nfirst_pause_seconds = 0.05\nlongest_pause_seconds = 0.2\n"
-        )
+        patience = {"timeout_seconds": 5, "attempts": 1000, "first_pause_seconds": 0.05}
+        sink = {**broker.settings(proxy.port), **patience, "longest_pause_seconds": 0.2}
+        settings = {"home": str(tmp_path), "sinks": {SINK: sink}}
+        (tmp_path / "valuemart.toml").write_text(tomlkit.dumps(settings))
         with open_store(tmp_path / "relay.db") as store:
             store.add(outbox(size))
         killed = relay_through(home, seed)
