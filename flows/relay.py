@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -155,12 +155,15 @@ def serve_for_ever(
             stop.set()
 
 
-def backlogs(relay_path: Path, outlets: Sequence[Outlet]) -> dict[str, Backlog]:
-    """What each sink has not got yet: how many, and since when; makes no file where nothing was ever sent."""
+def backlogs(relay_path: Path, sinks: Mapping[str, frozenset[str] | None]) -> dict[str, Backlog]:
+    """What each sink has not got yet: how many, and since when; makes no file where nothing was ever sent.
+
+    `sinks`: the types that each is offered, by its name; None for all.
+    """
     if not relay_path.exists():
-        return {outlet.name: Backlog(0, 0, 0, None) for outlet in outlets}
+        return {name: Backlog(0, 0, 0, None) for name in sinks}
     with open_store(relay_path) as store:
-        return {outlet.name: store.backlog(outlet.name, outlet.types) for outlet in outlets}
+        return {name: store.backlog(name, types) for name, types in sinks.items()}
 
 
 def serve(

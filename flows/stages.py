@@ -13,7 +13,7 @@ from expectations.gate import Gate
 from flows import load, pull, rate, relay
 from flows.progress import say
 from flows.settings import Settings
-from flows.sinks.building import outlets
+from flows.sinks.building import backlogs, outlets
 from warehouse import ledger, outbox, publish
 from warehouse.connection import open_database
 from warehouse.publish import Published
@@ -66,10 +66,7 @@ def is_current(settings: Settings, as_of: date) -> bool:
         return False
     if pull.new_batches(pull.scan_inbox(settings.inbox), known, settings):
         return False
-    return not any(
-        backlog.waiting and not backlog.disabled
-        for backlog in relay.backlogs(settings.relay_file, outlets(settings)).values()
-    )
+    return not any(backlog.waiting and not backlog.disabled for backlog in backlogs(settings).values())
 
 
 def check(settings: Settings) -> None:

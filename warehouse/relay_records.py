@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,10 @@ class Backlog:
     blocked: int
     oldest: datetime | None
     disabled: str | None = None
+
+    def age(self, now: datetime) -> timedelta:
+        """How long the oldest of it has been waiting; nothing where nothing is."""
+        return timedelta(0) if self.oldest is None else now - self.oldest
 
 
 @dataclass(frozen=True, slots=True)

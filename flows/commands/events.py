@@ -127,7 +127,7 @@ def events_replay(
 ) -> None:
     """Send a sink events again that it has had, with the bytes and ids they had; the next relay does it."""
     from flows import event_views
-    from flows.sinks.building import outlets
+    from flows.sinks.building import settings_of
     from warehouse.relay_store import open_store
 
     settings = settings_of_this_process()
@@ -135,10 +135,10 @@ def events_replay(
         raise UsageError(
             "say which events: --all, or some of --company, --customer, --type, --since, --event"
         )
-    (outlet,) = outlets(settings, [sink])
+    taken = settings_of(settings, sink).wanted
     selection = _selection(settings, company, customer, type_, since, event)
     with open_store(_books(settings)) as store:
-        event_views.show_replayed(sink, store.replay(sink, selection, outlet.types), as_json=as_json)
+        event_views.show_replayed(sink, store.replay(sink, selection, taken), as_json=as_json)
 
 
 @events.command(name="enable")

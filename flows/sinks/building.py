@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from flows import relay
 from flows.relay import Outlet
 from flows.settings import Settings, SettingsError
 from flows.sinks import Sink
 from flows.sinks import configuration as known
 from flows.sinks.configuration import SinkSettings
 from flows.sinks.file import FileSink
+from warehouse.relay_records import Backlog
 
 _CLIENTS = {"nats": "nats", "redis": "redis", "amqp": "aio_pika", "mqtt": "paho"}
 
@@ -23,15 +25,24 @@ def outlets(settings: Settings, only: Sequence[str] = ()) -> list[Outlet]:
     SettingsError for a name that is not configured, a secret that is not there, or a client that is not installed.
     """
     for name in only:
-        if name not in settings.sinks:
-            raise SettingsError(
-                f"there is no sink {name!r}; the sinks are {', '.join(sorted(settings.sinks))}"
-            )
+        settings_of(settings, name)
     return [
         Outlet(_sink(settings, name, sink), sink.wanted, sink.retry)
         for name, sink in settings.sinks.items()
         if not only or name in only
     ]
+
+
+def backlogs(settings: Settings) -> dict[str, Backlog]:
+    """What each configured sink has not got yet, by its name: how many events, and since when. Needs no secret."""
+    return relay.backlogs(settings.relay_file, {name: sink.wanted for name, sink in settings.sinks.items()})
+
+
+def settings_of(settings: Settings, name: str) -> SinkSettings:
+    """A sink's settings; SettingsError for a name that is not configured."""
+    if name not in settings.sinks:
+        raise SettingsError(f"there is no sink {name!r}; the sinks are {', '.join(sorted(settings.sinks))}")
+    return settings.sinks[name]
 
 
 def _sink(settings: Settings, name: str, sink: SinkSettings) -> Sink:

@@ -258,7 +258,7 @@ def test_one_sink_that_is_down_delays_no_other(books: Path):
     assert len(up.got) == 5
     assert [(sink.sink, sink.backlog.waiting) for sink in report.sinks] == [("down", 5), ("up", 0)]
     assert {
-        name: backlog.waiting for name, backlog in backlogs(books, [Outlet(up), Outlet(down)]).items()
+        name: backlog.waiting for name, backlog in backlogs(books, {"up": None, "down": None}).items()
     } == {
         "up": 0,
         "down": 5,
@@ -292,11 +292,11 @@ def test_a_relay_beside_another_one_leaves_it_alone(books: Path):
 def test_the_backlog_counts_what_no_run_has_seen_yet(books: Path):
     run(books, [Receiver()])
     fill(books, event("C", 1))
-    assert backlogs(books, [Outlet(Receiver())])["receiver"].waiting == 1
+    assert backlogs(books, {"receiver": None})["receiver"].waiting == 1
 
 
 def test_asking_for_a_backlog_makes_no_books(tmp_path: Path):
-    assert backlogs(tmp_path / "relay.db", [Outlet(Receiver())])["receiver"] == Backlog(0, 0, 0, None)
+    assert backlogs(tmp_path / "relay.db", {"receiver": None})["receiver"] == Backlog(0, 0, 0, None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -332,7 +332,7 @@ def test_a_sink_gets_the_types_it_wants_and_each_customer_in_order(books: Path):
     receiver, watch = Receiver(), "valuemart.customer.tier.watch.v1"
     fill(books, replace(event("A", 4), type=watch), replace(event("C", 1), type=watch))
     outlet = Outlet(receiver, types=frozenset({watch}))
-    assert backlogs(books, [outlet])["receiver"].waiting == 2
+    assert backlogs(books, {"receiver": outlet.types})["receiver"].waiting == 2
     assert relay(books, [outlet]).sinks[0].backlog == Backlog(0, 0, 0, None)
     assert receiver.got == ["A-4", "C-1"]
 
@@ -553,3 +553,9 @@ def test_a_relay_killed_over_and_over_loses_nothing_and_keeps_the_order(tmp_path
     for customer in customers:
         mine = [event_id for event_id in first_seen if event_id.startswith(customer)]
         assert mine == [f"{customer}-{n}" for n in range(1, 7)]
+
+
+def test_a_backlog_is_as_old_as_the_oldest_event_that_waits(books: Path):
+    backlog = backlogs(books, {"receiver": None})["receiver"]
+    assert backlog.age(NOON + timedelta(hours=2)) == timedelta(hours=2)
+    assert Backlog(0, 0, 0, None).age(NOON) == timedelta(0)

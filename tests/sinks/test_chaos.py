@@ -113,10 +113,10 @@ def relay_through(home: Home, seed: int) -> int:
                     home.proxy.cut()
                     while process.poll() is None and not home.proxy.missed():
                         home.waiting()
-                        time.sleep(0.02)
+                        time.sleep(0.05)
                     home.proxy.restore()
                     cuts += 1
-                time.sleep(0.02)
+                time.sleep(0.1)
             if process.returncode == 0:
                 assert cuts == size.cuts, "the receiver did not stop as often as it should have"
                 return killed

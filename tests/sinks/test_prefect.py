@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +17,6 @@ from flows.sinks.prefect import PrefectSink
 from warehouse.relay_records import StoredEvent
 
 NOON = datetime(2026, 6, 3, 12, tzinfo=UTC)
-ROOT = Path(__file__).parents[2]
 
 
 def event(number: int) -> StoredEvent:
@@ -127,29 +122,13 @@ def test_a_server_that_does_not_let_us_in_is_down(api: Api):
         PrefectSink("prefect").send([event(1)])
 
 
-REAL = """
-import sys
-from pathlib import Path
-from flows import orchestration
-server = orchestration.prepare(Path(sys.argv[1]))
-server.wait()
-from flows.sinks.prefect import PrefectSink
-from tests.sinks.test_prefect import event
-events = [event(number) for number in range(60)]
-first = PrefectSink("prefect", timeout=60).send(events)
-again = PrefectSink("prefect", timeout=60).send(events[:1])
-print(len(first.delivered), len(first.failed), len(again.delivered))
-"""
+def test_a_real_server_takes_events_and_the_same_ones_again(
+    prefect_server: None, monkeypatch: pytest.MonkeyPatch
+):
+    from prefect.settings import PREFECT_API_URL
 
-
-@pytest.mark.slow
-def test_a_real_server_takes_events_and_the_same_ones_again(tmp_path: Path):
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    run = subprocess.run(
-        [sys.executable, "-c", REAL, str(tmp_path)],
-        env={**variables, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (run.stdout, run.returncode) == ("50 0 1\n", 0), run.stderr
+    monkeypatch.setenv("PREFECT_API_URL", PREFECT_API_URL.value())
+    events = [event(number) for number in range(60)]
+    sink = PrefectSink("prefect", timeout=60)
+    assert sorted(sink.send(events).delivered) == sorted(each.event_id for each in events[:50])
+    assert list(sink.send(events[:1]).delivered) == [events[0].event_id]
