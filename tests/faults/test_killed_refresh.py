@@ -26,6 +26,8 @@ from transforms.plan import month_end
 
 NIGHTLY = Path(__file__).with_name("nightly.py")
 KILLS = 10
+
+pytestmark = pytest.mark.timeout(1200)  # whichever comes first makes the undisturbed company, too
 # When a thing was written down differs from run to run; what was written must not.
 WRITTEN_DOWN = {"recorded_at", "loaded_at", "published_at"}
 
@@ -91,7 +93,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
     return home, seconds
 
 
-@pytest.mark.timeout(1200)
 def test_a_company_whose_nightly_run_is_killed_again_and_again_has_the_same_mart_and_events(
     undisturbed: tuple[Path, float], tmp_path: Path
 ) -> None:

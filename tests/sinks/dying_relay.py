@@ -1,7 +1,7 @@
 """A relay that kills itself with SIGKILL at a given point: `dying_relay.py HOME SINK BATCH [POINT COUNT]`.
 
 Points: `sending` (some moment while a batch is under way), `sent` (before it is written down), `settled` (after that);
-at the COUNTth batch. Without a point it goes on until the sink has everything.
+at the COUNTth batch, or the first after it that the receiver is there for. Without a point it goes on until the sink has everything.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def main(home: Path, sink: str, batch: int, point: str = "", count: int = 0) -> 
     def dying_send(events):
         nonlocal batches
         batches += 1
-        if batches == count and point == "sending":
+        if batches >= count and point == "sending":
             threading.Timer(0.001 * (count % 7), die).start()
         sent = send(events)
-        if batches == count and point == "sent":
+        if batches >= count and point == "sent":
             die()
-        if batches == count and point == "sending":
+        if batches >= count and point == "sending":
             time.sleep(60)  # the timer is on its way
         return sent
 
