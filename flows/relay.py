@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
+from typing import TypeVar
 from zlib import crc32
 
 from flows.sinks import Sent, Sink, SinkDownError
@@ -22,9 +23,9 @@ from warehouse.relay_records import Backlog, Failure, Waiting
 from warehouse.relay_store import RelayStore, open_store
 
 Clock = Callable[[], datetime]
+T = TypeVar("T")
 
 BATCH = 500
-_LOOK_UP = timedelta(seconds=5)  # how long a sink with much to send goes on before it asks whether to stop
 _LONGEST_DOWN = timedelta(minutes=5)
 
 _NOTHING = "the sink offered its receiver nothing"
@@ -117,12 +118,12 @@ def relay(
         )
     with open_store(relay_path):
         pass  # so that the sinks' threads find the tables made
-    with ThreadPoolExecutor(max_workers=max(len(outlets), 1), thread_name_prefix="sink") as pool:
-        runs = [
-            pool.submit(serve, relay_path, outlet, budget=budget, batch_size=batch_size, clock=clock)
-            for outlet in outlets
-        ]
-        return RelayReport(tuple(run.result() for run in runs))
+    stop = Event()
+
+    def serve_one(outlet: Outlet) -> SinkReport:
+        return serve(relay_path, outlet, budget=budget, batch_size=batch_size, clock=clock, stop=stop)
+
+    return RelayReport(tuple(_each_in_a_thread(serve_one, outlets, stop)))
 
 
 def serve_for_ever(
@@ -134,25 +135,20 @@ def serve_for_ever(
 ) -> None:
     """Serve each sink again and again, `every` so often, and less often while it is down; until `stop` is set.
 
-    KeyboardInterrupt ends it as well, once each sink is done with what it has just offered.
+    An interrupt ends it as well, once each sink is done with what it has just offered.
     """
     stop = stop or Event()
 
     def keep_serving(outlet: Outlet) -> None:
         downs = 0
         while not stop.is_set():
-            report = serve(relay_path, outlet, budget=_LOOK_UP)
+            report = serve(relay_path, outlet, stop=stop)
             tell(report)
             downs = downs + 1 if report.down else 0
             if not report.delivered:
                 stop.wait(min(every * 2 ** min(downs, 30), max(every, _LONGEST_DOWN)).total_seconds())
 
-    with ThreadPoolExecutor(max_workers=max(len(outlets), 1), thread_name_prefix="sink") as pool:
-        try:
-            for run in as_completed([pool.submit(keep_serving, outlet) for outlet in outlets]):
-                run.result()
-        finally:
-            stop.set()
+    _each_in_a_thread(keep_serving, outlets, stop)
 
 
 def backlogs(relay_path: Path, sinks: Mapping[str, frozenset[str] | None]) -> dict[str, Backlog]:
@@ -173,8 +169,9 @@ def serve(
     budget: timedelta | None = None,
     batch_size: int = BATCH,
     clock: Clock = utc_now,
+    stop: Event | None = None,
 ) -> SinkReport:
-    """One sink's run: batch after batch, each written down before the next is offered."""
+    """One sink's run: batch after batch, each written down before the next is offered, until `stop` is set at most."""
     ends_at = None if budget is None else time.monotonic() + budget.total_seconds()
     sink = outlet.sink
     report = SinkReport(sink.name, 0, 0, None, Backlog(0, 0, 0, None))
@@ -188,6 +185,7 @@ def serve(
             while (
                 report.down is None
                 and (ends_at is None or time.monotonic() < ends_at)
+                and not (stop and stop.is_set())
                 and (batch := store.due(sink.name, clock(), batch_size))
             ):
                 sent = _offer(sink, batch)
@@ -201,6 +199,19 @@ def serve(
         finally:
             sink.close()
         return replace(report, backlog=store.backlog(sink.name, outlet.types))
+
+
+def _each_in_a_thread(work: Callable[[Outlet], T], outlets: Sequence[Outlet], stop: Event) -> list[T]:
+    """The work's results, in order; where one fails, or the run is interrupted, the others are asked to stop."""
+    with ThreadPoolExecutor(max_workers=max(len(outlets), 1), thread_name_prefix="sink") as pool:
+        runs = [pool.submit(work, outlet) for outlet in outlets]
+        try:
+            for run in as_completed(runs):
+                run.result()
+        except BaseException:
+            stop.set()
+            raise
+        return [run.result() for run in runs]
 
 
 def _settle(store: RelayStore, outlet: Outlet, batch: Sequence[Waiting], sent: Sent, now: datetime) -> int:

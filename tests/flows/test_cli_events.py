@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -84,6 +85,20 @@ def test_relay_says_which_sink_is_down_and_ends_with_1(books: Path, capsys: pyte
     assert err.startswith("valuemart: sink file is down: ")
     (sink,) = json.loads(out)["sinks"]
     assert (sink["sink"], sink["delivered"], sink["backlog"]["waiting"]) == ("file", 0, 3)
+
+
+def test_a_relay_that_goes_on_sends_what_comes_and_ends_when_it_is_interrupted(books: Path):
+    program = (
+        "from flows import cli; import sys; sys.argv = ['valuemart', 'relay', '--every', '0.1']; cli.main()"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "sink file: 3 delivered, has everything\n"
+        with open_store(books) as store:
+            store.add([event("A", 3)])
+        assert process.stdout.readline() == "sink file: 1 delivered, has everything\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
 
 
 def test_relay_makes_a_home_and_needs_no_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -421,6 +421,30 @@ def test_a_run_whose_time_is_over_leaves_the_rest_to_the_next(books: Path):
     assert (report.delivered, report.sinks[0].backlog.waiting) == (0, 5)
 
 
+def test_where_one_sink_breaks_the_others_are_asked_to_stop(books: Path):
+    ended = Event()
+
+    class Broken(Receiver):
+        def close(self) -> None:
+            raise MemoryError
+
+    class Endless(Receiver):
+        """Has always something more to take, and ends only when the run does."""
+
+        def send(self, events: Sequence[StoredEvent]) -> Sent:
+            fill(books, event("Z", len(self.got) + 1))
+            with open_store(books) as store:
+                store.enrol(self.name)
+            return super().send(events)
+
+        def close(self) -> None:
+            ended.set()
+
+    with pytest.raises(MemoryError):
+        run(books, [Broken("broken"), Endless("endless")])
+    assert ended.is_set()
+
+
 def test_a_sink_is_closed_after_its_run_even_where_it_is_down(books: Path):
     receiver = Receiver()
     receiver.down = True
