@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
@@ -260,6 +261,37 @@ def test_a_consumer_taken_from_the_page_takes_each_event_once_and_in_order(newco
         assert lines_of(heard, customer) == [
             f"{sequence} 1000/{customer} {TierChanged.type}" for sequence in range(1, last + 1)
         ]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_flow_of_the_page_runs_for_each_credit_warning(newcomer: Newcomer):
+    warning, subject, port = "valuemart.customer.credit.warning.raised.v1", "1000/W", free_port()
+    newcomer.environment |= {
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_HOME": str(newcomer.folder / "prefect"),
+        "PREFECT_UI_ENABLED": "0",
+    }
+    newcomer.write("valuemart.toml", settings("prefect"))
+    envelope = {**EXAMPLES[warning], "id": str(uuid.uuid4()), "subject": subject}
+    now = datetime.now(UTC)
+    raised = StoredEvent(envelope["id"], "1000", "W", 12, warning, now, now, json.dumps(envelope))
+    newcomer.add(raised, stored("A", 1))
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with (newcomer.folder / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            command, env=newcomer.environment, cwd=newcomer.folder, stdout=log, stderr=log
+        )
+    try:
+        wait_for(port)
+        with newcomer.consuming("prefect_consumer.py"):
+            while "is being served" not in newcomer.heard.get(timeout=PATIENCE):
+                pass
+            newcomer.valuemart("relay", "--once")
+            assert newcomer.hear_until(f"{int(envelope['sequence'])} {subject} {warning}")
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def test_a_consumer_that_begins_with_the_mart_does_not_hear_again_what_the_mart_knew(newcomer: Newcomer):
