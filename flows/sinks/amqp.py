@@ -8,50 +8,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 
 import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractExchange
 from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
 
 from flows.sinks import Sent, SinkDownError
+from flows.sinks.asynchronous import AsyncSink
 from flows.sinks.cloud_events import message
 from flows.sinks.configuration import Mode
 from warehouse.relay_records import StoredEvent
 
 
-class AmqpSink:
+class AmqpSink(AsyncSink):
     """Publishes to one exchange with the event's type as routing key, and waits for the confirms of a batch."""
 
     def __init__(
         self, name: str, url: str, *, exchange: str, timeout: float = 10, mode: Mode = "structured"
     ) -> None:
-        self.name = name
+        super().__init__(name, timeout)
         self._url = url
         self._exchange_name = exchange
-        self._timeout = timeout
         self._mode: Mode = mode
-        self._runner: asyncio.Runner | None = None
         self._connection: AbstractConnection | None = None
         self._exchange: AbstractExchange | None = None
 
-    def send(self, events: Sequence[StoredEvent]) -> Sent:
-        """Publish; SinkDownError where the broker cannot be reached."""
-        self._runner = self._runner or asyncio.Runner()
-        sent = self._runner.run(self._send(events))
-        if sent.down:
-            self.close()
-        return sent
-
-    def close(self) -> None:
-        """Disconnect; what was not confirmed counts as not sent."""
-        runner, self._runner = self._runner, None
+    async def _disconnect(self) -> None:
         connection, self._connection, self._exchange = self._connection, None, None
-        if runner is not None:
-            with suppress(AMQPError, TimeoutError, OSError, RuntimeError):
-                if connection is not None:
-                    runner.run(asyncio.wait_for(connection.close(), self._timeout))
-            runner.close()
+        if connection is not None:
+            await connection.close()
 
     async def _send(self, events: Sequence[StoredEvent]) -> Sent:
         exchange = self._exchange = self._exchange or await self._connect()

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 
 from nats.aio.client import Client
 from nats.errors import Error, MaxPayloadError
 from nats.js.errors import NoStreamResponseError
 
 from flows.sinks import Sent, SinkDownError
+from flows.sinks.asynchronous import AsyncSink
 from flows.sinks.cloud_events import message, percent_encoded
 from flows.sinks.configuration import Mode
 from warehouse.relay_records import StoredEvent
@@ -22,37 +22,22 @@ from warehouse.relay_records import StoredEvent
 _EXCEEDS_STREAM_LIMIT = 10054
 
 
-class NatsSink:
+class NatsSink(AsyncSink):
     """Publishes to the subject `<prefix><type>` and waits for the stream's acknowledgements, all of a batch at once."""
 
     def __init__(
         self, name: str, url: str, *, prefix: str = "", timeout: float = 10, mode: Mode = "structured"
     ) -> None:
-        self.name = name
+        super().__init__(name, timeout)
         self._url = url
         self._prefix = prefix
-        self._timeout = timeout
         self._mode: Mode = mode
-        self._runner: asyncio.Runner | None = None
         self._client: Client | None = None
 
-    def send(self, events: Sequence[StoredEvent]) -> Sent:
-        """Publish; SinkDownError where nobody answers."""
-        self._runner = self._runner or asyncio.Runner()
-        sent = self._runner.run(self._send(events))
-        if sent.down:
-            self.close()
-        return sent
-
-    def close(self) -> None:
-        """Disconnect; what was not acknowledged counts as not sent."""
-        runner, self._runner = self._runner, None
+    async def _disconnect(self) -> None:
         client, self._client = self._client, None
-        if runner is not None:
-            with suppress(Error, TimeoutError, OSError):
-                if client is not None:
-                    runner.run(asyncio.wait_for(client.close(), self._timeout))
-            runner.close()
+        if client is not None:
+            await client.close()
 
     async def _send(self, events: Sequence[StoredEvent]) -> Sent:
         client = self._client = self._client or await self._connect()

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import httpx
 
 from flows.sinks import Sent
+from flows.sinks.asynchronous import AsyncSink
 from flows.sinks.cloud_events import message, percent_encoded
 from flows.sinks.configuration import Mode
 from warehouse.relay_records import StoredEvent
@@ -69,7 +70,7 @@ class _Answer:
     unreachable: bool = False
 
 
-class WebhookSink:
+class WebhookSink(AsyncSink):
     """Posts events, a few at once; what the answer means is in the tables above.
 
     Where a whole group fails and nothing gets through, the receiver is taken to be down. 410 disables the sink.
@@ -86,32 +87,21 @@ class WebhookSink:
         mode: Mode = "structured",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.name = name
+        super().__init__(name, timeout)
         self._url = url
         self._keys = keys
-        self._timeout = timeout
         self._concurrency = concurrency
         self._mode: Mode = mode
         self._clock = clock
-        self._runner: asyncio.Runner | None = None
         self._client: httpx.AsyncClient | None = None
 
-    def send(self, events: Sequence[StoredEvent]) -> Sent:
-        """Offer events group by group, as many as fit into a few deadlines; at least one group."""
-        self._runner = self._runner or asyncio.Runner()
-        return self._runner.run(self._send(events))
-
-    def close(self) -> None:
-        """Let the connections go."""
-        runner, self._runner = self._runner, None
+    async def _disconnect(self) -> None:
         client, self._client = self._client, None
-        if runner is not None:
-            if client is not None:
-                with suppress(TimeoutError, httpx.HTTPError, OSError):
-                    runner.run(asyncio.wait_for(client.aclose(), self._timeout))
-            runner.close()
+        if client is not None:
+            await client.aclose()
 
     async def _send(self, events: Sequence[StoredEvent]) -> Sent:
+        """Offer events group by group, as many as fit into a few deadlines; at least one group."""
         delivered: list[str] = []
         refused: dict[str, str] = {}
         failed: dict[str, str] = {}
