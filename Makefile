@@ -9,10 +9,10 @@ GENERATED := expectations.document expectations.frames flows.event_schemas flows
 LINES ?= 1000000
 UV ?= uv
 LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	--no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
+	--extra sinks --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench docs clean lock
+.PHONY: help install run test check bench chaos docs clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ docs: $(STAMP) ## write anew what is made: data dictionary, frame and event sche
 
 bench: $(STAMP) ## measure loading, rating and publishing against a bare load (LINES=1000000)
 	@$(BIN)/python tests/bench/measure.py $(LINES)
+
+chaos: $(STAMP) ## every sink: 10,000 events, five stops of its receiver, twenty kills of the relay (needs the brokers)
+	@VALUEMART_REQUIRE_SERVICES=1 $(BIN)/python -m pytest -q -m slow tests/sinks/test_chaos.py
 
 clean: ## remove .venv, caches and build leftovers (never ./var, where the data lies)
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

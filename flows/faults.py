@@ -27,6 +27,7 @@ def exit_code(error: Exception) -> int | None:
     from warehouse.faults import BatchRefusedError, SourceError, WarehouseBusyError
     from warehouse.migrate import MigrationError
     from warehouse.reading import NothingPublishedError, UnknownCustomerError
+    from warehouse.relay_store import RelayStoreError
     from warehouse.share import ShareError
 
     if isinstance(error, BatchRefusedError):
@@ -45,6 +46,7 @@ def exit_code(error: Exception) -> int | None:
         ShareError,
         NothingPublishedError,
         UnknownCustomerError,
+        RelayStoreError,
     )
     return USAGE if isinstance(error, mistakes) else None
 

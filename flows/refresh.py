@@ -50,7 +50,8 @@ def _run(
     days: Sequence[date],
     prepare: Callable[[date], object] = lambda _: None,
 ) -> list[RefreshResult]:
-    """Load and rate day by day, sending the events of each; the mart is published once, at the end."""
+    """Load and rate day by day; at the end, publish the mart and, the warehouse closed, send the events."""
+    stages.check(settings)
     gate = Gate()
     results = []
     with warehouse_held_open(settings, stages.now()) if len(days) > 1 else nullcontext():
@@ -59,7 +60,7 @@ def _run(
             result = RefreshResult(day, load=load_task(settings, gate), rating=rate_task(settings, day))
             if day == days[-1]:
                 result.published = publish_task(settings)
-            result.relayed = relay_task(settings)
             results.append(result)
+    results[-1].relayed = relay_task(settings)
     artifacts.leave(settings, results)
     return results

@@ -1,22 +1,34 @@
 """Delivers events to the sinks: at least once, each customer's in order, from `relay.db` alone.
 
-It never opens DuckDB, so it may run while anything else does, and wait for a network without holding anybody up.
+It never opens DuckDB, so it may run while anything else does, and wait for a network without holding anybody up. Each
+sink has a thread, a lock and a place in the books of its own: none waits for another.
 """
 
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
+from typing import TypeVar
+from zlib import crc32
 
-from flows.sinks import Sink, SinkDownError
-from warehouse.relay_store import Backlog, Failure, Waiting, open_store
+from flows.sinks import Sent, Sink, SinkDownError
+from warehouse.relay_records import Backlog, Failure, Waiting
+from warehouse.relay_store import RelayStore, open_store
 
 Clock = Callable[[], datetime]
+T = TypeVar("T")
+
+BATCH = 500
+_LONGEST_DOWN = timedelta(minutes=5)
+
+_NOTHING = "the sink offered its receiver nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +42,51 @@ class Retry:
     first_pause: timedelta = timedelta(seconds=30)
     longest_pause: timedelta = timedelta(minutes=30)
 
-    def next_attempt(self, failed: int, now: datetime) -> datetime | None:
-        """When to try again after the `failed`th failure, or None to give up."""
+    def next_attempt(self, failed: int, now: datetime, *, spread: float = 0.0) -> datetime | None:
+        """When to try again after the `failed`th failure, or None to give up.
+
+        `spread` from 0 to 1 makes the pause up to a quarter longer, so that what failed together does not come back
+        together.
+        """
         if failed >= self.attempts:
             return None
-        return now + min(self.first_pause * 2 ** min(failed - 1, 30), self.longest_pause)
+        return now + min(self.first_pause * 2 ** min(failed - 1, 30), self.longest_pause) * (1 + spread / 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """A sink, which types it is offered (None: all), and how a failing event is tried again."""
+
+    sink: Sink
+    types: frozenset[str] | None = None
+    retry: Retry = Retry()
+
+    @property
+    def name(self) -> str:
+        """The sink's."""
+        return self.sink.name
 
 
 @dataclass(frozen=True, slots=True)
 class SinkReport:
-    """What one run did for one sink. `down` says why the run stopped early; `backlog` is what is left behind."""
+    """What one run did for one sink. `backlog` is what is left behind.
+
+    `down` says why the run stopped early; `busy` means that another run was serving this sink, and this one left it.
+    """
 
     sink: str
     delivered: int
     refused: int
     down: str | None
     backlog: Backlog
+    busy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RelayReport:
-    """What one run did, sink by sink; `busy` means that another run was under way and this one did nothing."""
+    """What one run did, sink by sink."""
 
     sinks: tuple[SinkReport, ...] = ()
-    busy: bool = False
 
     @property
     def delivered(self) -> int:
@@ -68,93 +101,170 @@ def utc_now() -> datetime:
 
 def relay(
     relay_path: Path,
-    sinks: Sequence[Sink],
+    outlets: Sequence[Outlet],
     *,
-    retry: Retry = Retry(),
-    batch_size: int = 500,
+    budget: timedelta | None = None,
+    batch_size: int = BATCH,
     clock: Clock = utc_now,
 ) -> RelayReport:
-    """Offer every sink what is due, until nothing is or the sink is down; sinks do not wait for each other.
+    """Offer every sink what is due, until nothing is, the sink is down, or `budget` is used up (None: no bound).
 
     A run that dies at any point loses nothing: what it had delivered and not yet written down goes out once more.
     """
-    names = [sink.name for sink in sinks]
+    names = [outlet.name for outlet in outlets]
     if len(set(names)) != len(names):
         raise ValueError(
             f"two sinks share a name, and would share their progress: {', '.join(sorted(names))}"
         )
-    with _only_run(relay_path) as alone:
-        if not alone:
-            return RelayReport(busy=True)
-        with open_store(relay_path):
-            pass  # so that the sinks' threads find the tables made
-        with ThreadPoolExecutor(max_workers=max(len(sinks), 1), thread_name_prefix="sink") as pool:
-            runs = [pool.submit(_serve, relay_path, sink, retry, batch_size, clock) for sink in sinks]
-            return RelayReport(tuple(run.result() for run in runs))
+    with open_store(relay_path):
+        pass  # so that the sinks' threads find the tables made
+    stop = Event()
+
+    def serve_one(outlet: Outlet) -> SinkReport:
+        return serve(relay_path, outlet, budget=budget, batch_size=batch_size, clock=clock, stop=stop)
+
+    return RelayReport(tuple(_each_in_a_thread(serve_one, outlets, stop)))
 
 
-def backlogs(relay_path: Path, sinks: Sequence[str]) -> dict[str, Backlog]:
-    """What each sink has not got yet; makes no file where nothing was ever sent."""
+def serve_for_ever(
+    relay_path: Path,
+    outlets: Sequence[Outlet],
+    every: timedelta,
+    tell: Callable[[SinkReport], None],
+    stop: Event | None = None,
+) -> None:
+    """Serve each sink again and again, `every` so often, and less often while it is down; until `stop` is set.
+
+    An interrupt ends it as well, once each sink is done with what it has just offered.
+    """
+    stop = stop or Event()
+
+    def keep_serving(outlet: Outlet) -> None:
+        downs = 0
+        while not stop.is_set():
+            report = serve(relay_path, outlet, stop=stop)
+            tell(report)
+            downs = downs + 1 if report.down else 0
+            if not report.delivered:
+                stop.wait(min(every * 2 ** min(downs, 30), max(every, _LONGEST_DOWN)).total_seconds())
+
+    _each_in_a_thread(keep_serving, outlets, stop)
+
+
+def backlogs(relay_path: Path, sinks: Mapping[str, frozenset[str] | None]) -> dict[str, Backlog]:
+    """What each sink has not got yet: how many, and since when; makes no file where nothing was ever sent.
+
+    `sinks`: the types that each is offered, by its name; None for all.
+    """
     if not relay_path.exists():
-        return {sink: Backlog(0, 0, 0, None) for sink in sinks}
+        return {name: Backlog(0, 0, 0, None) for name in sinks}
     with open_store(relay_path) as store:
-        return {sink: store.backlog(sink) for sink in sinks}
+        return {name: store.backlog(name, types) for name, types in sinks.items()}
 
 
-def _serve(relay_path: Path, sink: Sink, retry: Retry, batch_size: int, clock: Clock) -> SinkReport:
-    """One sink's run: batch after batch, each written down before the next is offered."""
-    delivered = refused = 0
-    down: str | None = None
-    with open_store(relay_path) as store:
-        store.enrol(sink.name)
-        while down is None and (batch := store.due(sink.name, clock(), batch_size)):
-            outcome = _offer(sink, batch)
-            now = clock()
-            failures = [
-                Failure(each.event.event_id, reason, retry.next_attempt(each.attempts + 1, now))
-                for each in batch
-                if (reason := outcome.refused.get(each.event.event_id)) is not None
-            ]
-            store.settle(sink.name, outcome.delivered, failures, now)
-            delivered += len(outcome.delivered)
-            refused += len(failures)
-            down = outcome.down
-        return SinkReport(sink.name, delivered, refused, down, store.backlog(sink.name))
+def serve(
+    relay_path: Path,
+    outlet: Outlet,
+    *,
+    budget: timedelta | None = None,
+    batch_size: int = BATCH,
+    clock: Clock = utc_now,
+    stop: Event | None = None,
+) -> SinkReport:
+    """One sink's run: batch after batch, each written down before the next is offered, until `stop` is set at most."""
+    ends_at = None if budget is None else time.monotonic() + budget.total_seconds()
+    sink = outlet.sink
+    report = SinkReport(sink.name, 0, 0, None, Backlog(0, 0, 0, None))
+    with open_store(relay_path) as store, _only_run(relay_path, sink.name) as alone:
+        if not alone:
+            return replace(report, busy=True, backlog=store.backlog(sink.name, outlet.types))
+        store.enrol(sink.name, outlet.types)
+        if disabled := store.disabled(sink.name):
+            report = replace(report, down=f"disabled: {disabled}")
+        try:
+            while (
+                report.down is None
+                and (ends_at is None or time.monotonic() < ends_at)
+                and not (stop and stop.is_set())
+                and (batch := store.due(sink.name, clock(), batch_size))
+            ):
+                sent = _offer(sink, batch)
+                failures = _settle(store, outlet, batch, sent, clock())
+                report = replace(
+                    report,
+                    delivered=report.delivered + len(sent.delivered),
+                    refused=report.refused + failures,
+                    down=sent.disabled or sent.down or (None if sent.delivered or failures else _NOTHING),
+                )
+        finally:
+            sink.close()
+        return replace(report, backlog=store.backlog(sink.name, outlet.types))
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """How offering a batch ended; events that are in neither collection were not offered."""
+def _each_in_a_thread(work: Callable[[Outlet], T], outlets: Sequence[Outlet], stop: Event) -> list[T]:
+    """The work's results, in order; where one fails, or the run is interrupted, the others are asked to stop."""
+    with ThreadPoolExecutor(max_workers=max(len(outlets), 1), thread_name_prefix="sink") as pool:
+        runs = [pool.submit(work, outlet) for outlet in outlets]
+        try:
+            for run in as_completed(runs):
+                run.result()
+        except BaseException:
+            stop.set()
+            raise
+        return [run.result() for run in runs]
 
-    delivered: Sequence[str]
-    refused: Mapping[str, str]
-    down: str | None
+
+def _settle(store: RelayStore, outlet: Outlet, batch: Sequence[Waiting], sent: Sent, now: datetime) -> int:
+    """Write down what became of a batch; how many events failed."""
+    taken_last = now if sent.delivered else store.last_delivered(outlet.name)
+    failures = []
+    for each in batch:
+        event_id, failed = each.event.event_id, each.attempts + 1
+        reason = sent.refused.get(event_id) or sent.failed.get(event_id)
+        if reason is None:
+            continue
+        spread = (
+            crc32(f"{event_id}:{failed}".encode()) / 2**32
+        )  # another event, another pause; the same in every run
+        again = outlet.retry.next_attempt(failed, now, spread=spread)
+        if again is None and event_id in sent.failed and not _others_passed(each, taken_last, now):
+            again = now + outlet.retry.longest_pause
+        failures.append(Failure(event_id, reason, again))
+    store.settle(outlet.name, sent.delivered, failures, now)
+    if sent.disabled:
+        store.disable(outlet.name, sent.disabled, now)
+    return len(failures)
 
 
-def _offer(sink: Sink, batch: Sequence[Waiting]) -> _Outcome:
-    ids = [each.event.event_id for each in batch]
+def _others_passed(waiting: Waiting, taken_last: datetime | None, now: datetime) -> bool:
+    """Whether the receiver took an event since this one first failed: else the fault may be its own, not the event's."""
+    return taken_last is not None and taken_last >= (waiting.first_failed_at or now)
+
+
+def _offer(sink: Sink, batch: Sequence[Waiting]) -> Sent:
     try:
-        refused = sink.send([each.event for each in batch])
+        return sink.send([each.event for each in batch])
     except (SinkDownError, OSError) as error:
-        return _Outcome((), {}, _reason(error))
+        return Sent(down=_reason(error))
     except Exception as error:  # noqa: BLE001 - whatever a sink makes of an event, the other customers go on
         if len(batch) == 1:
-            return _Outcome((), {ids[0]: _reason(error)}, None)
+            return Sent(refused={batch[0].event.event_id: _reason(error)})
         return _offer_one_by_one(sink, batch)
-    return _Outcome([event_id for event_id in ids if event_id not in refused], refused, None)
 
 
-def _offer_one_by_one(sink: Sink, batch: Sequence[Waiting]) -> _Outcome:
+def _offer_one_by_one(sink: Sink, batch: Sequence[Waiting]) -> Sent:
     """Which event of a batch it is that makes the sink raise."""
     delivered: list[str] = []
     refused: dict[str, str] = {}
+    failed: dict[str, str] = {}
     for each in batch:
-        outcome = _offer(sink, [each])
-        delivered.extend(outcome.delivered)
-        refused.update(outcome.refused)
-        if outcome.down is not None:
-            return _Outcome(delivered, refused, outcome.down)
-    return _Outcome(delivered, refused, None)
+        sent = _offer(sink, [each])
+        delivered += sent.delivered
+        refused |= sent.refused
+        failed |= sent.failed
+        if sent.down or sent.disabled:
+            return Sent(delivered, refused, failed, sent.down, sent.disabled)
+    return Sent(delivered, refused, failed)
 
 
 def _reason(error: Exception) -> str:
@@ -162,12 +272,12 @@ def _reason(error: Exception) -> str:
 
 
 @contextmanager
-def _only_run(relay_path: Path) -> Iterator[bool]:
-    """Whether this is the only relay on these books: two at once could send a customer's events past each other.
+def _only_run(relay_path: Path, sink: str) -> Iterator[bool]:
+    """Whether nobody else is serving this sink: two at once could send a customer's events past each other.
 
     The operating system frees the lock when the process ends, however it ends.
     """
-    with relay_path.with_name(f"{relay_path.name}.lock").open("w") as lock:
+    with relay_path.with_name(f"{relay_path.name}.{sink}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

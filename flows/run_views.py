@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from flows.event_views import sink_text
 from flows.render import Row, complain, fields_of, pairs, place, say, say_json, table
-from flows.views import FATES, backlog_text
+from flows.views import FATES
 
 if TYPE_CHECKING:
     from flows.database_pull import Pulled
@@ -65,7 +66,7 @@ def show_refresh(result: RefreshResult, *, as_json: bool) -> None:
     if result.published:
         lines["mart"] = place(result.published.mart)
     for sink in result.relayed.sinks if result.relayed else ():
-        lines[f"sink {sink.sink}"] = f"{sink.delivered:,} delivered, {backlog_text(sink.backlog)}"
+        lines[f"sink {sink.sink}"] = sink_text(sink)
     pairs(lines)
     if rating and rating.moves:
         show_moves(rating.moves)
@@ -127,6 +128,9 @@ def _attention(result: RefreshResult) -> Iterator[str]:
                 )
     for waiting in result.load.waiting:
         yield f"waiting: {waiting} has no _SUCCESS yet"
+    for sink in result.relayed.sinks if result.relayed else ():
+        if sink.down:
+            yield f"warning: sink {sink.sink} is down: {sink.down}; {sink.backlog.waiting:,} events wait for the relay"
     if result.rating and result.rating.calibrated:
         yield (
             f"no policy was configured: one was fitted to the data, {place(result.rating.calibrated)}; "

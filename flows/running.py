@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def run_refresh(settings: Settings, as_of: date) -> RefreshResult:
     """Bring everything up to what has landed and to a day; at once where all is current.
 
-    PolicyError before anything is touched.
+    PolicyError, SettingsError or ShareError before anything is touched.
     """
     from flows import stages
     from flows.load import LoadReport
@@ -36,10 +36,10 @@ def run_refresh(settings: Settings, as_of: date) -> RefreshResult:
 
 
 def run_backfill(settings: Settings, first: date, last: date) -> list[RefreshResult]:
-    """Rate the months from `first` to `last`, in order; PolicyError before anything is touched."""
+    """Rate the months from `first` to `last`, in order; PolicyError, SettingsError or ShareError before anything is touched."""
     from flows import stages
 
-    stages.check_rules(settings)
+    stages.check(settings)
     with _flow_run(settings):
         from flows.refresh import backfill
 

@@ -20,6 +20,15 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from pydantic_settings import SettingsError as UnparsableSettingError
 
 from flows.connections import NAME, PASSWORD_PREFIX, Connection
+from flows.sinks.configuration import (
+    KINDS,
+    AnySink,
+    FileSettings,
+    SinkName,
+    absolute,
+    keys_of,
+    named_variables,
+)
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -110,6 +119,10 @@ class PublishRule(BaseModel):
     mask: tuple[str, ...] = ()
 
 
+def _files_only() -> dict[SinkName, AnySink]:
+    return {"file": FileSettings(kind="file")}
+
+
 class Settings(BaseSettings):
     """All settings of an installation. Paths in `valuemart.toml` are relative to that file."""
 
@@ -139,6 +152,8 @@ class Settings(BaseSettings):
         return tuple(
             Share(name, rule.companies, rule.drop, rule.mask) for name, rule in sorted(self.publish.items())
         )
+
+    sinks: dict[SinkName, AnySink] = Field(default_factory=_files_only)
 
     @property
     def inbox(self) -> Path:
@@ -216,8 +231,8 @@ def aware(moment: datetime, timezone: str) -> datetime:
 def load() -> Settings:
     """The settings of this process. SettingsError, in one line, names what is wrong and where it was set."""
     file = _config_file()
-    _refuse_unknown_variables()
     values = _read(file) if file else {}
+    _refuse_unknown_variables(named_variables(values.get("sinks")))
     try:
         settings = Settings(**values)
     except ValidationError as error:
@@ -257,14 +272,16 @@ def _read(file: Path) -> dict[str, Any]:
     for connection in connections.values() if isinstance(connections, dict) else ():
         if isinstance(connection, dict) and isinstance(connection.get("password_file"), str):
             connection["password_file"] = folder / connection["password_file"]
+    if isinstance(values.get("sinks"), dict):
+        values["sinks"] = absolute(values["sinks"], folder)
     if isinstance(values.get("sources_path"), list):
         values["sources_path"] = [folder / part for part in values["sources_path"] if isinstance(part, str)]
     return values
 
 
-def _refuse_unknown_variables() -> None:
-    """A misspelt variable would else be a setting that silently does nothing."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | NOT_SETTINGS
+def _refuse_unknown_variables(secrets: set[str]) -> None:
+    """A misspelt variable would else be a setting that silently does nothing; sinks name theirs for `secrets`."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | NOT_SETTINGS | secrets
     for name in sorted(os.environ):
         if (
             name.startswith(PREFIX)
@@ -287,12 +304,29 @@ def _said(fault: ErrorDetails, file: Path | None) -> str:
     key = str(fault["loc"][0]) if fault["loc"] else ""
     variable = PREFIX + key.upper()
     place = variable if variable in os.environ else str(file)
-    if fault["type"] == "extra_forbidden":
+    inside = fault["loc"][1:]
+    if fault["type"] == "extra_forbidden" and not inside:
         return f"{place}: there is no setting {key!r}; {_nearest(key, sorted(Settings.model_fields))}"
-    deeper = "".join(f"[{part!r}]" for part in fault["loc"][1:])
+    if key == "sinks" and inside:
+        return f"{place}: {_said_of_a_sink(fault)}"
+    deeper = "".join(f"[{part!r}]" for part in inside)
     return f"{place}: {key}{deeper}: {fault['msg'].removeprefix('Value error, ')}"
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def _said_of_a_sink(fault: ErrorDetails) -> str:
+    name, *rest = (str(part) for part in fault["loc"][1:])
+    kind, *keys = rest or [""]  # pydantic names the kind that it checked against
+    if fault["type"] == "union_tag_not_found":
+        return f"sinks.{name}: name its kind: {', '.join(KINDS)}"
+    if fault["type"] == "union_tag_invalid":
+        given = str(fault["input"].get("kind")) if isinstance(fault["input"], dict) else ""
+        return f"sinks.{name}: there is no kind {given!r}; {_nearest(given, list(KINDS), 'kinds')}"
+    if fault["type"] == "extra_forbidden":
+        return f"sinks.{name}: a {kind} sink has no setting {keys[0]!r}; {_nearest(keys[0], keys_of(kind))}"
+    where = ".".join(["sinks", name, *(key for key in keys if key != "[key]")])
+    return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def _nearest(name: str, known: list[str], what: str = "settings") -> str:
     near = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}"
+    return f"did you mean {near[0]}?" if near else f"the {what} are {', '.join(known)}"

@@ -6,19 +6,22 @@ A stage that finds nothing to do does nothing; one that was killed is made up fo
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from expectations.contract import contracts
 from expectations.gate import Gate
 from flows import load, pull, rate, relay
 from flows.progress import say
 from flows.settings import Settings
-from flows.sinks.file import FileSink
+from flows.sinks.building import backlogs, outlets
 from warehouse import ledger, outbox, publish, share
 from warehouse.connection import open_database
 from warehouse.publish import Published
 
 REFUSED, ROW_FAULTS = 3, 4
+
+# What a slow sink may add to a refresh; the rest of its backlog is for the relay, which holds nobody up.
+SENDING_AT_MOST = timedelta(seconds=30)
 
 
 @dataclass(slots=True)
@@ -50,27 +53,30 @@ def is_current(settings: Settings, as_of: date) -> bool:
 
     Opens the warehouse for reading only.
     """
-    check_rules(settings)
+    check(settings)
     if not settings.warehouse_file.exists() or not settings.policy_file.exists():
         return False
     with open_database(settings.warehouse_file, read_only=True) as connection:
         known = ledger.known_batches(connection)
         loaded, rated = (ledger.generation(connection, stage) for stage in ("load", "rating"))
         state = ledger.generation(connection, "state")
+        handed_over = outbox.is_copied(connection, settings.relay_file)
     wanted = ledger.Generation(loaded.generation, as_of, rate.read_policy(settings.policy_file).content_hash)
-    if rated != wanted or publish.published_generation(settings.home) != state.generation:
+    if rated != wanted or not handed_over or publish.published_generation(settings.home) != state.generation:
         return False
     if not all(share.is_current(settings.home, each) for each in settings.shares):
         return False
     if pull.new_batches(pull.scan_inbox(settings.inbox), known, settings):
         return False
-    return not any(
-        backlog.waiting for backlog in relay.backlogs(settings.relay_file, [FileSink.name]).values()
-    )
+    return not any(backlog.waiting and not backlog.disabled for backlog in backlogs(settings).values())
 
 
-def check_rules(settings: Settings) -> None:
-    """PolicyError or ShareError where the policy that would rule, or what a further mart hides, is no good."""
+def check(settings: Settings) -> None:
+    """Whether what was set can be used; nothing is touched.
+
+    PolicyError for the policy that would rule, SettingsError for a sink, ShareError for what a further mart hides.
+    """
+    outlets(settings)
     if settings.policy_file.exists():
         rate.read_policy(settings.policy_file)
     for each in settings.shares:
@@ -102,9 +108,10 @@ def rate_stage(settings: Settings, as_of: date) -> rate.RatingReport | None:
 
 
 def publish_stage(settings: Settings) -> Published:
-    """Bring the published files up to the warehouse."""
+    """Bring the relay's books and the published files up to the warehouse."""
     say("publishing the mart")
     with load.open_warehouse(settings, now()) as connection:
+        outbox.copy_to_relay(connection, settings.relay_file)
         state = ledger.generation(connection, "state").generation
         published = publish.publish(connection, settings.home, contracts(), state, now())
     for each in settings.shares:
@@ -113,8 +120,6 @@ def publish_stage(settings: Settings) -> Published:
 
 
 def relay_stage(settings: Settings) -> relay.RelayReport:
-    """Hand new events to the relay's books, and offer the sinks what they have not got yet."""
+    """Offer the sinks what they have not got yet, for a while; the warehouse is not needed, and must not be held."""
     say("sending events")
-    with load.open_warehouse(settings, now()) as connection:
-        outbox.copy_to_relay(connection, settings.relay_file)
-    return relay.relay(settings.relay_file, [FileSink(settings.events_folder)])
+    return relay.relay(settings.relay_file, outlets(settings), budget=SENDING_AT_MOST)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flows.settings import Settings
     from transforms.policy import Policy
     from warehouse.reading import CustomerFile, Status
-    from warehouse.relay_store import Backlog
+    from warehouse.relay_records import Backlog
     from warehouse.source import Source
 
 Row = Mapping[str, Any]
@@ -100,6 +100,8 @@ def show_status(
 
 def backlog_text(backlog: Backlog) -> str:
     """What a sink has not got yet, in a few words."""
+    if backlog.disabled:
+        return f"disabled ({backlog.disabled}), {backlog.waiting:,} waiting"
     if not backlog.waiting and not backlog.dead:
         return "has everything"
     oldest = f" since {text(backlog.oldest)}" if backlog.oldest else ""

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import duckdb
 
-from warehouse.connection import literal
-from warehouse.relay_store import StoredEvent, open_store
+from warehouse.relay_records import StoredEvent
+from warehouse.relay_store import open_store
 
 
 class Event(Protocol):
@@ -118,13 +118,13 @@ def copy_to_relay(connection: duckdb.DuckDBPyConnection, relay_path: Path) -> in
         return store.add(_stored(row) for row in rows)
 
 
-def copy_published_to_relay(ops_file: Path, relay_path: Path) -> int:
-    """The same from the published books, where the warehouse need not be opened; how many events were new."""
-    with duckdb.connect() as connection:
-        # Under a name of its own: a schema `ops` in a database called `ops` after its file would be ambiguous.
-        connection.execute(f"ATTACH {literal(str(ops_file))} AS books (READ_ONLY)")
-        connection.execute("USE books")
-        return copy_to_relay(connection, relay_path)
+def is_copied(connection: duckdb.DuckDBPyConnection, relay_path: Path) -> bool:
+    """Whether the relay's books have the whole outbox; makes none where there are none."""
+    (written,) = connection.execute("SELECT count(*) FROM ops.outbox").fetchall()[0]
+    if not relay_path.exists():
+        return int(written) == 0
+    with open_store(relay_path) as store:
+        return len(store.event_ids()) >= int(written)
 
 
 def _known(connection: duckdb.DuckDBPyConnection, event_ids: Sequence[str]) -> set[str]:

@@ -12,98 +12,25 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-SCHEMA_VERSION = 1
-
-_SCHEMA = """
-CREATE TABLE event (
-    position INTEGER PRIMARY KEY,           -- order of arrival; of one customer, the order of its sequence
-    event_id TEXT NOT NULL UNIQUE,
-    company_code TEXT NOT NULL,
-    customer_id TEXT NOT NULL,
-    sequence INTEGER NOT NULL,
-    type TEXT NOT NULL,
-    time TEXT NOT NULL,                     -- business time, ISO 8601, UTC
-    recorded_at TEXT NOT NULL,
-    body TEXT NOT NULL                      -- the CloudEvent as sent, byte for byte
-);
-CREATE TABLE delivery (
-    sink TEXT NOT NULL,
-    event_id TEXT NOT NULL REFERENCES event (event_id),
-    position INTEGER NOT NULL,
-    company_code TEXT NOT NULL,
-    customer_id TEXT NOT NULL,
-    sequence INTEGER NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('waiting', 'delivered', 'dead', 'discarded')),
-    attempts INTEGER NOT NULL DEFAULT 0,    -- failed ones
-    next_attempt_at TEXT,                   -- null: at once
-    last_error TEXT,
-    settled_at TEXT,                        -- when it became delivered, dead or discarded
-    PRIMARY KEY (sink, event_id)
-) WITHOUT ROWID;
-CREATE INDEX enrolled ON delivery (sink, position);
-CREATE INDEX outstanding ON delivery (sink, company_code, customer_id, sequence)
-    WHERE state IN ('waiting', 'dead');
-"""
+from warehouse.relay_records import (
+    Backlog,
+    DeadLetter,
+    Failure,
+    Selection,
+    StoredEvent,
+    Waiting,
+    as_instant,
+    as_list,
+    as_text,
+)
+from warehouse.relay_schema import MIGRATIONS
 
 
 class RelayStoreError(Exception):
     """The relay's books cannot be used as asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """One event as it leaves. `body` is the CloudEvent's JSON; `time` its business time, aware, UTC."""
-
-    event_id: str
-    company_code: str
-    customer_id: str
-    sequence: int
-    type: str
-    time: datetime
-    recorded_at: datetime
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """An event whose turn it is, and how often it has failed before."""
-
-    event: StoredEvent
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A failed attempt: when to try again, or None to give up."""
-
-    event_id: str
-    error: str
-    next_attempt_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """An event a sink refused for good, and why."""
-
-    sink: str
-    event: StoredEvent
-    attempts: int
-    error: str
-    settled_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """What a sink has not got yet. `blocked` counts customers behind a failed or dead event; `oldest` is recorded time."""
-
-    waiting: int
-    dead: int
-    blocked: int
-    oldest: datetime | None
 
 
 @contextmanager
@@ -129,20 +56,19 @@ class RelayStore:
         self._connection = connection
 
     def migrate(self, path: Path) -> None:
-        """Create the tables in an empty file; RelayStoreError where a later version of this program wrote it."""
-        if self._version() == SCHEMA_VERSION:
+        """Bring the tables up to this version; RelayStoreError where a later version of this program wrote them."""
+        if self._version() == len(MIGRATIONS):
             return
         with self._transaction():
             version = self._version()
-            if version > SCHEMA_VERSION:
+            if version > len(MIGRATIONS):
                 raise RelayStoreError(
-                    f"{path}: was written by a later version (schema {version}, this one knows {SCHEMA_VERSION}); "
+                    f"{path}: was written by a later version (schema {version}, this one knows {len(MIGRATIONS)}); "
                     "run that version"
                 )
-            if version == 0:
-                for statement in _SCHEMA.split(";\n"):
-                    self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            for statement in ";\n".join(MIGRATIONS[version:]).split(";\n"):
+                self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
     def event_ids(self) -> list[str]:
         """The ids of all events that are in the books."""
@@ -156,22 +82,33 @@ class RelayStore:
                 "INSERT INTO event (event_id, company_code, customer_id, sequence, type, time, recorded_at, body) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING",
                 (
-                    (e.event_id, e.company_code, e.customer_id, e.sequence, e.type, _text(e.time),
-                     _text(e.recorded_at), e.body)
+                    (e.event_id, e.company_code, e.customer_id, e.sequence, e.type, as_text(e.time),
+                     as_text(e.recorded_at), e.body)
                     for e in events
                 ),
             )  # fmt: skip
         return self._connection.total_changes - before
 
-    def enrol(self, sink: str) -> int:
-        """Put what has arrived since the last time before a sink as waiting; a new sink gets everything. How many."""
+    def enrol(self, sink: str, types: Collection[str] | None = None) -> int:
+        """Put what has arrived since the last time before a sink as waiting, of these types; how many.
+
+        A new sink gets everything from the start. A type that is named later counts from then on.
+        """
         with self._transaction():
-            return self._connection.execute(
+            self._connection.execute("INSERT OR IGNORE INTO sink (name, position) VALUES (?, 0)", (sink,))
+            enrolled = self._connection.execute(
                 "INSERT INTO delivery (sink, event_id, position, company_code, customer_id, sequence, state) "
                 "SELECT ?1, event_id, position, company_code, customer_id, sequence, 'waiting' FROM event "
-                "WHERE position > coalesce((SELECT max(position) FROM delivery WHERE sink = ?1), 0)",
-                (sink,),
+                "WHERE position > (SELECT position FROM sink WHERE name = ?1) "
+                "AND (?2 IS NULL OR type IN (SELECT value FROM json_each(?2))) "
+                "ON CONFLICT (sink, event_id) DO NOTHING",
+                (sink, as_list(types)),
             ).rowcount
+            self._connection.execute(
+                "UPDATE sink SET position = (SELECT coalesce(max(position), 0) FROM event) WHERE name = ?",
+                (sink,),
+            )
+        return enrolled
 
     def due(self, sink: str, now: datetime, limit: int) -> list[Waiting]:
         """The customers' next events: at most one a customer, and none while an earlier one of its own is not through.
@@ -184,15 +121,15 @@ class RelayStore:
                 SELECT company_code, customer_id, min(sequence) AS sequence FROM delivery
                 WHERE sink = ?1 AND state IN ('waiting', 'dead') GROUP BY company_code, customer_id
             )
-            SELECT delivery.attempts, event.* FROM first
+            SELECT delivery.attempts, delivery.first_failed_at, event.* FROM first
             JOIN delivery USING (company_code, customer_id, sequence) JOIN event USING (event_id)
             WHERE delivery.sink = ?1 AND delivery.state IN ('waiting', 'dead') AND delivery.state = 'waiting'
               AND (delivery.next_attempt_at IS NULL OR delivery.next_attempt_at <= ?2)
             ORDER BY delivery.position LIMIT ?3
             """,
-            (sink, _text(now), limit),
+            (sink, as_text(now), limit),
         ).fetchall()
-        return [Waiting(_event(row[2:]), row[0]) for row in rows]
+        return [Waiting(_event(row[3:]), row[0], as_instant(row[1])) for row in rows]
 
     def settle(
         self, sink: str, delivered: Collection[str], failures: Sequence[Failure], now: datetime
@@ -202,19 +139,53 @@ class RelayStore:
             self._connection.executemany(
                 "UPDATE delivery SET state = 'delivered', settled_at = ?, next_attempt_at = NULL "
                 "WHERE sink = ? AND event_id = ?",
-                ((_text(now), sink, event_id) for event_id in delivered),
+                ((as_text(now), sink, event_id) for event_id in delivered),
             )
+            if delivered:
+                self._connection.execute(
+                    "UPDATE sink SET last_delivered_at = ? WHERE name = ?", (as_text(now), sink)
+                )
             self._connection.executemany(
                 "UPDATE delivery SET attempts = attempts + 1, last_error = ?1, next_attempt_at = ?2, "
+                "first_failed_at = coalesce(first_failed_at, ?3), "
                 "state = CASE WHEN ?2 IS NULL THEN 'dead' ELSE 'waiting' END, "
                 "settled_at = CASE WHEN ?2 IS NULL THEN ?3 END WHERE sink = ?4 AND event_id = ?5",
                 (
-                    (each.error, _text(each.next_attempt_at), _text(now), sink, each.event_id)
+                    (each.error, as_text(each.next_attempt_at), as_text(now), sink, each.event_id)
                     for each in failures
                 ),
             )
 
-    def backlog(self, sink: str) -> Backlog:
+    def last_delivered(self, sink: str) -> datetime | None:
+        """When a sink last took an event."""
+        row = self._connection.execute(
+            "SELECT last_delivered_at FROM sink WHERE name = ?", (sink,)
+        ).fetchone()
+        return as_instant(row[0]) if row else None
+
+    def disable(self, sink: str, reason: str, now: datetime) -> None:
+        """Serve a sink no more, until a person enables it again."""
+        self._connection.execute(
+            "UPDATE sink SET disabled_at = ?, disabled_reason = ? WHERE name = ?",
+            (as_text(now), reason, sink),
+        )
+
+    def enable(self, sink: str) -> None:
+        """Serve a disabled sink again; RelayStoreError where it is not disabled."""
+        changed = self._connection.execute(
+            "UPDATE sink SET disabled_at = NULL, disabled_reason = NULL "
+            "WHERE name = ? AND disabled_reason IS NOT NULL",
+            (sink,),
+        ).rowcount
+        if changed == 0:
+            raise RelayStoreError(f"the sink {sink} is not disabled")
+
+    def disabled(self, sink: str) -> str | None:
+        """Why a sink is served no more; None where it is."""
+        row = self._connection.execute("SELECT disabled_reason FROM sink WHERE name = ?", (sink,)).fetchone()
+        return row[0] if row else None
+
+    def backlog(self, sink: str, types: Collection[str] | None = None) -> Backlog:
         """What a sink has not got yet, events that nobody has put before it included."""
         waiting, dead, blocked, oldest = self._connection.execute(
             """
@@ -227,12 +198,49 @@ class RelayStore:
                 WHERE sink = ?1 AND state IN ('waiting', 'dead')
                 UNION ALL
                 SELECT 'waiting', 0, company_code, customer_id, recorded_at FROM event
-                WHERE position > coalesce((SELECT max(position) FROM delivery WHERE sink = ?1), 0)
+                WHERE position > coalesce((SELECT position FROM sink WHERE name = ?1), 0)
+                  AND (?2 IS NULL OR type IN (SELECT value FROM json_each(?2)))
             )
             """,
-            (sink,),
+            (sink, as_list(types)),
         ).fetchone()
-        return Backlog(waiting, dead, blocked, None if oldest is None else datetime.fromisoformat(oldest))
+        return Backlog(waiting, dead, blocked, as_instant(oldest), self.disabled(sink))
+
+    def latest(self, selection: Selection, limit: int) -> list[StoredEvent]:
+        """The last events that are meant, oldest first."""
+        condition, parameters = selection.condition()
+        rows = self._connection.execute(
+            f"SELECT * FROM event WHERE {condition} ORDER BY position DESC LIMIT :limit",
+            {**parameters, "limit": limit},
+        ).fetchall()
+        return [_event(row[1:]) for row in reversed(rows)]
+
+    def after(self, position: int, selection: Selection) -> tuple[int, list[StoredEvent]]:
+        """What was taken in after a position, of what is meant, and the position to ask from the next time."""
+        condition, parameters = selection.condition()
+        last = int(self._connection.execute("SELECT coalesce(max(position), 0) FROM event").fetchone()[0])
+        rows = self._connection.execute(
+            f"SELECT * FROM event WHERE position > :after AND position <= :last AND {condition} ORDER BY position",
+            {**parameters, "after": position, "last": last},
+        ).fetchall()
+        return last, [_event(row[1:]) for row in rows]
+
+    def replay(self, sink: str, selection: Selection, types: Collection[str] | None = None) -> int:
+        """Put events before a sink again that it has had, or that came before it took their type; how many.
+
+        They leave with the bytes and ids they had. Dead letters and discarded events stay as they are.
+        """
+        condition, parameters = selection.condition()
+        with self._transaction():
+            return self._connection.execute(
+                "INSERT INTO delivery (sink, event_id, position, company_code, customer_id, sequence, state) "
+                "SELECT :sink, event_id, event.position, company_code, customer_id, sequence, 'waiting' FROM event "
+                f"JOIN sink ON sink.name = :sink AND event.position <= sink.position WHERE {condition} "
+                "AND (:taken IS NULL OR type IN (SELECT value FROM json_each(:taken))) "
+                "ON CONFLICT (sink, event_id) DO UPDATE SET state = 'waiting', attempts = 0, next_attempt_at = NULL, "
+                "first_failed_at = NULL, last_error = NULL, settled_at = NULL WHERE delivery.state = 'delivered'",
+                {**parameters, "sink": sink, "taken": as_list(types)},
+            ).rowcount
 
     def dead_letters(self) -> list[DeadLetter]:
         """Every event that a sink refused for good and nobody has dealt with, oldest first."""
@@ -248,7 +256,9 @@ class RelayStore:
     def reopen(self, sink: str, event_id: str) -> None:
         """Let a dead event be tried again, with all its attempts; RelayStoreError where it is not dead."""
         self._resolve(
-            sink, event_id, "state = 'waiting', attempts = 0, next_attempt_at = NULL, settled_at = NULL"
+            sink,
+            event_id,
+            "state = 'waiting', attempts = 0, next_attempt_at = NULL, first_failed_at = NULL, settled_at = NULL",
         )
 
     def discard(self, sink: str, event_id: str) -> None:
@@ -275,11 +285,6 @@ class RelayStore:
             self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
-
-
-def _text(moment: datetime | None) -> str | None:
-    """An instant as text that sorts as it runs."""
-    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _event(row: Sequence[str]) -> StoredEvent:

@@ -27,7 +27,8 @@ def _version() -> str:
 
 work = Group("Bring data in and rate", sort_key=1)
 look = Group("Look at the results", sort_key=2)
-rules = Group("Set the rules", sort_key=3)
+send = Group("Send events", sort_key=3)
+rules = Group("Set the rules", sort_key=4)
 
 app = App(
     name="valuemart",

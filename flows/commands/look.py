@@ -16,8 +16,7 @@ def status(
     """Show what was loaded, what was kept out, what is waiting, and whether events went out."""
     from flows import views
     from flows.pull import scan_inbox
-    from flows.relay import backlogs
-    from flows.sinks.file import FileSink
+    from flows.sinks.building import backlogs
     from warehouse import reading
 
     settings = settings_of_this_process()
@@ -25,7 +24,7 @@ def status(
         settings,
         reading.status(settings.ops_file, latest=latest),
         scan_inbox(settings.inbox),
-        backlogs(settings.relay_file, [FileSink.name]),
+        backlogs(settings),
         as_json=as_json,
     )
 

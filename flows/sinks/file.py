@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
 
+from flows.sinks import Sent
 from warehouse.durable import sync
-from warehouse.relay_store import StoredEvent
+from warehouse.relay_records import StoredEvent
 
 _CHUNK = 64 * 1024
 
@@ -21,16 +22,18 @@ class FileSink:
     its event comes again. Lines of one customer may stand in two files; `sequence` is what orders them.
     """
 
-    name = "file"
-
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "file") -> None:
         self.folder = folder
+        self.name = name
 
-    def send(self, events: Sequence[StoredEvent]) -> Mapping[str, str]:
+    def send(self, events: Sequence[StoredEvent]) -> Sent:
         """Append and force to disk, month by month; a file refuses nothing. OSError where the disk does."""
         for month, of_month in groupby(sorted(events, key=_month), key=_month):
             self._append(self.folder / f"{month}.jsonl", [event.body.encode() + b"\n" for event in of_month])
-        return {}
+        return Sent(delivered=[event.event_id for event in events])
+
+    def close(self) -> None:
+        """Nothing is kept open between two batches."""
 
     def _append(self, path: Path, lines: Sequence[bytes]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.sinks.file import FileSink
-from warehouse.relay_store import StoredEvent
+from warehouse.relay_records import StoredEvent
 
 
 def event(name: str, month: int = 5) -> StoredEvent:

@@ -142,3 +142,92 @@ def test_the_readme_lists_every_setting_with_its_variable() -> None:
 
     assert sorted(row.split("`")[1] for row in rows) == sorted(settings.Settings.model_fields)
     assert all(row.split("`")[3] == f"VALUEMART_{row.split('`')[1].upper()}" for row in rows)
+
+
+def _sinks(tmp_path: Path, text: str) -> None:
+    (tmp_path / "valuemart.toml").write_text(text)
+
+
+def test_without_a_section_sinks_events_go_to_files() -> None:
+    assert {name: sink.kind for name, sink in settings.load().sinks.items()} == {"file": "file"}
+
+
+def test_with_a_section_sinks_events_go_where_it_says_and_nowhere_else(tmp_path: Path) -> None:
+    _sinks(tmp_path, '[sinks.bus]\nkind = "nats"\nurl = "nats://localhost"\ntypes = ["*.tier.*"]\n')
+    (sink,) = settings.load().sinks.values()
+    assert sink.wanted == {"valuemart.customer.tier.changed.v1", "valuemart.customer.tier.watch.v1"}
+
+
+def test_a_sink_without_types_gets_all_also_those_of_later_versions(tmp_path: Path) -> None:
+    _sinks(tmp_path, '[sinks.a]\nkind = "file"\n')
+    assert settings.load().sinks["a"].wanted is None
+
+
+def test_paths_of_a_sink_are_taken_from_where_the_file_lies(tmp_path: Path) -> None:
+    _sinks(
+        tmp_path, '[sinks.a]\nkind = "file"\nfolder = "out"\n[sinks.b]\nkind = "redis"\nurl_file = "url"\n'
+    )
+    sinks = settings.load().sinks
+    assert (sinks["a"].folder, sinks["b"].url_file) == (tmp_path / "out", tmp_path / "url")
+
+
+def test_a_variable_that_a_sink_names_for_its_secret_is_no_misspelt_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VALUEMART_CRM_SECRET", "whsec_x")
+    with pytest.raises(settings.SettingsError, match="there is no setting VALUEMART_CRM_SECRET"):
+        settings.load()
+    _sinks(tmp_path, '[sinks.a]\nkind = "webhook"\nurl = "https://x/"\nsecret_env = "VALUEMART_CRM_SECRET"\n')
+    assert settings.load().sinks["a"].secret_env == "VALUEMART_CRM_SECRET"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[sinks.a]\nkind = "webhok"', "sinks.a: there is no kind 'webhok'; did you mean webhook?"),
+        (
+            '[sinks.a]\nurl = "x"',
+            "sinks.a: name its kind: file, webhook, nats, kafka, redis, amqp, mqtt, prefect",
+        ),
+        (
+            '[sinks.a]\nkind = "nats"\nurl = "x"\nsubject_prefx = "x"',
+            "sinks.a: a nats sink has no setting 'subject_prefx'; did you mean subject_prefix?",
+        ),
+        (
+            '[sinks.a]\nkind = "nats"',
+            "sinks.a: name the receiver by one of url, url_env (a variable) and url_file",
+        ),
+        (
+            '[sinks.a]\nkind = "nats"\nurl = "nats://u:p@x"',
+            "sinks.a: url holds a password; name a variable by url_env or a file by url_file instead",
+        ),
+        (
+            '[sinks.a]\nkind = "webhook"\nurl = "https://x"',
+            "sinks.a: name the signing secret by one of secret_env (a variable) and secret_file",
+        ),
+        ('[sinks."A b"]\nkind = "file"', "sinks.A b: 'A b' is no sink name; use small letters"),
+        (
+            '[sinks.a]\nkind = "file"\ntypes = ["tier"]',
+            "sinks.a.types: no event type fits 'tier'; the types are ",
+        ),
+        (
+            '[sinks.a]\nkind = "file"\nattempts = 0',
+            "sinks.a.attempts: Input should be greater than or equal to 1",
+        ),
+        (
+            '[sinks.a]\nkind = "kafka"\nbootstrap_servers = "x"\noptions = { "ssl.key.password" = "x" }',
+            "sinks.a: options.ssl.key.password is a secret; use username with password_env or password_file",
+        ),
+        (
+            '[sinks.a]\nkind = "kafka"\nbootstrap_servers = "x"\nusername = "u"',
+            "sinks.a: username goes with one of password_env and password_file",
+        ),
+        ("sinks = 3", "sinks: Input should be a valid dictionary"),
+    ],
+)
+def test_a_sink_that_is_set_wrongly_is_said_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    _sinks(tmp_path, text)
+    with pytest.raises(settings.SettingsError) as error:
+        settings.load()
+    assert str(error.value).startswith(f"valuemart.toml: {said}")
+    assert "\n" not in str(error.value)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warehouse.connection import transaction
-from warehouse.outbox import append, copy_published_to_relay, copy_to_relay, last_event_ids
+from warehouse.outbox import append, copy_to_relay, is_copied, last_event_ids
 from warehouse.relay_store import open_store
 
 OPERATIONS = Path(__file__).parents[2] / "warehouse" / "migrations" / "0001_operations.sql"
@@ -183,11 +183,13 @@ def test_a_clock_set_back_does_not_let_a_later_event_overtake(tmp_path: Path):
         assert books.execute("SELECT event_id FROM event ORDER BY position").fetchall() == [("z",), ("a",)]
 
 
-def test_the_published_copy_of_the_books_serves_as_well_as_the_warehouse(tmp_path: Path):
-    connection = warehouse()
+def test_the_books_are_copied_once_they_have_every_event(tmp_path: Path):
+    connection, books = warehouse(), tmp_path / "relay.db"
+    assert is_copied(connection, books)
     append(connection, [Event("a")])
-    connection.execute(f"ATTACH '{tmp_path / 'ops.duckdb'}' AS copy")
-    connection.execute("CREATE SCHEMA copy.ops; CREATE TABLE copy.ops.outbox AS SELECT * FROM ops.outbox")
-    connection.execute("DETACH copy")
-    assert copy_published_to_relay(tmp_path / "ops.duckdb", tmp_path / "relay.db") == 1
-    assert copy_published_to_relay(tmp_path / "ops.duckdb", tmp_path / "relay.db") == 0
+    assert not is_copied(connection, books)
+    assert list(tmp_path.iterdir()) == []
+    copy_to_relay(connection, books)
+    assert is_copied(connection, books)
+    append(connection, [Event("b")])
+    assert not is_copied(connection, books)

@@ -1,0 +1,25 @@
+"""The flow `relay`: offers the sinks what they have not got yet, beside anything else that runs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from prefect import flow, get_run_logger
+
+from flows import relay as relaying
+from flows import settings as configuration
+from flows.relay import RelayReport
+from flows.sinks.building import outlets
+
+
+@flow(name="relay", persist_result=False, validate_parameters=True)
+def relay(seconds: float = 45) -> RelayReport:
+    """Serve every sink until it has everything, is down, or `seconds` have passed: less than the schedule's period."""
+    settings = configuration.load()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    report = relaying.relay(settings.relay_file, outlets(settings), budget=timedelta(seconds=seconds))
+    log = get_run_logger()
+    for sink in report.sinks:
+        if sink.down:
+            log.warning("sink %s: %s; %d events wait", sink.sink, sink.down, sink.backlog.waiting)
+    return report
