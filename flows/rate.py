@@ -25,6 +25,7 @@ from flows.progress import say
 from flows.settings import Settings
 from transforms import plan, revisions
 from transforms.calibrate import calibrate
+from transforms.credit_warning import credit_warnings
 from transforms.customer_month import customer_months, order_days
 from transforms.facts import Facts
 from transforms.measures import measure_customers
@@ -306,7 +307,7 @@ class _Company:
         history.replace(self.connection, "next_action", self.company, chosen)
         self._watch_conduct(findings, policy)
         if rated.credit is not None:
-            self._watch_credit(rated.credit.collect(), policy)
+            self._watch_credit(rated.credit, policy)
 
     def _watch_conduct(self, findings: pl.DataFrame, policy: Policy) -> None:
         """Put the findings of the day in the place of the last ones, and tell which appeared and which ended."""
@@ -323,9 +324,10 @@ class _Company:
         if not self.is_baseline or policy.events.baseline_events:
             self._write(told)
 
-    def _watch_credit(self, watch: pl.DataFrame, policy: Policy) -> None:
-        """Put the credit watch of the day in the place of the last one, and tell whose credit action changed."""
+    def _watch_credit(self, watched: pl.LazyFrame, policy: Policy) -> None:
+        """Put the credit watch of the day in the place of the last one, and tell which warnings begin, change or end."""
         before = history.current_rows(self.connection, "credit_watch", self.company)
+        watch = credit_warnings(watched, before.lazy(), policy.credit, self.run.as_of).collect()
         told = events.credit_events(
             before,
             watch,

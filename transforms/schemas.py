@@ -222,6 +222,7 @@ RECEIVABLES: Final = pl.Schema(
         "company_currency": pl.String(),
         "cleared_date": pl.Date(),
         "is_disputed": pl.Boolean(),
+        "promised_on": pl.Date(),
         "known_on": pl.Date(),
     }
 )
@@ -321,6 +322,14 @@ CREDIT_WATCH: Final = pl.Schema(
         "credit_action": pl.String(),
         "action_reason": pl.String(),
         "next_order_headroom": pl.Decimal(38, 4),
+        "group_id": pl.String(),
+        "group_exposure": pl.Decimal(38, 4),
+        "group_limit": pl.Decimal(38, 4),
+        "group_headroom": pl.Decimal(38, 4),
+        "warning_since": pl.Date(),
+        "warning_causes": pl.String(),
+        "warning_reason": pl.String(),
+        "warning_calm_since": pl.Date(),
     }
 )
 

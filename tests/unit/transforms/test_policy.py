@@ -138,7 +138,12 @@ def test_every_fault_is_told_at_once() -> None:
         ({"credit__grades__overdue_share": [1, 2, 3]}, "credit.grades.overdue_share"),
         ({"credit__grades__overdue_share": [4, 3, 2, 1]}, "must not fall; they are 4, 3, 2, 1"),
         ({"credit__action_by_grade__A": "stop"}, "a worse grade must not get a milder action"),
-        ({"credit__warnings__clear_at_grade": "C"}, "must be better than raise_from_grade"),
+        (
+            {"credit__warnings__clear_at__grade": "C"},
+            "clear_at.grade (C) must be milder than raise_from.grade (C)",
+        ),
+        ({"credit__warnings__clear_at__action": "stop"}, "or warnings would flicker"),
+        ({"credit__warnings__clear_at__utilisation": Decimal("0.9")}, "or warnings would flicker"),
         ({"conduct__arrears__periods": 7}, "periods (7) must not be more than of_periods (6)"),
         ({"events__baseline_events": 0}, "events.baseline_events: is 0; true or false is expected"),
         ({"policy__version": "1.0"}, "policy.version: is '1.0'; it must look like"),
