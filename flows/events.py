@@ -327,7 +327,7 @@ def _drivers(rating: Row, before: Row | None, explanation: Row) -> list[Driver]:
 def _next_tier(explanation: Row) -> NextTier | None:
     if explanation["counterfactual_tier"] is None:
         return None
-    return NextTier(tier=explanation["counterfactual_tier"], gap=explanation["counterfactual"])
+    return NextTier(tier=explanation["counterfactual_tier"], gap=explanation["lacking"])
 
 
 def _unassessed(listed: str | None) -> Iterable[Unassessed]:

@@ -27,14 +27,16 @@ from transforms import plan, revisions
 from transforms.calibrate import calibrate
 from transforms.credit_warning import credit_warnings
 from transforms.customer_month import customer_months, order_days
+from transforms.explain import explain, explanation_terms
 from transforms.facts import Facts
 from transforms.measures import measure_customers
 from transforms.periods import first_of_month, months_before
-from transforms.playbook import next_actions
+from transforms.playbook import next_actions, partner_cards
 from transforms.policy import Policy, parse_policy
 from transforms.policy_problems import PolicyError
 from transforms.rating import RatedPeriod, rate_period
 from transforms.sales_cell import SALES_LINES, sales_cells
+from transforms.schemas import EXPLANATION
 from transforms.structure import customer_structure, sales_since, value_curve
 from warehouse import cells, history, ledger, outbox
 from warehouse import facts as stored_facts
@@ -262,7 +264,7 @@ class _Company:
             self.connection, "customer_structure", self.company, period, structure.collect()
         )
         if period == self.run.target:
-            self._show_current(rated, policy)
+            self._show_current(rated, policy, _lazy(previous))
         self.rated.setdefault(period, history.RatedPeriod(period, self.run.as_of, policy.content_hash))
         if is_closed:
             self._correct(revised, stored)
@@ -299,13 +301,19 @@ class _Company:
         self._write(told.events)
         self.report.moves.extend(moved.to_dicts())
 
-    def _show_current(self, rated: RatedPeriod, policy: Policy) -> None:
+    def _show_current(self, rated: RatedPeriod, policy: Policy, previous: pl.LazyFrame | None) -> None:
         """Put what speaks for the run's own day in the place of what spoke for the last one's."""
-        actions = next_actions(rated, self.facts, self.run.as_of)
-        curve, chosen, findings = pl.collect_all([value_curve(rated.values), actions, rated.conduct])
-        history.replace(self.connection, "value_curve", self.company, curve)
-        history.replace(self.connection, "next_action", self.company, chosen)
-        self._watch_conduct(findings, policy)
+        explained = explain(rated.values, previous, policy).collect().lazy()
+        shown = {
+            "value_curve": value_curve(rated.values),
+            "next_action": next_actions(rated, self.facts, self.run.as_of),
+            "partner_card": partner_cards(rated, self.facts, self.run.as_of),
+            "explanation": explained.select(EXPLANATION.names()),
+            "explanation_term": explanation_terms(rated.values, previous, explained),
+        }
+        for table, rows in zip(shown, pl.collect_all([*shown.values()]), strict=True):
+            history.replace(self.connection, table, self.company, rows)
+        self._watch_conduct(rated.conduct.collect(), policy)
         if rated.credit is not None:
             self._watch_credit(rated.credit, policy)
 

@@ -310,6 +310,8 @@ def _standing(now: Row, before: Row, why: Row) -> dict[str, object]:
         "raw tier": now["raw_tier"],
         "memory": why["memory"],
         "expected": watch if now["watch_tier"] else None,
-        f"to reach {why['counterfactual_tier']}": why["counterfactual"],
+        "gates": why["gates"],
+        "binding bar": why["binding_bar"],
+        "would move it": why["counterfactual"],
     }
     return {name: value for name, value in lines.items() if value is not None}

@@ -13,7 +13,15 @@ from expectations.contract import load
 from flows import settings
 from tests.sample_company import BASELINE, DEFAULT_POLICY, LAST_DAY, SampleCompany, bring_up
 
-CURRENT = ("conduct_finding", "customer_structure", "value_curve", "next_action")
+CURRENT = (
+    "conduct_finding",
+    "customer_structure",
+    "value_curve",
+    "next_action",
+    "partner_card",
+    "explanation",
+    "explanation_term",
+)
 
 
 def copy_of(company: SampleCompany, home: Path) -> SampleCompany:
@@ -25,6 +33,46 @@ def copy_of(company: SampleCompany, home: Path) -> SampleCompany:
 def test_every_rated_customer_has_one_next_action(sample_company: SampleCompany) -> None:
     rated = sample_company.rows("SELECT customer_id FROM customer_value ORDER BY 1")
     assert sample_company.rows("SELECT customer_id FROM next_action ORDER BY 1") == rated
+
+
+def test_every_rated_customer_is_explained_and_the_terms_sum_to_the_change_of_its_score(
+    sample_company: SampleCompany,
+) -> None:
+    rated = sample_company.rows("SELECT customer_id, score FROM customer_value ORDER BY 1")
+    assert sample_company.rows("SELECT customer_id, score_to FROM explanation ORDER BY 1") == rated
+    terms = sample_company.rows(
+        """SELECT count(*), count(*) FILTER (delta IS DISTINCT FROM change), count(*) FILTER (points IS DISTINCT FROM score_to)
+           FROM (SELECT customer_id, any_value(score_to - score_from) AS change, any_value(score_to) AS score_to
+                 FROM explanation GROUP BY 1)
+           JOIN (SELECT customer_id, sum(delta) AS delta, sum(points_to) AS points FROM explanation_term GROUP BY 1)
+               USING (customer_id)"""
+    )
+    assert terms == [(len(rated), 0, 0)]
+
+
+def test_what_is_explained_is_compared_with_the_month_before(sample_company: SampleCompany) -> None:
+    apart = sample_company.rows(
+        """SELECT count(*) FROM explanation
+           LEFT JOIN customer_value_history AS before
+               ON before.customer_id = explanation.customer_id AND before.period = explanation.period_before
+           WHERE explanation.score_from IS DISTINCT FROM before.score
+              OR explanation.period_before <> explanation.period - INTERVAL 1 MONTH"""
+    )
+    assert apart == [(0,)]
+
+
+def test_every_strategic_customer_has_a_card_and_nobody_else(sample_company: SampleCompany) -> None:
+    partners = sample_company.rows(
+        "SELECT customer_id FROM customer_value WHERE effective_tier = 'strategic' ORDER BY 1"
+    )
+    assert (sample_company.who("strategic_partner"),) in partners
+    assert sample_company.rows("SELECT customer_id FROM partner_card ORDER BY 1") == partners
+    name, joint_work, overdue = sample_company.one(
+        "name, joint_work_12m, overdue", "partner_card", "strategic_partner"
+    )
+    assert name
+    assert joint_work > 0
+    assert overdue >= 0
 
 
 def test_the_structure_of_a_period_sums_to_the_customers_ratings(sample_company: SampleCompany) -> None:

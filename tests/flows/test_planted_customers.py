@@ -194,6 +194,16 @@ def test_the_giant_that_loses_money_is_gated_every_month_and_to_be_renegotiated(
     assert sample_company.one("action", "next_action", "loss_making_giant") == "renegotiate"
 
 
+def test_the_giant_is_explained_by_the_gate_and_what_it_would_have_to_bring(sample_company: SampleCompany):
+    held_by, gates, wish = sample_company.one(
+        "held_by, gates, counterfactual", "explanation", "loss_making_giant"
+    )
+    assert held_by == "gate loss_making: without it core"
+    assert gates.startswith("loss_making fires: contribution −")
+    assert wish.startswith("contribution +")
+    assert wish.endswith(" would make this customer core")
+
+
 def test_the_giant_buys_below_our_floor_by_our_own_concession(sample_company: SampleCompany):
     conceded = sample_company.rows(
         "SELECT customer_id, kind FROM conduct_finding WHERE confidence = 'own_concession'"
