@@ -32,7 +32,7 @@ from transforms.facts import Facts
 from transforms.measures import measure_customers
 from transforms.periods import first_of_month, months_before
 from transforms.playbook import next_actions, partner_cards
-from transforms.policy import Policy, parse_policy
+from transforms.policy import Policy, in_force, parse_policy
 from transforms.policy_problems import PolicyError
 from transforms.rating import RatedPeriod, rate_period
 from transforms.sales_cell import SALES_LINES, sales_cells
@@ -118,6 +118,7 @@ class _Run:
         self.target = first_of_month(plan.closed_through(as_of))
         self.looks_back = rated_as_of is not None and as_of < rated_as_of
         self.left_behind: dict[str, date] = {}
+        self.remembered: list[Policy] = []
 
     def rate(self, policy: Policy | None) -> RatingReport:
         """Compute the touched cells, then rate each company's periods in order."""
@@ -138,6 +139,7 @@ class _Run:
             content=self.settings.policy_file.read_text(encoding="utf-8"),
             recorded_at=self.recorded_at,
         )
+        self.remembered = [parse_policy(text) for text in ledger.policy_texts(self.connection)]
         report = RatingReport(self.as_of, policy, calibrated, touched)
         for company, facts in companies.items():
             _Company(self, company, facts, report).rate()
@@ -275,7 +277,7 @@ class _Company:
     def _policy_of(self, period: date) -> Policy:
         """The policy in force for the current period and those never rated; the one it was rated under for any other."""
         before = self.rated.get(period)
-        current = self.report.policy
+        current = in_force(self.report.policy, self.run.remembered, plan.month_end(period))
         if period == self.run.target or before is None or before.policy_hash == current.content_hash:
             return current
         return parse_policy(ledger.policy_text(self.connection, before.policy_hash))
