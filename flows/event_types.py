@@ -154,10 +154,15 @@ class TierWatch(_OfPeriod):
 
 
 class CreditWarning(Data):
-    """The credit action of a customer changed; the figures are those of mart.credit_watch, company currency."""
+    """A credit warning began, changed or ended; the figures are those of mart.credit_watch, company currency."""
 
     credit_action_from: CreditAction
     credit_action: CreditAction
+    warning_since: date | None = Field(description="The day the warning was raised that ends or stands.")
+    warning_causes: Text | None = Field(
+        description="What it stands on, as names of the policy's bars; null where it ends, or waits to."
+    )
+    warning_reason: Text | None = Field(description="Each cause with its figure and its bar.")
     credit_grade: Literal["A", "B", "C", "D", "E"] | None
     action_reason: Text | None
     open_balance: Number | None
@@ -170,16 +175,20 @@ class CreditWarning(Data):
     next_order_headroom: Number | None = Field(
         description="What may still be sold on credit; null: no limit set."
     )
+    group_id: str | None
+    group_headroom: Number | None = Field(
+        description="The same for the customer's group; null without one, or where a member has no limit."
+    )
 
 
 class CreditWarningRaised(CreditWarning):
-    """Sales on credit need watching, payment first, or a stop."""
+    """Something about a customer's credit needs a look; told again where the credit action changes meanwhile."""
 
     type: ClassVar[str] = "valuemart.customer.credit.warning.raised.v1"
 
 
 class CreditWarningCleared(CreditWarning):
-    """Sales on credit are open again."""
+    """Nothing has spoken against the customer's credit for as long as the policy asks."""
 
     type: ClassVar[str] = "valuemart.customer.credit.warning.cleared.v1"
 

@@ -42,6 +42,8 @@ Customer = tuple[str, str]
 
 _KEY = ["company_code", "customer_id"]
 _CREDIT_FIGURES = (
+    "warning_causes",
+    "warning_reason",
     "credit_grade",
     "action_reason",
     "open_balance",
@@ -52,6 +54,8 @@ _CREDIT_FIGURES = (
     "exposure",
     "utilisation",
     "next_order_headroom",
+    "group_id",
+    "group_headroom",
 )
 _FINDING = (
     "reason",
@@ -165,10 +169,10 @@ def credit_events(
     recorded_at: datetime,
     told_before: Mapping[Customer, str],
 ) -> list[Event]:
-    """Tell whose credit action changed: cleared where sales on credit are open again, else raised.
+    """Tell which credit warnings began, in which the credit action changed, and which ended.
 
-    `before` and `after`: a company's rows of credit_watch before and after a rating; a customer that is in neither is
-    open. A first watch (`before` has no rows) is a baseline, of which nothing is told unless the policy asks for it.
+    `before` and `after`: a company's rows of credit_watch before and after a rating; who is in neither is open, without a
+    warning. A first watch (`before` has no rows) is a baseline, of which nothing is told unless the policy asks for it.
     `told_before`: each customer's last credit warning of either type. It is part of the id, so that a warning that comes
     back on the same day is another one.
     """
@@ -177,14 +181,14 @@ def credit_events(
     then, now = _by_customer(before), _by_customer(after)
     events = []
     for customer in sorted({*then, *now}):
-        action_from = then[customer]["credit_action"] if customer in then else "open"
-        row = now.get(customer, {})
-        action = row.get("credit_action", "open")
-        if action == action_from:
+        row_before, row = then.get(customer, {}), now.get(customer, {})
+        since_before, since = row_before.get("warning_since"), row.get("warning_since")
+        action_from, action = row_before.get("credit_action", "open"), row.get("credit_action", "open")
+        if (since is None and since_before is None) or (since == since_before and action == action_from):
             continue
-        warning: type[CreditWarning] = CreditWarningCleared if action == "open" else CreditWarningRaised
+        warning: type[CreditWarning] = CreditWarningCleared if since is None else CreditWarningRaised
         identity = event_id(
-            tenant, *customer, warning.type, as_of, action_from, action, policy.content_hash,
+            tenant, *customer, warning.type, as_of, since or since_before, action_from, action, policy.content_hash,
             told_before.get(customer),
         )  # fmt: skip
         data = warning(
@@ -194,6 +198,7 @@ def credit_events(
             state_version=as_of.isoformat(),
             credit_action_from=action_from,
             credit_action=action,
+            warning_since=since or since_before,
             **{figure: row.get(figure) for figure in _CREDIT_FIGURES},
         )
         events.append(_event(identity, tenant, as_of, recorded_at, data))
@@ -322,7 +327,7 @@ def _drivers(rating: Row, before: Row | None, explanation: Row) -> list[Driver]:
 def _next_tier(explanation: Row) -> NextTier | None:
     if explanation["counterfactual_tier"] is None:
         return None
-    return NextTier(tier=explanation["counterfactual_tier"], gap=explanation["counterfactual"])
+    return NextTier(tier=explanation["counterfactual_tier"], gap=explanation["lacking"])
 
 
 def _unassessed(listed: str | None) -> Iterable[Unassessed]:

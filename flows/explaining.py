@@ -13,7 +13,7 @@ from warehouse.reading import CustomerFile, Row
 
 
 def explain_customer(file: CustomerFile, policy_text: str) -> dict[str, Any]:
-    """One row of `transforms.explain.EXPLANATION`; the policy is the one the current rating was made by."""
+    """One row of `transforms.explain.EXPLAINED`; the policy is the one the current rating was made by."""
     before = _frame(file.previous) if file.previous else None
     return explain(_frame(file.current), before, parse_policy(policy_text)).collect().row(0, named=True)
 

@@ -25,15 +25,18 @@ from flows.progress import say
 from flows.settings import Settings
 from transforms import plan, revisions
 from transforms.calibrate import calibrate
+from transforms.credit_warning import credit_warnings
 from transforms.customer_month import customer_months, order_days
+from transforms.explain import explain, explanation_terms
 from transforms.facts import Facts
 from transforms.measures import measure_customers
 from transforms.periods import first_of_month, months_before
-from transforms.playbook import next_actions
-from transforms.policy import Policy, parse_policy
+from transforms.playbook import next_actions, partner_cards
+from transforms.policy import Policy, in_force, parse_policy
 from transforms.policy_problems import PolicyError
 from transforms.rating import RatedPeriod, rate_period
 from transforms.sales_cell import SALES_LINES, sales_cells
+from transforms.schemas import EXPLANATION
 from transforms.structure import customer_structure, sales_since, value_curve
 from warehouse import cells, history, ledger, outbox
 from warehouse import facts as stored_facts
@@ -115,6 +118,7 @@ class _Run:
         self.target = first_of_month(plan.closed_through(as_of))
         self.looks_back = rated_as_of is not None and as_of < rated_as_of
         self.left_behind: dict[str, date] = {}
+        self.remembered: list[Policy] = []
 
     def rate(self, policy: Policy | None) -> RatingReport:
         """Compute the touched cells, then rate each company's periods in order."""
@@ -135,6 +139,7 @@ class _Run:
             content=self.settings.policy_file.read_text(encoding="utf-8"),
             recorded_at=self.recorded_at,
         )
+        self.remembered = [parse_policy(text) for text in ledger.policy_texts(self.connection)]
         report = RatingReport(self.as_of, policy, calibrated, touched)
         for company, facts in companies.items():
             _Company(self, company, facts, report).rate()
@@ -261,7 +266,7 @@ class _Company:
             self.connection, "customer_structure", self.company, period, structure.collect()
         )
         if period == self.run.target:
-            self._show_current(rated, policy)
+            self._show_current(rated, policy, _lazy(previous))
         self.rated.setdefault(period, history.RatedPeriod(period, self.run.as_of, policy.content_hash))
         if is_closed:
             self._correct(revised, stored)
@@ -272,7 +277,7 @@ class _Company:
     def _policy_of(self, period: date) -> Policy:
         """The policy in force for the current period and those never rated; the one it was rated under for any other."""
         before = self.rated.get(period)
-        current = self.report.policy
+        current = in_force(self.report.policy, self.run.remembered, plan.month_end(period))
         if period == self.run.target or before is None or before.policy_hash == current.content_hash:
             return current
         return parse_policy(ledger.policy_text(self.connection, before.policy_hash))
@@ -298,15 +303,21 @@ class _Company:
         self._write(told.events)
         self.report.moves.extend(moved.to_dicts())
 
-    def _show_current(self, rated: RatedPeriod, policy: Policy) -> None:
+    def _show_current(self, rated: RatedPeriod, policy: Policy, previous: pl.LazyFrame | None) -> None:
         """Put what speaks for the run's own day in the place of what spoke for the last one's."""
-        actions = next_actions(rated, self.facts, self.run.as_of)
-        curve, chosen, findings = pl.collect_all([value_curve(rated.values), actions, rated.conduct])
-        history.replace(self.connection, "value_curve", self.company, curve)
-        history.replace(self.connection, "next_action", self.company, chosen)
-        self._watch_conduct(findings, policy)
+        explained = explain(rated.values, previous, policy).collect().lazy()
+        shown = {
+            "value_curve": value_curve(rated.values),
+            "next_action": next_actions(rated, self.facts, self.run.as_of),
+            "partner_card": partner_cards(rated, self.facts, self.run.as_of),
+            "explanation": explained.select(EXPLANATION.names()),
+            "explanation_term": explanation_terms(rated.values, previous, explained),
+        }
+        for table, rows in zip(shown, pl.collect_all([*shown.values()]), strict=True):
+            history.replace(self.connection, table, self.company, rows)
+        self._watch_conduct(rated.conduct.collect(), policy)
         if rated.credit is not None:
-            self._watch_credit(rated.credit.collect(), policy)
+            self._watch_credit(rated.credit, policy)
 
     def _watch_conduct(self, findings: pl.DataFrame, policy: Policy) -> None:
         """Put the findings of the day in the place of the last ones, and tell which appeared and which ended."""
@@ -323,9 +334,10 @@ class _Company:
         if not self.is_baseline or policy.events.baseline_events:
             self._write(told)
 
-    def _watch_credit(self, watch: pl.DataFrame, policy: Policy) -> None:
-        """Put the credit watch of the day in the place of the last one, and tell whose credit action changed."""
+    def _watch_credit(self, watched: pl.LazyFrame, policy: Policy) -> None:
+        """Put the credit watch of the day in the place of the last one, and tell which warnings begin, change or end."""
         before = history.current_rows(self.connection, "credit_watch", self.company)
+        watch = credit_warnings(watched, before.lazy(), policy.credit, self.run.as_of).collect()
         told = events.credit_events(
             before,
             watch,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flows.render import fields_of, pairs, place, plain, say, say_json, table, text
 
 if TYPE_CHECKING:
+    from flows.ordering import Ordered
     from flows.pull import Inbox, Landed
     from flows.settings import Settings
     from transforms.policy import Policy
@@ -205,6 +206,27 @@ def show_policy(policy: Policy, file: Path, *, as_json: bool) -> None:
     pairs(about)
 
 
+def show_order(asked: Ordered, *, as_json: bool) -> None:
+    """Whether an order may be sold on credit, and why."""
+    if as_json:
+        about = {name: value for name, value in fields_of(asked).items() if name != "decision"}
+        say_json({**fields_of(asked.decision), **about})
+        return
+    decision, standing = asked.decision, asked.standing
+    order = f"{asked.order:,.2f} {asked.currency}"
+    say(f"{decision.answer}: {order} for {asked.customer_id} {asked.name} ({asked.company_code})")
+    at_most = decision.at_most
+    lines = {
+        **{f"why {place}": reason for place, reason in enumerate(decision.reasons, start=1)},
+        **{f"note {place}": remark for place, remark in enumerate(decision.remarks, start=1)},
+        "on credit at most": "no limit" if at_most is None else f"{at_most:,.2f} {asked.currency}",
+        "exposure": asked.exposure,
+        "credit limit": standing.credit_limit,
+        "known as of": asked.as_of,
+    }
+    pairs(lines)
+
+
 def show_customer(file: CustomerFile, why: Row, *, as_json: bool) -> None:
     """Why a customer has its tier; `why` is a row of transforms.explain."""
     if as_json:
@@ -290,6 +312,8 @@ def _standing(now: Row, before: Row, why: Row) -> dict[str, object]:
         "raw tier": now["raw_tier"],
         "memory": why["memory"],
         "expected": watch if now["watch_tier"] else None,
-        f"to reach {why['counterfactual_tier']}": why["counterfactual"],
+        "gates": why["gates"],
+        "binding bar": why["binding_bar"],
+        "would move it": why["counterfactual"],
     }
     return {name: value for name, value in lines.items() if value is not None}

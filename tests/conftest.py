@@ -8,9 +8,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+
+if TYPE_CHECKING:
+    from expectations.gate import Gate
+    from tests.sample_company import SampleCompany
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -70,3 +75,19 @@ def real_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"the real data sets are not here: {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def gate() -> Gate:
+    """One judge for all loads; importing it takes seconds."""
+    from expectations.gate import Gate
+
+    return Gate()
+
+
+@pytest.fixture(scope="session")
+def sample_company(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> SampleCompany:
+    """The sample company, rated and published once for all tests that only look at it; who changes it takes a copy."""
+    from tests.sample_company import found_company
+
+    return found_company(tmp_path_factory.mktemp("sample") / "home", gate)

@@ -26,9 +26,9 @@ def arrears(
 ) -> pl.LazyFrame:
     """Find who was in arrears at how many of the last n month ends. Grain: customer with a ledger item by then.
 
-    In arrears at a month end: overdue ÷ open, and the overdue amount, both reach the policy's bars; credits and disputed
-    items are left out of both, since who contests an item does not withhold it. `confirmed` in k of n (our own ledger
-    proves it), `suspected` in half of k, the last month end among them. `concerned_amount` is what was overdue at the last one.
+    In arrears at a month end: what is more than `overdue_days` past due ÷ open, and its amount, both reach the policy's
+    bars; credits and disputed items are left out of both, since who contests an item does not withhold it. `confirmed` in k of n (our own ledger
+    proves it), `suspected` in half of k, the last month end among them. `concerned_amount` is what was that late at the last one.
     Columns of `conduct_evidence.FOUND`. Source: DOMAIN §6.
     """
     ends = month_ends(as_of, rule.of_periods)
@@ -51,7 +51,7 @@ def arrears(
             value=pl.col("over"),
             threshold=pl.lit(rule.periods),
             evidence_count=pl.col("over"),
-            evidence=_evidence(ends[-1]),
+            evidence=_evidence(ends[-1], rule.overdue_days),
         )
     )
 
@@ -64,7 +64,8 @@ def month_ends(as_of: date, count: int) -> list[date]:
 
 def _month(items: pl.LazyFrame, end: date, rule: ArrearsRule) -> pl.LazyFrame:
     owed = (pl.col("open_amount") > 0) & ~pl.col("is_disputed")
-    overdue = pl.col("open_amount").filter(owed & (pl.col("days_past_due") > 0)).sum()
+    is_late = pl.col("days_past_due") > rule.overdue_days
+    overdue = pl.col("open_amount").filter(owed & is_late).sum()
     share = ratio(units("overdue"), units("owed"), WIDE_RATIO)
     is_over = (pl.col("share") >= pl.lit(rule.overdue_share_from)) & (
         pl.col("overdue") >= pl.lit(rule.amount_from)
@@ -88,11 +89,10 @@ def _confidence(rule: ArrearsRule) -> pl.Expr:
     )
 
 
-def _evidence(end: date) -> pl.Expr:
+def _evidence(end: date, overdue_days: int) -> pl.Expr:
     text = (
-        pl.lit("overdue ")
-        + money(pl.col("concerned_amount"))
-        + pl.lit(f" on {end}, share ")
+        money(pl.col("concerned_amount"))
+        + pl.lit(f" more than {overdue_days} days past due on {end}, share ")
         + number(pl.col("share"))
     )
     return pl.when(pl.col("over") > 0).then(text)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _PEERS: Final = ("company_code", "industry_code", "channel")
 _HISTORY_MONTHS: Final = 12
+_SQUARED_MONTHS: Final = 143  # Σ of the 12 months' squared distances from their middle
 _RECENT_HALF_LIVES: Final = 2  # three quarters of an endless EWMA's weight
 _WEIGHT_PLACES: Final = 9
 _LEAST_SPREAD: Final = (
@@ -31,8 +32,9 @@ _MAD_TO_DEVIATION: Final = 1.4826  # of a normal distribution
 def surges(facts: Facts, policy: Policy, as_of: date) -> pl.LazyFrame:
     """Measure surges at the last closed month. Grain: customer that has bought throughout the history looked at.
 
-    `surge`: EWMA of the last two half-lives of monthly net sales, less the mean of the 12 months before them, in standard
-    deviations of those months (at least a tenth of the mean). `surge_against_peers`: the EWMA ÷ that mean, less the
+    `surge`: EWMA of the last two half-lives of monthly net sales, less what the 12 months before them led to expect, in
+    standard deviations of those months from the same (at least a tenth of their mean). Expected is their mean, and where
+    they rose, their straight line carried on: who grows month by month does not surge. `surge_against_peers`: the EWMA ÷ that mean, less the
     peers' median of it, in deviations of the peers (1.4826 × their median absolute deviation, at least 0.1); peers share
     industry and channel; null with fewer than the policy's `seasonal_min_peers`. Null where the mean is not positive.
     `declining_neighbour`: the territory, other than the customer's own, whose customers' net sales of those last months
@@ -68,8 +70,17 @@ def _own(facts: Facts, last: date, half_life: int, recent_months: int) -> pl.Laz
     amount = units("net_sales")
     is_recent = age < recent_months
     weight = age.replace_strict(weights, default=0, return_dtype=pl.Int64).cast(pl.Int128)
+    # Twice the months from the middle of the history, whole numbers, so that sums do not depend on the order of rows.
+    from_middle = 2 * (recent_months - age) + _HISTORY_MONTHS - 1
+    ahead = sum(
+        weight * (recent_months - back + (_HISTORY_MONTHS - 1) / 2) for back, weight in enumerate(decay)
+    ) / sum(decay)
     mean = pl.col("total").cast(pl.Float64) / _HISTORY_MONTHS
-    spread = (pl.col("squares").cast(pl.Float64) / _HISTORY_MONTHS - mean * mean).clip(lower_bound=0).sqrt()
+    slope = (pl.col("moment").cast(pl.Float64) / 2 / _SQUARED_MONTHS).clip(lower_bound=0)
+    variance = (
+        pl.col("squares").cast(pl.Float64) - _HISTORY_MONTHS * mean * mean - slope * slope * _SQUARED_MONTHS
+    )
+    spread = (variance / _HISTORY_MONTHS).clip(lower_bound=0).sqrt()
     ewma = pl.col("weighted").cast(pl.Float64) / 10**_WEIGHT_PLACES
     return (
         facts.customer_month.filter(pl.col("month").is_between(begins, last))
@@ -78,12 +89,13 @@ def _own(facts: Facts, last: date, half_life: int, recent_months: int) -> pl.Laz
             weighted=(amount * weight).filter(is_recent).sum(),
             total=amount.filter(~is_recent).sum(),
             squares=(amount * amount).filter(~is_recent).sum(),
+            moment=(amount * from_middle.cast(pl.Int128)).filter(~is_recent).sum(),
         )
         .join(first, on=KEY, how="inner", validate="1:1")
         .filter(pl.col("first_order_on") < begins, pl.col("total") > 0)
         .select(
             *KEY,
-            surge=(ewma - mean) / pl.max_horizontal(spread, mean * _LEAST_SPREAD),
+            surge=(ewma - mean - slope * ahead) / pl.max_horizontal(spread, mean * _LEAST_SPREAD),
             growth=ewma / mean,
         )
     )

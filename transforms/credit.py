@@ -24,6 +24,19 @@ RECENT_MONTHS: Final = (
     3  # the trend's "lately", and the period of the collection effectiveness index: a quarter
 )
 
+BEHIND_A_WARNING: Final = pl.Schema(
+    {"severe": MONEY_SUM, "late_amount": MONEY_SUM, "counted_amount": MONEY_SUM, "broken_amount": MONEY_SUM}
+)
+"""What is not published, but weighed by the warnings: whether the amount behind a figure is material."""
+
+WATCHED: Final = pl.Schema(
+    {
+        **{name: dtype for name, dtype in CREDIT_WATCH.items() if not name.startswith("warning_")},
+        **BEHIND_A_WARNING,
+    }
+)
+"""The credit watch of a day by itself, without the memory of the watch before."""
+
 _BUCKETS: Final = ("not_yet_due", "overdue_1_30", "overdue_31_60", "overdue_61_90", "overdue_over_90")
 _OVERDUE: Final = _BUCKETS[1:]
 _FINE: Final = 10**12
@@ -32,10 +45,11 @@ _FINE: Final = 10**12
 def credit_watch(facts: Facts, policy: Policy, as_of: date) -> pl.LazyFrame:
     """Judge every customer's credit on `as_of`. Grain: customer with a ledger item posted by then, or an open order.
 
-    Ends at CREDIT_WATCH. Money is company currency; buckets hold items of more than 0, `disputed` is an of-which, and
+    Ends at WATCHED. Money is company currency; buckets hold items of more than 0, `disputed` is an of-which, and
     Σ buckets + `unapplied_credit` = `open_balance`. Ratios are null where their denominator is not positive, the
-    limit's figures where no limit can be compared. `broken_promises` is null: no extract holds a promise to pay.
-    ValueError where receivables were not delivered. Source: DOMAIN §5, DECISIONS 2 and 8.
+    limit's figures where no limit can be compared. `broken_promises` is null where no item of the company bears a
+    promise. What the watch before has to say is added by `credit_warnings`. ValueError where receivables were not
+    delivered. Source: DOMAIN §5, DECISIONS 2 and 8.
     """
     if facts.receivables is None:
         raise ValueError("a credit watch needs receivables, and they were not delivered")
@@ -48,6 +62,7 @@ def credit_watch(facts: Facts, policy: Policy, as_of: date) -> pl.LazyFrame:
         .join(lateness(items, as_of), on=CUSTOMER, how="left", validate="1:1")
         .join(countback(items, as_of), on=CUSTOMER, how="left", validate="1:1")
         .join(_collected(items, quarter_ago, as_of), on=CUSTOMER, how="left", validate="1:1")
+        .join(broken_promises(items, as_of), on=CUSTOMER, how="left", validate="1:1")
         .join(orders, on=CUSTOMER, how="left", validate="1:1")
         .join(_limits(facts.customers, facts.receivables), on=CUSTOMER, how="left", validate="1:1")
         .with_columns(
@@ -57,44 +72,15 @@ def credit_watch(facts: Facts, policy: Policy, as_of: date) -> pl.LazyFrame:
         .with_columns(_overdue_share(), _newly_overdue_share(), _exposure(), _limit_reason())
         .with_columns(_utilisation(), next_order_headroom=pl.col("credit_limit") - pl.col("exposure"))
         .with_columns(
+            *_of_the_group(),
+            _broken_or_none(),
             pl.lit(as_of).alias("as_of"),
-            pl.lit(None, dtype=pl.Int32).alias("broken_promises"),
             credit_grade(policy.credit).alias("credit_grade"),
         )
+        .with_columns(group_headroom=pl.col("group_limit") - pl.col("group_exposure"))
         .with_columns(credit_action(policy.credit)),
-        CREDIT_WATCH,
+        WATCHED,
     ).sort(CUSTOMER)
-
-
-def group_exposure(watch: pl.LazyFrame, customers: pl.LazyFrame) -> pl.LazyFrame:
-    """Roll the credit watch up to buying groups. Grain: group_id, over all companies of the tenant.
-
-    Columns: group_id, `members` (in the watch), `open_balance`, `overdue`, `exposure`, `credit_limit` (Σ of the limits
-    that are set, null if none is), `members_without_limit`, `headroom` (limit − exposure, null unless every member
-    has a limit) and `worst_grade`. Customers without a group are not here. All companies keep their books in one currency.
-    """
-    grouped = customers.filter(pl.col("group_id").is_not_null()).select(*CUSTOMER, "group_id")
-    return (
-        watch.join(grouped, on=CUSTOMER, how="inner", validate="1:1")
-        .group_by("group_id")
-        .agg(
-            members=pl.len().cast(pl.Int64),
-            open_balance=pl.col("open_balance").sum(),
-            overdue=pl.sum_horizontal(pl.col(_OVERDUE)).sum(),
-            exposure=pl.col("exposure").sum(),
-            credit_limit=pl.when(pl.col("credit_limit").is_not_null().any()).then(
-                pl.col("credit_limit").sum()
-            ),
-            members_without_limit=pl.col("credit_limit").is_null().sum().cast(pl.Int64),
-            worst_grade=pl.col("credit_grade").max(),
-        )
-        .with_columns(
-            headroom=pl.when(pl.col("members_without_limit") == 0).then(
-                pl.col("credit_limit") - pl.col("exposure")
-            )
-        )
-        .sort("group_id")
-    )
 
 
 def ageing(items: pl.LazyFrame, severe_days: int) -> pl.LazyFrame:
@@ -176,6 +162,30 @@ def _trend() -> pl.Expr:
     recent = divide(pl.col("recent_late") * _FINE, pl.col("recent_weight"))
     before = divide((pl.col("late") - pl.col("recent_late")) * _FINE, before_weight)
     return from_units(divide(recent - before, whole(_FINE // 10**RATIO_PLACES)), WIDE_RATIO)
+
+
+def broken_promises(items: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
+    """Count the promises to pay that were not kept. Grain: customer; no row where no item bears a promise.
+
+    Broken is a promise whose day lies in the 12 months to `as_of` and is over, while the item of more than 0 was settled
+    later or is open. `broken_amount` is what those items were for. An item bears the last promise made for it.
+    """
+    day, settled = pl.col("promised_on"), pl.col("settled_on")
+    is_open = settled.is_null() & (pl.col("open_amount") > 0)
+    is_broken = (
+        (day > months_before(as_of, WINDOW_MONTHS))
+        & (day < as_of)
+        & (pl.col("amount") > 0)
+        & (is_open | (settled > day)).fill_null(value=False)
+    ).fill_null(value=False)
+    return (
+        items.filter(day.is_not_null().any().over("company_code"))
+        .group_by(CUSTOMER)
+        .agg(
+            broken_promises=is_broken.sum().cast(pl.Int32),
+            broken_amount=pl.col("amount").filter(is_broken).sum(),
+        )
+    )
 
 
 def countback(items: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
@@ -276,11 +286,31 @@ def _limits(customers: pl.LazyFrame, receivables: pl.LazyFrame) -> pl.LazyFrame:
     )
     return customers.join(currency, on="company_code", how="left", validate="m:1").select(
         *CUSTOMER,
+        "group_id",
         credit_limit=pl.when(~is_foreign).then(pl.col("credit_limit").cast(MONEY_SUM)),
         limit_fault=pl.when(pl.col("credit_limit").is_null())
         .then(pl.lit("no_limit_set"))
         .when(is_foreign)
         .then(pl.lit("other_currency")),
+    )
+
+
+def _broken_or_none() -> pl.Expr:
+    """0 for a customer without a broken promise; null in a company where none was ever noted."""
+    broken = pl.col("broken_promises")
+    return pl.when(broken.is_not_null().any().over("company_code")).then(broken.fill_null(0))
+
+
+def _of_the_group() -> tuple[pl.Expr, pl.Expr]:
+    """Sum exposure and limits over the members in the watch; null without a group, the limit where a member has none."""
+    limit = pl.col("credit_limit")
+
+    def of_group(amount: pl.Expr) -> pl.Expr:
+        return pl.when(pl.col("group_id").is_not_null()).then(amount.over("company_code", "group_id"))
+
+    return (
+        of_group(pl.col("exposure").sum()).alias("group_exposure"),
+        of_group(pl.when(limit.is_not_null().all()).then(limit.sum())).alias("group_limit"),
     )
 
 

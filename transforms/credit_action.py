@@ -30,7 +30,7 @@ def credit_grade(rule: CreditRule) -> pl.Expr:
 
 def is_severe(rule: CreditRule) -> pl.Expr:
     """Tell whether a material amount is further past due than the policy's `severe_days`."""
-    return _is_material(pl.col("severe"), _owed(), rule)
+    return is_material(pl.col("severe"), owed(), rule)
 
 
 def credit_action(rule: CreditRule) -> tuple[pl.Expr, pl.Expr]:
@@ -49,7 +49,7 @@ def credit_action(rule: CreditRule) -> tuple[pl.Expr, pl.Expr]:
     reasons = sentence(
         pl.when(by_severity > _OPEN).then(severity),
         pl.when(by_limit > _OPEN).then(_over_limit_text()),
-        pl.when(by_grade > _OPEN).then(_grade_text(rule)),
+        pl.when(by_grade > _OPEN).then(grade_text(rule)),
     )
     return action.alias("credit_action"), pl.when(hardest > _OPEN).then(reasons).alias("action_reason")
 
@@ -73,17 +73,33 @@ def _letter(passed: pl.Expr) -> pl.Expr:
     return passed.replace_strict(dict(enumerate(GRADES)), return_dtype=pl.String)
 
 
-def _is_material(amount: pl.Expr, whole: pl.Expr, rule: CreditRule) -> pl.Expr:
+def bars_passed_materially(rule: CreditRule) -> pl.Expr:
+    """Count the bars passed by the worst figure behind which lies a material amount, 0 to 4; null where none does."""
+    now_counts = is_material(overdue(), owed(), rule)
+    return pl.max_horizontal(
+        pl.when(now_counts).then(_worst(rule, _NOW_OVERDUE)),
+        pl.when(habit_counts(rule)).then(_worst(rule, ("days_late_12m",))),
+    )
+
+
+def habit_counts(rule: CreditRule) -> pl.Expr:
+    """Tell whether what was paid late within the year is material."""
+    return is_material(pl.col("late_amount"), pl.col("counted_amount"), rule)
+
+
+def is_material(amount: pl.Expr, whole: pl.Expr, rule: CreditRule) -> pl.Expr:
     """Tell whether an amount counts: it reaches the absolute bar, and the bar relative to what it is part of."""
     reaches_both = (amount >= pl.lit(rule.material_amount)) & (amount >= whole * pl.lit(rule.material_share))
     return (reaches_both & (amount > 0)).fill_null(value=False)
 
 
-def _owed() -> pl.Expr:
-    return pl.col("not_yet_due") + _overdue()
+def owed() -> pl.Expr:
+    """Sum the open items of more than 0."""
+    return pl.col("not_yet_due") + overdue()
 
 
-def _overdue() -> pl.Expr:
+def overdue() -> pl.Expr:
+    """Sum those past due."""
     return pl.sum_horizontal("overdue_1_30", "overdue_31_60", "overdue_61_90", "overdue_over_90")
 
 
@@ -96,13 +112,7 @@ def _hardness_by_grade(rule: CreditRule) -> pl.Expr:
         return passed.replace_strict(action_of, return_dtype=pl.Int8).fill_null(_OPEN)
 
     by_all = hardness(_worst(rule, _FIGURES))
-    now_counts = _is_material(_overdue(), _owed(), rule)
-    habit_counts = _is_material(pl.col("late_amount"), pl.col("counted_amount"), rule)
-    return pl.max_horizontal(
-        by_all.clip(upper_bound=_WATCH),
-        pl.when(now_counts).then(hardness(_worst(rule, _NOW_OVERDUE))),
-        pl.when(habit_counts).then(hardness(_worst(rule, ("days_late_12m",)))),
-    )
+    return pl.max_horizontal(by_all.clip(upper_bound=_WATCH), hardness(bars_passed_materially(rule)))
 
 
 def _when(condition: pl.Expr, action: CreditAction) -> pl.Expr:
@@ -126,7 +136,7 @@ def _over_limit_text() -> pl.Expr:
     )
 
 
-def _grade_text(rule: CreditRule) -> pl.Expr:
+def grade_text(rule: CreditRule) -> pl.Expr:
     """Such as "grade D: overdue_share 0.41 above 0.4": the figures that decide the grade, with the bar they pass."""
     worst = _worst(rule, _FIGURES)
     deciding = [

@@ -19,7 +19,7 @@ def items_on(receivables: pl.LazyFrame, allocations: pl.LazyFrame | None, day: d
     """Show each item posted by `day` as it stood at the end of it. Grain: ledger item.
 
     Columns: company_code, customer_id, item_id, posting_date, due_date, `is_disputed` (null: false), `amount`
-    (original, company currency, owed by the customer = +), `open_amount` (company currency, 0 once settled),
+    (original, company currency, owed by the customer = +), `promised_on`, `open_amount` (company currency, 0 once settled),
     `settled_on` (null while open) and `days_past_due` (`day` − due date; negative before it is due).
     An item is settled on its cleared date, or with the allocation that left nothing open; settled on a day means
     closed on that day. Part payments come in the item's own currency and take the same share of the company amount.
@@ -51,6 +51,7 @@ def items_on(receivables: pl.LazyFrame, allocations: pl.LazyFrame | None, day: d
         "posting_date",
         "due_date",
         "is_disputed",
+        "promised_on",
         "amount",
         "open_amount",
         "settled_on",

@@ -7,61 +7,93 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from transforms.exact import RATIO_PLACES, SCORE, SCORE_PLACES, divide, from_units, units, units_of, whole
-from transforms.frames import columns_of, ending_at
+from transforms.explain_tier import tier_in_words, what_would_move_it
+from transforms.frames import ending_at
 from transforms.measures.window import KEY
 from transforms.policy import MEASURES
-from transforms.schemas import CUSTOMER_VALUE_HISTORY
+from transforms.schemas import EXPLANATION, EXPLANATION_TERM
 from transforms.scoring import REASON_COLUMN, SCORED_COLUMN, score_customers
-from transforms.tier_gaps import for_tier, requirements, shortfalls
-from transforms.tiers import Bars, rank
-from transforms.wording import number, sentence
+from transforms.wording import number
 
 if TYPE_CHECKING:
     from transforms.policy import Policy
-    from transforms.tier_gaps import Requirement
 
 TERMS: Final = (*MEASURES, "coverage", "policy")
 """What a change of the score is made of, in the order in which it is shown."""
 
+VALUE: Final = EXPLANATION_TERM["value_to"]
 _SCORES: Final = tuple(f"{measure}_score" for measure in MEASURES)
 _MEASURED: Final = tuple(
     dict.fromkeys((*KEY, *(SCORED_COLUMN[m] for m in MEASURES), *(REASON_COLUMN[m] for m in MEASURES)))
 )
-EXPLANATION: Final = pl.Schema(
-    {
-        **columns_of(CUSTOMER_VALUE_HISTORY, (*KEY, "period")),
-        "score_from": SCORE,
-        "score_to": SCORE,
-        **{f"{term}_delta": SCORE for term in TERMS},
-        "drivers": pl.String(),
-        "held_by": pl.String(),
-        "memory": pl.String(),
-        "counterfactual_tier": pl.String(),
-        "counterfactual": pl.String(),
-    }
+MOST_NAMED: Final = 3  # terms a sentence names; a reader does not weigh five
+EXPLAINED: Final = pl.Schema(
+    {**EXPLANATION, "lacking": pl.String(), **{f"{term}_delta": SCORE for term in TERMS}}
 )
-"""One row a customer. `<term>_delta` are points and sum to score_to − score_from exactly; null where either is null."""
-
-_REACHABLE: Final = ("cultivate", "core", "strategic")
+"""One row a customer: EXPLANATION, `lacking` (every bar the counterfactual tier asks for and the customer misses), and
+`<term>_delta` in points, which sum to score_to − score_from exactly; null where either is null."""
 
 
 def explain(now: pl.LazyFrame, before: pl.LazyFrame | None, policy: Policy) -> pl.LazyFrame:
-    """Explain ratings. Grain: customer of `now`; ends at EXPLANATION.
+    """Explain ratings. Grain: customer of `now`; ends at EXPLAINED.
 
     `now` and `before` are rows of the rating history, one a customer: what is explained, and what it is compared with
     (None: nothing); `policy` is the one that ruled `now`. `drivers`: the terms of the score's change, largest first.
-    `held_by`: what decides the effective tier: an override, a cap, a gate, the memory, or the period itself. `memory`:
-    the runs that count toward a move. `counterfactual`: the nearest higher rung the period's own figures could reach,
-    and all that is lacking for it, by the policy's plain bars; null for a state, and at the top. Source: DECISIONS 6.
+    What is said of the tier is described in `explain_tier`. Source: DECISIONS 6.
     """
     terms = score_terms(now, before, policy)
     return ending_at(
         now.join(terms, on=KEY, how="left", validate="1:1")
-        .with_columns(drivers=drivers_text(), held_by=_held_by(), memory=_memory(policy))
-        .with_columns(counterfactual_tier=_nearest(policy))
-        .with_columns(counterfactual=_lacking(policy)),
-        EXPLANATION,
+        .with_columns(drivers=drivers_text())
+        .with_columns(*tier_in_words(policy))
+        .with_columns(*what_would_move_it(policy)),
+        EXPLAINED,
     ).sort(KEY)
+
+
+def explanation_terms(
+    now: pl.LazyFrame, before: pl.LazyFrame | None, explained: pl.LazyFrame
+) -> pl.LazyFrame:
+    """Set the terms of each explained change one below the other. Grain: customer × term; ends at EXPLANATION_TERM.
+
+    `now`, `before`: as for `explain`; `explained`: EXPLAINED. Coverage and policy are terms without a figure of their own.
+    """
+    figures = {
+        measure: (SCORED_COLUMN[measure], f"{measure}_score", f"{measure}_points") for measure in MEASURES
+    }
+    taken = dict.fromkeys(column for columns in figures.values() for column in columns)
+    rows = now.clear() if before is None else before
+    wide = (
+        now.join(explained.select(*KEY, *(f"{term}_delta" for term in TERMS)), on=KEY, validate="1:1")
+        .join(rows.select(*KEY, *taken), on=KEY, how="left", suffix="_before", validate="1:1")
+        .collect()
+        .lazy()
+    )
+
+    def of_term(place: int, term: str) -> pl.LazyFrame:
+        value, score, points = figures.get(term, (None, None, None))
+        nothing = pl.lit(None)
+        return wide.select(
+            *KEY,
+            pl.lit(term).alias("term"),
+            "period",
+            pl.lit(place, dtype=pl.Int32).alias("place"),
+            *(
+                (pl.col(f"{column}{suffix}") if column else nothing).cast(dtype).alias(f"{name}_{side}")
+                for name, column, dtype in (
+                    ("value", value, VALUE),
+                    ("score", score, SCORE),
+                    ("points", points, SCORE),
+                )
+                for side, suffix in (("from", "_before"), ("to", ""))
+            ),
+            pl.col(f"{term}_delta").alias("delta"),
+            (pl.col(REASON_COLUMN[term]) if value else nothing).cast(pl.String).alias("reason"),
+        )
+
+    return ending_at(
+        pl.concat(of_term(place, term) for place, term in enumerate(TERMS, start=1)), EXPLANATION_TERM
+    ).sort(*KEY, "place")
 
 
 def score_terms(now: pl.LazyFrame, before: pl.LazyFrame | None, policy: Policy) -> pl.LazyFrame:
@@ -90,6 +122,7 @@ def score_terms(now: pl.LazyFrame, before: pl.LazyFrame | None, policy: Policy) 
         .with_columns(*_with_rest())
         .select(
             *KEY,
+            "period_before",
             "score_from",
             pl.col("score").alias("score_to"),
             *(_points(f"{measure}_step").alias(f"{measure}_delta") for measure in MEASURES),
@@ -100,22 +133,39 @@ def score_terms(now: pl.LazyFrame, before: pl.LazyFrame | None, policy: Policy) 
 
 
 def drivers_text() -> pl.Expr:
-    """List the terms that are not 0, largest first, as "volume +4.21, loyalty −1.1"; null where nothing changed."""
+    """List the terms that are not 0, largest first, as "volume +4.21, loyalty −1.1"; null where nothing changed.
+
+    The largest three are named, what is left is summed up as "others −0.12", so that what is shown adds up; a single
+    one that is left is named too.
+    """
     entries = [
         pl.struct(
-            size=-pl.col(f"{term}_delta").abs().cast(pl.Float64),
+            size=-units(f"{term}_delta", SCORE_PLACES).abs().cast(pl.Int64),
             order=pl.lit(order),
+            points=units(f"{term}_delta", SCORE_PLACES).cast(pl.Int64),
             text=pl.lit(f"{term} ") + _signed(pl.col(f"{term}_delta")),
         )
         for order, term in enumerate(TERMS)
     ]
     is_moving = pl.element().struct.field("size") < 0
-    ordered = pl.concat_list(entries).list.eval(pl.element().filter(is_moving).sort().struct.field("text"))
-    return pl.when(ordered.list.len() > 0).then(ordered.list.join(", "))
+    ordered = pl.concat_list(entries).list.eval(pl.element().filter(is_moving).sort())
+    texts = ordered.list.eval(pl.element().struct.field("text"))
+    rest = ordered.list.eval(pl.element().struct.field("points")).list.slice(MOST_NAMED).list.sum()
+    others = pl.lit("others ") + _signed(from_units(rest.cast(pl.Int128), SCORE))
+    named = texts.list.head(MOST_NAMED).list.join(", ")
+    return (
+        pl.when(texts.list.len() > MOST_NAMED + 1)
+        .then(named + pl.lit(", ") + others)
+        .when(texts.list.len() > 0)
+        .then(texts.list.join(", "))
+    )
 
 
 def _before(now: pl.LazyFrame, before: pl.LazyFrame | None, policy: Policy) -> pl.LazyFrame:
-    """Score what was measured then by the policy of now. Columns: key, score_from, score_rescored, `<measure>_score_before`."""
+    """Score what was measured then by the policy of now.
+
+    Columns: key, period_before, score_from, score_rescored, `<measure>_score_before`.
+    """
     rows = now.clear() if before is None else before
     by_this_policy = pl.col("policy_hash").eq_missing(policy.content_hash).all()
     is_scored = rows.select(by_this_policy).collect().item()
@@ -124,9 +174,9 @@ def _before(now: pl.LazyFrame, before: pl.LazyFrame | None, policy: Policy) -> p
         pl.col("score").alias("score_rescored"),
         *(pl.col(score).alias(f"{score}_before") for score in _SCORES),
     )
-    return rows.select(*KEY, pl.col("score").alias("score_from")).join(
-        rescored, on=KEY, how="inner", validate="1:1"
-    )
+    return rows.select(
+        *KEY, pl.col("score").alias("score_from"), pl.col("period").alias("period_before")
+    ).join(rescored, on=KEY, how="inner", validate="1:1")
 
 
 def _steps(policy: Policy) -> list[pl.Expr]:
@@ -172,70 +222,3 @@ def _points(term: str | pl.Expr) -> pl.Expr:
 
 def _signed(points: pl.Expr) -> pl.Expr:
     return pl.when(points > 0).then(pl.lit("+") + number(points)).otherwise(number(points))
-
-
-def _held_by() -> pl.Expr:
-    until = pl.col("override_valid_to").cast(pl.String)
-    by_hand = pl.format("override by {} until {}: {}", "override_owner", until, "override_reason")
-    cap = pl.format("cap at {} since {}: {}", "cap_tier", pl.col("cap_since").cast(pl.String), "cap_reason")
-    is_capped = (rank("cap_tier") <= rank("effective_tier")) & (rank("cap_tier") < rank("memory_tier"))
-    return (
-        pl.when(pl.col("override_tier") == pl.col("effective_tier"))
-        .then(by_hand)
-        .when(pl.col("override_tier").is_not_null())
-        .then(pl.format("credit stop, against the override to {} by {}", "override_tier", "override_owner"))
-        .when(is_capped.fill_null(value=False))
-        .then(cap)
-        .when(pl.col("memory_tier") != pl.col("raw_tier"))
-        .then(pl.format("memory: the period alone says {}", "raw_tier"))
-        .when(pl.col("gate").is_not_null())
-        .then(pl.format("gate {}: without it {}", "gate", "ungated_tier"))
-        .otherwise(pl.lit("the period's own figures"))
-    )
-
-
-def _memory(policy: Policy) -> pl.Expr:
-    rule = policy.memory
-    run_up = pl.format(f"{{}} of {rule.up_after} periods up to {{}}", "periods_up", "up_tier")
-    run_down = pl.format(f"{{}} of {rule.down_after} periods down to {{}}", "periods_down", "down_tier")
-    since = pl.format("{} since {}", "memory_tier", pl.col("tier_since").dt.strftime("%Y-%m"))
-    return sentence(
-        since,
-        pl.when(pl.col("periods_up") > 0).then(run_up),
-        pl.when(pl.col("periods_down") > 0).then(run_down),
-    )
-
-
-def _nearest(policy: Policy) -> pl.Expr:
-    """Name the rung above the raw tier that lacks least, each bar counted in multiples of itself; the higher one on a tie."""
-    distances = [
-        pl.when((rank("raw_tier") < rank(pl.lit(tier))) & (rank("raw_tier") != rank(pl.lit("new")))).then(
-            _distance(requirements(tier, Bars.of(policy), policy))
-        )
-        for tier in _REACHABLE
-    ]
-    nearest = pl.min_horizontal(*distances)
-    return pl.coalesce(
-        *(
-            pl.when(distance == nearest).then(pl.lit(tier))
-            for tier, distance in reversed(list(zip(_REACHABLE, distances, strict=True)))
-        )
-    )
-
-
-def _distance(asked: tuple[Requirement, ...]) -> pl.Expr:
-    """Σ of what is lacking; a measure that is not assessed lacks all of its bar, a loss counts against net sales."""
-    return pl.sum_horizontal(
-        pl.when(requirement.is_met()).then(0.0).otherwise(_relative_gap(requirement)) for requirement in asked
-    )
-
-
-def _relative_gap(requirement: Requirement) -> pl.Expr:
-    if requirement.bar > 0:
-        return (1 - requirement.relative()).fill_null(1.0)
-    return (requirement.missing().cast(pl.Float64) / pl.col("net_sales_12m").cast(pl.Float64)).fill_null(1.0)
-
-
-def _lacking(policy: Policy) -> pl.Expr:
-    bars = Bars.of(policy)
-    return for_tier("counterfactual_tier", {tier: shortfalls(tier, bars, policy) for tier in _REACHABLE})

@@ -12,7 +12,7 @@ from transforms.exact import MONEY_PLACES, MONEY_SUM, QUANTITY_PLACES, divide, f
 from transforms.frames import columns_of, ending_at, needing
 from transforms.measures.window import KEY, YEAR
 from transforms.periods import months_before
-from transforms.schemas import CUSTOMER_VALUE_HISTORY, NEXT_ACTION
+from transforms.schemas import CUSTOMER_VALUE_HISTORY, NEXT_ACTION, PARTNER_CARD
 from transforms.wording import money, number, sentence
 
 if TYPE_CHECKING:
@@ -41,34 +41,6 @@ _VALUE: Final = columns_of(
     ),
 )
 _LOYAL: Final = ("strategic", "core", "cultivate")
-
-PARTNER_CARD: Final = pl.Schema(
-    {
-        **columns_of(
-            CUSTOMER_VALUE_HISTORY,
-            (
-                *KEY,
-                "period",
-                "tier_since",
-                "score",
-                "net_sales_12m",
-                "sales_trend",
-                "steadiness",
-                "feedback_rate",
-            ),
-        ),
-        "name": pl.String(),
-        "joint_projects": pl.Int32(),
-        "joint_work_12m": pl.Int32(),
-        "last_joint_work_on": pl.Date(),
-        "complaints_12m": pl.Int32(),
-        "overdue": MONEY_SUM,
-        "disputed": MONEY_SUM,
-        "watch_gap": pl.String(),
-    }
-)
-"""One row a strategic customer. Joint work, projects (told apart by their reference) and complaints are null where
-interactions are not delivered; overdue and disputed where receivables are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +184,18 @@ def playbook_table() -> str:
 
 
 def partner_cards(rated: RatedPeriod, facts: Facts, as_of: date) -> pl.LazyFrame:
-    """Put on a card what a talk with a strategic partner needs. Grain: strategic customer; ends at PARTNER_CARD."""
+    """Put on a card what a talk with a strategic partner needs. Grain: strategic customer; ends at PARTNER_CARD.
+
+    Joint work, projects (told apart by their reference) and complaints are null where interactions are not delivered;
+    overdue and disputed where receivables are not. Source: DOMAIN §8.
+    """
     partners = rated.values.filter(pl.col("effective_tier") == "strategic")
     return ending_at(
         partners.join(facts.customers.select(*KEY, "name"), on=KEY, how="left", validate="1:1")
         .join(_joint_work(facts, as_of), on=KEY, how="left", validate="1:1")
         .with_columns(_or_zero("joint_work_12m", facts), _or_zero("joint_projects", facts))
-        .join(_credit(rated), on=KEY, how="left", validate="1:1"),
+        .join(_credit(rated), on=KEY, how="left", validate="1:1")
+        .with_columns(as_of=pl.lit(as_of)),
         PARTNER_CARD,
     ).sort(KEY)
 

@@ -8,7 +8,7 @@ a default: a key left out is an error. Numbers are Decimal throughout, so that a
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
@@ -223,6 +223,7 @@ class MemoryRule(Section):
     up_after: Periods
     down_after: Periods
     min_dwell: Annotated[int, Field(ge=0, le=36)]
+    one_step: bool
     clean_periods: Periods
 
     @model_validator(mode="after")
@@ -286,6 +287,18 @@ class Policy(Section):
                 "not delivered"
             )
         return self
+
+
+def in_force(configured: Policy, remembered: Sequence[Policy], day: date) -> Policy:
+    """Choose the policy that rules a period which ends on `day`.
+
+    The configured one from its effective date on; before that the last of those ratings were made under (`remembered`, in
+    the order in which they came into use) that was effective by then; where there is none, the configured one.
+    """
+    if configured.policy.effective_from <= day:
+        return configured
+    earlier = [each for each in remembered if each.policy.effective_from <= day]
+    return earlier[-1] if earlier else configured
 
 
 def parse_policy(source: str | Mapping[str, Any]) -> Policy:

@@ -1,9 +1,9 @@
 """The policy's sections on credit and conduct."""
 
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BeforeValidator, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from transforms.policy_numbers import (
     Count,
@@ -19,7 +19,7 @@ from transforms.policy_numbers import (
 )
 
 CreditGrade = Literal["A", "B", "C", "D", "E"]
-CreditAction = Literal["open", "watch", "prepay", "stop"]
+CreditAction = Literal["open", "watch", "prepay", "stop"]  # from mild to hard
 GradeBars = Annotated[tuple[Number, Number, Number, Number], BeforeValidator(listed)]
 
 
@@ -49,31 +49,47 @@ class ActionByGrade(Section):
 
     @model_validator(mode="after")
     def _harden(self) -> Self:
-        hardness = ("open", "watch", "prepay", "stop")
+        hardness = get_args(CreditAction)
         actions = (self.A, self.B, self.C, self.D, self.E)
         if [hardness.index(action) for action in actions] != sorted(map(hardness.index, actions)):
             raise ValueError(f"a worse grade must not get a milder action; they are {', '.join(actions)}")
         return self
 
 
-class WarningRule(Section):
-    """When a credit warning is raised, and when it is taken back: `[credit.warnings]`."""
+class WarningBars(Section):
+    """One bar for each figure a credit warning looks at."""
 
-    raise_from_grade: CreditGrade
-    clear_at_grade: CreditGrade
+    action: CreditAction
+    grade: CreditGrade
+    utilisation: Number
+    days_late_trend: Number
+    newly_overdue_share: Ratio
+    broken_promises: Annotated[int, Field(ge=0, le=1000)]
+
+
+class WarningRule(Section):
+    """When a credit warning is raised, and when it is taken back: `[credit.warnings]`.
+
+    A cause is raised from its bar in `raise_from` on, inclusive, and holds until its figure is back at its bar in
+    `clear_at`, inclusive; the warning ends after `clear_after_days` without any cause.
+    """
+
     clear_after_days: Days
-    utilisation_from: Number
-    days_late_trend_from: Number
-    newly_overdue_share_from: Ratio
-    broken_promises_from: Count
+    raise_from: WarningBars
+    clear_at: WarningBars
 
     @model_validator(mode="after")
     def _hysteresis(self) -> Self:
-        if self.clear_at_grade >= self.raise_from_grade:
-            raise ValueError(
-                f"clear_at_grade ({self.clear_at_grade}) must be better than raise_from_grade "
-                f"({self.raise_from_grade}), or warnings would flicker"
+        hardness = get_args(CreditAction)
+        for name in WarningBars.model_fields:
+            raised, cleared = getattr(self.raise_from, name), getattr(self.clear_at, name)
+            is_milder = (
+                hardness.index(cleared) < hardness.index(raised) if name == "action" else cleared < raised
             )
+            if not is_milder:
+                raise ValueError(
+                    f"clear_at.{name} ({cleared}) must be milder than raise_from.{name} ({raised}), or warnings would flicker"
+                )
         return self
 
 
@@ -91,8 +107,9 @@ class CreditRule(Section):
 
 
 class ArrearsRule(Section):
-    """Long arrears: share and amount overdue in k of the last n months: `[conduct.arrears]`."""
+    """Long arrears: share and amount overdue for long in k of the last n months: `[conduct.arrears]`."""
 
+    overdue_days: Days
     overdue_share_from: Ratio
     amount_from: Money
     periods: Periods

@@ -41,7 +41,7 @@ _STATE: Final = columns_of(CUSTOMER_VALUE_HISTORY, (*KEY, *STATE_COLUMNS, *CAP_C
 class RatedPeriod:
     """What one rating found.
 
-    `values` is RATED, one row a rated customer; `credit` is CREDIT_WATCH, None without receivables; `conduct` is
+    `values` is RATED, one row a rated customer; `credit` is `credit.WATCHED`, None without receivables; `conduct` is
     CONDUCT_FINDING, one row a customer and kind.
     """
 

@@ -222,6 +222,7 @@ RECEIVABLES: Final = pl.Schema(
         "company_currency": pl.String(),
         "cleared_date": pl.Date(),
         "is_disputed": pl.Boolean(),
+        "promised_on": pl.Date(),
         "known_on": pl.Date(),
     }
 )
@@ -321,6 +322,14 @@ CREDIT_WATCH: Final = pl.Schema(
         "credit_action": pl.String(),
         "action_reason": pl.String(),
         "next_order_headroom": pl.Decimal(38, 4),
+        "group_id": pl.String(),
+        "group_exposure": pl.Decimal(38, 4),
+        "group_limit": pl.Decimal(38, 4),
+        "group_headroom": pl.Decimal(38, 4),
+        "warning_since": pl.Date(),
+        "warning_causes": pl.String(),
+        "warning_reason": pl.String(),
+        "warning_calm_since": pl.Date(),
     }
 )
 
@@ -467,6 +476,44 @@ CUSTOMER_VALUE_HISTORY: Final = pl.Schema(
 )
 
 # One row a customer, as of the last rating.
+EXPLANATION: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "period": pl.Date(),
+        "period_before": pl.Date(),
+        "score_from": pl.Decimal(7, 4),
+        "score_to": pl.Decimal(7, 4),
+        "drivers": pl.String(),
+        "held_by": pl.String(),
+        "gates": pl.String(),
+        "memory": pl.String(),
+        "binding_bar": pl.String(),
+        "counterfactual_tier": pl.String(),
+        "counterfactual": pl.String(),
+    }
+)
+
+# One row a customer and term (seven measures, coverage, policy), as of the last rating.
+EXPLANATION_TERM: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "term": pl.String(),
+        "period": pl.Date(),
+        "place": pl.Int32(),
+        "value_from": pl.Decimal(38, 6),
+        "value_to": pl.Decimal(38, 6),
+        "score_from": pl.Decimal(7, 4),
+        "score_to": pl.Decimal(7, 4),
+        "points_from": pl.Decimal(7, 4),
+        "points_to": pl.Decimal(7, 4),
+        "delta": pl.Decimal(7, 4),
+        "reason": pl.String(),
+    }
+)
+
+# One row a customer, as of the last rating.
 NEXT_ACTION: Final = pl.Schema(
     {
         "company_code": pl.String(),
@@ -489,6 +536,30 @@ ORDER_DAY: Final = pl.Schema(
         "order_on": pl.Date(),
         "orders": pl.Int64(),
         "net_sales": pl.Decimal(38, 4),
+    }
+)
+
+# One row a strategic customer, as of the last rating.
+PARTNER_CARD: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "period": pl.Date(),
+        "as_of": pl.Date(),
+        "name": pl.String(),
+        "tier_since": pl.Date(),
+        "score": pl.Decimal(7, 4),
+        "net_sales_12m": pl.Decimal(38, 4),
+        "sales_trend": pl.Decimal(18, 6),
+        "steadiness": pl.Decimal(9, 6),
+        "feedback_rate": pl.Decimal(18, 6),
+        "joint_projects": pl.Int32(),
+        "joint_work_12m": pl.Int32(),
+        "last_joint_work_on": pl.Date(),
+        "complaints_12m": pl.Int32(),
+        "overdue": pl.Decimal(38, 4),
+        "disputed": pl.Decimal(38, 4),
+        "watch_gap": pl.String(),
     }
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -9,6 +10,7 @@ import polars as pl
 from transforms.tiers import lower_tier, rank
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
     from transforms.policy import GateRule, Policy
@@ -19,6 +21,17 @@ CAP_COLUMNS: Final = ("cap_tier", "cap_reason", "cap_since", "cap_clean_periods"
 
 _CUSTOMER: Final = ("company_code", "customer_id")
 _BEFORE: Final = "_before"
+
+
+@dataclass(frozen=True, slots=True)
+class CapStep:
+    """One row of the cap's table: in words for the docs, and as expressions for the step."""
+
+    name: str
+    when: str
+    then: str
+    holds: pl.Expr
+    state: Mapping[str, pl.Expr]
 
 
 def cap(
@@ -129,37 +142,68 @@ def _had_reason(reason: str) -> pl.Expr:
     return pl.col(f"cap_reason{_BEFORE}").str.contains(reason, literal=True).fill_null(value=False)
 
 
-def _next_cap(policy: Policy, as_of: date, *, is_blind: pl.Expr) -> pl.Expr:
+def cap_steps(policy: Policy, as_of: date, *, is_blind: pl.Expr) -> tuple[CapStep, ...]:
+    """Give the steps of a cap; the first row that holds is taken. `is_blind`: its cause cannot be judged any more."""
     before = {column: pl.col(f"{column}{_BEFORE}") for column in CAP_COLUMNS}
     was_capped = before["cap_tier"].is_not_null()
     clean_periods = before["cap_clean_periods"] + 1
-    fired = pl.struct(
-        cap_tier=lower_tier(_fired_tier(policy.gates), before["cap_tier"]),
-        cap_reason=_reasons(),
-        cap_since=pl.coalesce(before["cap_since"], pl.lit(as_of)),
-        cap_clean_periods=pl.lit(0, dtype=pl.Int32),
-    )
-    held = _named(before)
-    cleaner = _named({**before, "cap_clean_periods": clean_periods})
-    none = pl.struct(
-        cap_tier=pl.lit(None, dtype=pl.String),
-        cap_reason=pl.lit(None, dtype=pl.String),
-        cap_since=pl.lit(None, dtype=pl.Date),
-        cap_clean_periods=pl.lit(None, dtype=pl.Int32),
-    )
+    needed = policy.memory.clean_periods
+    fired = {
+        "cap_tier": lower_tier(_fired_tier(policy.gates), before["cap_tier"]),
+        "cap_reason": _reasons(),
+        "cap_since": pl.coalesce(before["cap_since"], pl.lit(as_of)),
+        "cap_clean_periods": pl.lit(0, dtype=pl.Int32),
+    }
+    nothing = {
+        "cap_tier": pl.lit(None, dtype=pl.String),
+        "cap_reason": pl.lit(None, dtype=pl.String),
+        "cap_since": pl.lit(None, dtype=pl.Date),
+        "cap_clean_periods": pl.lit(None, dtype=pl.Int32),
+    }
     return (
-        pl.when(pl.col(CREDIT_STOP) | pl.col(CONFIRMED_CONDUCT))
-        .then(fired)
-        .when(was_capped & (is_blind | pl.col("capped_in_period")))
-        .then(held)
-        .when(was_capped & (clean_periods < policy.memory.clean_periods))
-        .then(cleaner)
-        .otherwise(none)
-        .alias("cap")
+        CapStep(
+            "fires",
+            "credit `stop` or confirmed misconduct on the day, whatever the memory says",
+            "the lowest tier any cause since the cap began allows, at once; no clean period yet",
+            pl.col(CREDIT_STOP) | pl.col(CONFIRMED_CONDUCT),
+            fired,
+        ),
+        CapStep(
+            "holds still",
+            "capped before, and the cause cannot be judged any more, or began within this very period",
+            "as before; nothing counts",
+            was_capped & (is_blind | pl.col("capped_in_period")),
+            before,
+        ),
+        CapStep(
+            "counts a clean period",
+            f"capped before, no cause, and this one included fewer than {needed} clean periods in a row",
+            "as before; one clean period more",
+            was_capped & (clean_periods < needed),
+            {**before, "cap_clean_periods": clean_periods},
+        ),
+        CapStep("is over, or never was", "anything else", "no cap", pl.lit(value=True), nothing),
     )
 
 
-def _named(columns: dict[str, pl.Expr]) -> pl.Expr:
+def cap_table(policy: Policy) -> str:
+    """Write the steps of a cap as a Markdown table, for the docs; the first row that holds is taken."""
+    steps = cap_steps(policy, policy.policy.effective_from, is_blind=pl.lit(value=False))
+    rows = [
+        f"| {number} | {row.name} | {row.when} | {row.then} |" for number, row in enumerate(steps, start=1)
+    ]
+    return "\n".join(["| # | step | when | cap after |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def _next_cap(policy: Policy, as_of: date, *, is_blind: pl.Expr) -> pl.Expr:
+    *steps, otherwise = cap_steps(policy, as_of, is_blind=is_blind)
+    chosen = _named(otherwise.state)
+    for row in reversed(steps):
+        chosen = pl.when(row.holds).then(_named(row.state)).otherwise(chosen)
+    return chosen.alias("cap")
+
+
+def _named(columns: Mapping[str, pl.Expr]) -> pl.Expr:
     return pl.struct(*(expression.alias(name) for name, expression in columns.items()))
 
 

@@ -34,6 +34,12 @@ _REASON: Final = {
     "feedback_rate": "feedback_reason",
 }
 
+_SPOKEN: Final = {
+    "net_sales_12m": "net sales",
+    "contribution_12m": "contribution",
+    "feedback_rate": "feedback a month",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
@@ -64,6 +70,14 @@ class Requirement:
         room = self._written(-self.missing())
         above = pl.lit(f"{self.measure} ") + room + pl.lit(f" above {bar_text(self.bar)}")
         return pl.when(self.is_met()).then(above)
+
+    def wish(self) -> pl.Expr:
+        """Say what the measure would have to gain, as "net sales +41,200.00"; null where the bar is met."""
+        name = _SPOKEN.get(self.measure, self.measure)
+        gain = pl.lit(f"{name} +") + self._written(self.missing())
+        return pl.when(~self.is_met()).then(
+            pl.coalesce(gain, pl.lit(f"{name} of {bar_text(self.bar)} or more"))
+        )
 
     def relative(self) -> pl.Expr:
         """Give the measure in multiples of the bar, to compare bars of different units; not for a bar of 0."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from transforms.periods import months_since
-from transforms.tiers import higher_tier, is_state, lower_tier, rank
+from transforms.tiers import higher_tier, is_state, lower_tier, one_rung_towards, rank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +63,7 @@ def transitions(rule: MemoryRule, period: date) -> tuple[Transition, ...]:
     raw_is_state, was_state = is_state("raw_tier"), is_state(f"memory_tier{BEFORE}")
     speaks_up = rank("lowest_tier") > rank(before)
     speaks_down = rank("highest_tier") < rank(before)
+    stepping = ", one rung at a time, and the run goes on until it is there" if rule.one_step else ""
     has_dwelt = months_since(pl.col(f"tier_since{BEFORE}"), period) >= rule.min_dwell
     return (
         Transition(
@@ -89,9 +90,9 @@ def transitions(rule: MemoryRule, period: date) -> tuple[Transition, ...]:
         Transition(
             "moves up",
             f"the run up reaches {rule.up_after} periods, and {rule.min_dwell} months have passed since the last move",
-            "the lowest tier the run up has shown; both runs end",
+            f"the lowest tier the run up has shown{stepping}; both runs end",
             speaks_up & (up.length >= rule.up_after) & has_dwelt,
-            _moved_to(up.tier, period),
+            _moved_by(rule, period, up=up),
         ),
         Transition(
             "counts up",
@@ -103,9 +104,9 @@ def transitions(rule: MemoryRule, period: date) -> tuple[Transition, ...]:
         Transition(
             "moves down",
             f"the run down reaches {rule.down_after} periods, and {rule.min_dwell} months have passed since the last move",
-            "the highest tier the run down has shown; both runs end",
+            f"the highest tier the run down has shown{stepping}; both runs end",
             speaks_down & (down.length >= rule.down_after) & has_dwelt,
-            _moved_to(down.tier, period),
+            _moved_by(rule, period, down=down),
         ),
         Transition(
             "counts down",
@@ -155,6 +156,24 @@ def _run_down() -> _Run:
 
 def _moved_to(tier: pl.Expr, period: date) -> State:
     return State(tier, pl.lit(period), _no_periods(), _no_tier(), _no_periods(), _no_tier())
+
+
+def _moved_by(rule: MemoryRule, period: date, *, up: _Run | None = None, down: _Run | None = None) -> State:
+    """Move to where the run leads; one rung at a time where the policy says so, and then the run goes on until it is there."""
+    run = up or down
+    if run is None:
+        raise ValueError("a move needs a run")
+    if not rule.one_step:
+        return _moved_to(run.tier, period)
+    tier = one_rung_towards(run.tier, pl.col(f"memory_tier{BEFORE}"))
+    goes_on = rank(tier) != rank(run.tier)
+
+    def kept(of: _Run | None) -> tuple[pl.Expr, pl.Expr]:
+        if of is None:
+            return _no_periods(), _no_tier()
+        return pl.when(goes_on).then(of.length).otherwise(0).cast(pl.Int32), pl.when(goes_on).then(of.tier)
+
+    return State(tier, pl.lit(period), *kept(up), *kept(down))
 
 
 def _kept() -> State:

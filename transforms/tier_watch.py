@@ -9,7 +9,7 @@ import polars as pl
 from transforms.periods import last_of_month_after, months_since
 from transforms.tier_caps import binds, capped_tier
 from transforms.tier_gaps import for_tier, shortfalls, tightest_slack
-from transforms.tiers import keep_bars, rank, reach_bars
+from transforms.tiers import keep_bars, one_rung_towards, rank, reach_bars
 
 if TYPE_CHECKING:
     from datetime import date
@@ -64,7 +64,7 @@ def _expected(policy: Policy, period: date) -> pl.Expr:
         .when(~binds() & (pl.col("periods_up") > 0))
         .then(
             _move(
-                pl.col("up_tier"),
+                _target("up_tier", policy.memory),
                 _slack_to_move_up(policy),
                 last_of_month_after(
                     period, _periods_left("periods_up", policy.memory.up_after, policy.memory, period)
@@ -74,7 +74,7 @@ def _expected(policy: Policy, period: date) -> pl.Expr:
         .when(~binds() & (pl.col("periods_down") > 0))
         .then(
             _move(
-                pl.col("down_tier"),
+                _target("down_tier", policy.memory),
                 _lacking_to_keep(policy),
                 last_of_month_after(
                     period, _periods_left("periods_down", policy.memory.down_after, policy.memory, period)
@@ -83,6 +83,11 @@ def _expected(policy: Policy, period: date) -> pl.Expr:
         )
         .otherwise(_move(*(pl.lit(None),) * 3))
     )
+
+
+def _target(run: str, memory: MemoryRule) -> pl.Expr:
+    """Give the tier a run leads to next."""
+    return one_rung_towards(pl.col(run), pl.col("memory_tier")) if memory.one_step else pl.col(run)
 
 
 def _move(tier: pl.Expr, gap: pl.Expr, deadline: pl.Expr) -> pl.Expr:

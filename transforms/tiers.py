@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Self
 
 import polars as pl
@@ -70,6 +71,23 @@ def higher_tier(one: pl.Expr, other: pl.Expr) -> pl.Expr:
     """Give the tier of higher rank, `one` where they are equal; a null does not count."""
     return (
         pl.when(other.is_not_null() & (one.is_null() | (rank(other) > rank(one)))).then(other).otherwise(one)
+    )
+
+
+def one_rung_towards(target: pl.Expr, now: pl.Expr) -> pl.Expr:
+    """Give the rung next to `now` in the direction of `target`, or the target where it is not above or below."""
+    rungs = [tier for tier in sorted(TIER_RANKS, key=TIER_RANKS.__getitem__) if tier not in STATES]
+    above, below = dict(pairwise(rungs)), dict(pairwise(reversed(rungs)))
+
+    def next_to(neighbours: dict[str, str]) -> pl.Expr:
+        return now.replace_strict(neighbours, default=None, return_dtype=pl.String)
+
+    return (
+        pl.when(rank(target) > rank(now))
+        .then(lower_tier(target, next_to(above)))
+        .when(rank(target) < rank(now))
+        .then(higher_tier(target, next_to(below)))
+        .otherwise(target)
     )
 
 

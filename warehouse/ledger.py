@@ -237,6 +237,12 @@ def policy_text(connection: duckdb.DuckDBPyConnection, policy_hash: str) -> str:
     return str(rows[0][0])
 
 
+def policy_texts(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The texts of all policies that ratings were made under, in the order in which they came into use."""
+    rows = connection.execute("SELECT content FROM ops.policy ORDER BY recorded_at, policy_hash").fetchall()
+    return [str(text) for (text,) in rows]
+
+
 def remember_policy(
     connection: duckdb.DuckDBPyConnection,
     *,

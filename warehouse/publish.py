@@ -44,6 +44,9 @@ PUBLISHED_TABLES = (
     "customer_structure",
     "value_curve",
     "next_action",
+    "partner_card",
+    "explanation",
+    "explanation_term",
     "data_quality",
     "tier_movement",
     "tier_over_time",
@@ -174,10 +177,16 @@ def layout() -> str:
 def _describe(connection: duckdb.DuckDBPyConnection, generation: int, recorded_at: datetime) -> Publication:
     rows = connection.execute(
         """
-        SELECT rating.as_of, any_value(history.policy_id), any_value(history.policy_version), rating.policy_hash
-        FROM (SELECT as_of, policy_hash FROM ops.generation WHERE stage = 'rating') AS rating
-        LEFT JOIN rated.customer_value_history AS history USING (policy_hash)
-        GROUP BY ALL
+        -- The policy that rules the latest period: the configured one may not be effective yet.
+        WITH rating AS (SELECT as_of, policy_hash FROM ops.generation WHERE stage = 'rating'),
+        ruling AS (
+            SELECT history.policy_id, history.policy_version, history.policy_hash
+            FROM rated.customer_value_history AS history CROSS JOIN rating
+            ORDER BY history.policy_hash = rating.policy_hash DESC, period DESC, revision DESC
+            LIMIT 1
+        )
+        SELECT rating.as_of, policy_id, policy_version, coalesce(ruling.policy_hash, rating.policy_hash)
+        FROM rating LEFT JOIN ruling ON true
         """
     ).fetchall()
     as_of, policy_id, policy_version, policy_hash = rows[0] if rows else (None, None, None, None)

@@ -254,7 +254,43 @@ def customer_file(mart_file: Path, customer: str, company: str | None) -> Custom
     )
 
 
-def _company_of(connection: duckdb.DuckDBPyConnection, customer: str, company: str | None) -> str:
+def credit_standing(mart_file: Path, customer: str, company: str | None) -> Row:
+    """One customer's credit: its master's limit, and its row of the credit watch, null where it never owed or ordered.
+
+    `is_watched` tells whether its company has a credit watch at all, `policy_hash` whose bars ruled it; a customer that is
+    not in the watch has the headroom of its group from the group's other members. UnknownCustomerError where none or
+    several are meant.
+    """
+    with _published(mart=mart_file) as connection:
+        code = _company_of(connection, customer, company, known_in="customer")
+        (row,) = _rows(
+            connection,
+            f"""
+            SELECT customer.company_code, customer_id, customer.name, customer.credit_limit AS master_limit,
+                customer.credit_currency, customer.group_id, publication.as_of, publication.policy_hash,
+                watch.* EXCLUDE (company_code, customer_id, as_of, group_id, group_headroom),
+                coalesce(watch.group_headroom, others.group_headroom) AS group_headroom,
+                EXISTS (FROM mart.credit_watch WHERE company_code = {literal(code)}) AS is_watched
+            FROM mart.customer
+            CROSS JOIN mart.publication
+            LEFT JOIN mart.credit_watch AS watch USING (company_code, customer_id)
+            LEFT JOIN (
+                SELECT company_code, group_id, any_value(group_headroom) AS group_headroom
+                FROM mart.credit_watch WHERE group_id IS NOT NULL GROUP BY ALL
+            ) AS others ON others.company_code = customer.company_code AND others.group_id = customer.group_id
+            WHERE customer.company_code = {literal(code)} AND customer_id = {literal(customer)}
+            """,
+        )
+    return row
+
+
+def _company_of(
+    connection: duckdb.DuckDBPyConnection,
+    customer: str,
+    company: str | None,
+    *,
+    known_in: str = "customer_value_history",
+) -> str:
     """The company whose customer is meant."""
     of_company = f"company_code = {literal(company)}" if company else "true"
     companies = [
@@ -262,7 +298,7 @@ def _company_of(connection: duckdb.DuckDBPyConnection, customer: str, company: s
         for row in _rows(
             connection,
             f"""
-            SELECT DISTINCT company_code FROM mart.customer_value_history
+            SELECT DISTINCT company_code FROM mart.{known_in}
             WHERE customer_id = {literal(customer)} AND {of_company}
             ORDER BY company_code
             """,
@@ -277,7 +313,7 @@ def _company_of(connection: duckdb.DuckDBPyConnection, customer: str, company: s
             connection,
             f"""
             SELECT DISTINCT customer_id, jaro_winkler_similarity(customer_id, {literal(customer)}) AS likeness
-            FROM mart.customer_value_history
+            FROM mart.{known_in}
             WHERE {of_company}
             ORDER BY likeness DESC, customer_id
             LIMIT 3
@@ -285,7 +321,8 @@ def _company_of(connection: duckdb.DuckDBPyConnection, customer: str, company: s
         )
         hint = f"; the nearest are {', '.join(row['customer_id'] for row in near)}" if near else ""
         where = f" of {company}" if company else ""
-        raise UnknownCustomerError(f"no customer {customer}{where} is rated{hint}")
+        said = "rated" if known_in == "customer_value_history" else "known"
+        raise UnknownCustomerError(f"no customer {customer}{where} is {said}{hint}")
     return str(companies[0])
 
 

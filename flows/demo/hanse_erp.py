@@ -48,6 +48,7 @@ ENGLISH = {
     "Fällig am": "Due",
     "Ausgleichsdatum": "Cleared",
     "Strittig": "Disputed",
+    "Zusage": "Promised",
 }
 SALES_STAFF = 40
 
@@ -79,7 +80,9 @@ def book(people: Population, catalogue: Catalogue, sales: Sales, ledger: Ledger,
     lines = sales.lines.join(
         documents.select("document", "customer", "day", "month"), on="document", maintain_order="left"
     )
-    items = _twice(_twice(ledger.items, "posted_on", "disputed_on", calendar), None, "cleared_on", calendar)
+    items = _twice(ledger.items, "posted_on", "disputed_on", calendar)
+    for change in ("called_on", "cleared_on"):
+        items = _twice(items, None, change, calendar)
     return Erp(
         calendar=calendar,
         customer_codes=pl.Series(people.customer_id.tolist(), dtype=pl.String),
@@ -258,10 +261,11 @@ def _dirt(erp: Erp, number: int, clean_lines: int) -> list[DirtyRow]:
 
 
 def _items(erp: Erp, number: int) -> pl.DataFrame:
-    """The report as of the month's end: later settlements and disputes are not known yet."""
+    """The report as of the month's end: later settlements, disputes and promises are not known yet."""
     end = pl.lit(erp.calendar.starts[number + 1].astype(object))
     cleared = pl.when(pl.col("cleared_on") < end).then("cleared_on")
     disputed = (pl.col("disputed_on") < end) & cleared.is_null()
+    promised = pl.when(pl.col("called_on") < end).then("promised_on")
     frame = erp.items.month(number).select(
         (pl.col("document") + FIRST_ITEM).cast(pl.String).alias("Belegnummer"),
         _code(erp.customer_codes, "customer").alias("Debitor"),
@@ -275,6 +279,7 @@ def _items(erp: Erp, number: int) -> pl.DataFrame:
         pl.lit("EUR").alias("Währung"),
         cleared.dt.strftime(DAY).alias("Ausgleichsdatum"),
         pl.when(disputed).then(pl.lit("J")).otherwise(pl.lit("N")).alias("Strittig"),
+        promised.dt.strftime(DAY).alias("Zusage"),
     )
     return frame if number < RELEASE_CHANGE else frame.select(*ENGLISH).rename(ENGLISH)
 

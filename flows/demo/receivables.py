@@ -21,6 +21,8 @@ DISPUTED = 0.008
 DISPUTE_DAYS = 25  # longer to pay than usual
 IN_PARTS = 0.03  # of items, paid in two parts
 SECOND_PART_AFTER = 21
+CALLED_AFTER = 20  # days past due the collector calls, and is promised the money …
+PROMISED_WITHIN = 14  # … within two weeks
 CREDIT_KEPT_DAYS = 30  # after which a credit note that speaks of no open invoice is paid out
 
 
@@ -59,9 +61,21 @@ def keep_ledger(people: Population, sales: Sales, calendar: Calendar, seed: int)
         .then(pl.col("cleared_on").dt.offset_by(f"{SECOND_PART_AFTER}d"))
         .otherwise("cleared_on"),
         disputed_on=pl.when(pl.Series(disputed)).then(pl.col("posted_on").dt.offset_by("12d")),
-    ).with_columns(disputed_on=pl.when(pl.col("disputed_on") < pl.col("cleared_on")).then("disputed_on"))
+    ).with_columns(
+        disputed_on=pl.when(pl.col("disputed_on") < pl.col("cleared_on")).then("disputed_on"), **_promises()
+    )
     payments, allocations = _pay(items, calendar)
     return Ledger(items.drop("paid_on", "payable", "first_part", "first_part_on"), payments, allocations)
+
+
+def _promises() -> dict[str, pl.Expr]:
+    """When the collector noted a promise for what was still owed, and for which day."""
+    called = pl.col("due_on").dt.offset_by(f"{CALLED_AFTER}d")
+    is_called = (pl.col("payable") > 0) & (called < pl.col("cleared_on"))
+    return {
+        "called_on": pl.when(is_called).then(called),
+        "promised_on": pl.when(is_called).then(called.dt.offset_by(f"{PROMISED_WITHIN}d")),
+    }
 
 
 def _post(people: Population, sales: Sales) -> pl.DataFrame:

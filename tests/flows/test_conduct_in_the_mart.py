@@ -1,135 +1,118 @@
-"""A small company with planted misconduct, from landed extracts to the published mart: who is flagged, and who is told."""
+"""What the published mart says beside the ratings: conduct, structure, value curve, next actions; and who is told."""
 
 from __future__ import annotations
 
-import json
 import shutil
-from dataclasses import dataclass
-from datetime import date
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 
 from expectations.contract import load
-from expectations.gate import Gate
-from flows import settings, stages
-from flows.demo.world import World, build_world, write_month
-from transforms.periods import months_before
-from transforms.plan import month_end
+from flows import settings
+from tests.sample_company import BASELINE, DEFAULT_POLICY, LAST_DAY, SampleCompany, bring_up
 
-LAST_MONTH = date(2025, 5, 1)
-MONTHS = 9  # the planted misconduct shows within them: chronic arrears take the longest
-MISCONDUCT = {"diverting_speculator": "diversion", "dumper": "dumping", "arrears": "arrears"}
-CURRENT = ("conduct_finding", "customer_structure", "value_curve", "next_action")
-
-
-@dataclass(frozen=True)
-class Company:
-    """A home in which the company was rated twice: before any misconduct showed, and at the end."""
-
-    world: World
-    settings: settings.Settings
-
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(self.settings.mart_file), read_only=True) as mart:
-            return mart.execute(sql).fetchall()
-
-    def who(self, role: str) -> str:
-        return self.world.planted[role].customer_id
-
-    def told(self) -> list[dict[str, Any]]:
-        lines = [
-            line
-            for file in sorted(self.settings.events_folder.glob("*.jsonl"))
-            for line in file.read_text(encoding="utf-8").splitlines()
-        ]
-        return [event for line in lines if ".conduct." in (event := json.loads(line))["type"]]
+CURRENT = (
+    "conduct_finding",
+    "customer_structure",
+    "value_curve",
+    "next_action",
+    "partner_card",
+    "explanation",
+    "explanation_term",
+)
 
 
-def bring_up(company: settings.Settings, as_of: date) -> None:
-    stages.rate_stage(company, as_of)
-    stages.publish_stage(company)
-    stages.relay_stage(company)
+def copy_of(company: SampleCompany, home: Path) -> SampleCompany:
+    """The same company in another home, for who goes on with it."""
+    shutil.copytree(company.settings.home, home, symlinks=True)
+    return SampleCompany(company.world, settings.Settings(home=home, policy=DEFAULT_POLICY))
 
 
-@pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
-    configured = settings.Settings(home=tmp_path_factory.mktemp("conduct") / "home")
-    world = build_world(customers=46, months=MONTHS, last_month=LAST_MONTH)
-    for month in world.months:
-        write_month(world, month, configured.inbox)
-    stages.load_stage(configured, Gate())
-    bring_up(configured, month_end(months_before(LAST_MONTH, MONTHS - 1)))
-    bring_up(configured, month_end(LAST_MONTH))
-    return Company(world, configured)
+def test_every_rated_customer_has_one_next_action(sample_company: SampleCompany) -> None:
+    rated = sample_company.rows("SELECT customer_id FROM customer_value ORDER BY 1")
+    assert sample_company.rows("SELECT customer_id FROM next_action ORDER BY 1") == rated
 
 
-def test_whose_misconduct_was_planted_is_confirmed_and_nobody_else(company: Company) -> None:
-    found = company.rows("SELECT customer_id, kind FROM conduct_finding WHERE confidence = 'confirmed'")
-    assert sorted(found) == sorted((company.who(role), kind) for role, kind in MISCONDUCT.items())
+def test_every_rated_customer_is_explained_and_the_terms_sum_to_the_change_of_its_score(
+    sample_company: SampleCompany,
+) -> None:
+    rated = sample_company.rows("SELECT customer_id, score FROM customer_value ORDER BY 1")
+    assert sample_company.rows("SELECT customer_id, score_to FROM explanation ORDER BY 1") == rated
+    terms = sample_company.rows(
+        """SELECT count(*), count(*) FILTER (delta IS DISTINCT FROM change), count(*) FILTER (points IS DISTINCT FROM score_to)
+           FROM (SELECT customer_id, any_value(score_to - score_from) AS change, any_value(score_to) AS score_to
+                 FROM explanation GROUP BY 1)
+           JOIN (SELECT customer_id, sum(delta) AS delta, sum(points_to) AS points FROM explanation_term GROUP BY 1)
+               USING (customer_id)"""
+    )
+    assert terms == [(len(rated), 0, 0)]
 
 
-def test_nobody_is_suspected_who_did_nothing(company: Company) -> None:
-    planted = [company.who(role) for role in MISCONDUCT]
-    found = company.rows("SELECT customer_id FROM conduct_finding WHERE confidence = 'suspected'")
-    assert [customer for (customer,) in found if customer not in planted] == []
+def test_what_is_explained_is_compared_with_the_month_before(sample_company: SampleCompany) -> None:
+    apart = sample_company.rows(
+        """SELECT count(*) FROM explanation
+           LEFT JOIN customer_value_history AS before
+               ON before.customer_id = explanation.customer_id AND before.period = explanation.period_before
+           WHERE explanation.score_from IS DISTINCT FROM before.score
+              OR explanation.period_before <> explanation.period - INTERVAL 1 MONTH"""
+    )
+    assert apart == [(0,)]
 
 
-def test_what_we_let_go_below_our_own_floor_is_our_concession(company: Company) -> None:
-    found = company.rows("SELECT customer_id, kind FROM conduct_finding WHERE confidence = 'own_concession'")
-    assert found == [(company.who("loss_making_giant"), "own_below_floor")]
+def test_every_strategic_customer_has_a_card_and_nobody_else(sample_company: SampleCompany) -> None:
+    partners = sample_company.rows(
+        "SELECT customer_id FROM customer_value WHERE effective_tier = 'strategic' ORDER BY 1"
+    )
+    assert (sample_company.who("strategic_partner"),) in partners
+    assert sample_company.rows("SELECT customer_id FROM partner_card ORDER BY 1") == partners
+    name, joint_work, overdue = sample_company.one(
+        "name, joint_work_12m, overdue", "partner_card", "strategic_partner"
+    )
+    assert name
+    assert joint_work > 0
+    assert overdue >= 0
 
 
-def test_a_flagged_customer_s_next_action_is_to_look_into_it_or_to_stop_its_credit(company: Company) -> None:
-    actions = dict(company.rows("SELECT customer_id, action FROM next_action"))
-    assert {role: actions[company.who(role)] for role in MISCONDUCT} == {
-        "diverting_speculator": "investigate",
-        "dumper": "investigate",
-        "arrears": "stop_credit",
-    }
-
-
-def test_every_rated_customer_has_one_next_action(company: Company) -> None:
-    rated = company.rows("SELECT customer_id FROM customer_value ORDER BY 1")
-    assert company.rows("SELECT customer_id FROM next_action ORDER BY 1") == rated
-
-
-def test_the_structure_of_a_period_sums_to_the_customers_ratings(company: Company) -> None:
-    levels = company.rows(
+def test_the_structure_of_a_period_sums_to_the_customers_ratings(sample_company: SampleCompany) -> None:
+    levels = sample_company.rows(
         """SELECT DISTINCT structure.net_sales_12m = rated.net_sales
            FROM (SELECT period, level, sum(net_sales_12m) AS net_sales_12m FROM customer_structure GROUP BY ALL) AS structure
            JOIN (SELECT period, sum(net_sales_12m) AS net_sales FROM customer_value_history GROUP BY ALL) AS rated USING (period)"""
     )
     assert levels == [(True,)]
     periods = "SELECT DISTINCT period FROM {} ORDER BY 1"
-    assert company.rows(periods.format("customer_structure")) == company.rows(
+    assert sample_company.rows(periods.format("customer_structure")) == sample_company.rows(
         periods.format("customer_value_history")
     )
 
 
-def test_the_value_curve_ends_at_the_contribution_of_all(company: Company) -> None:
-    (total,) = company.rows("SELECT sum(contribution_12m) FROM customer_value")
-    assert company.rows("SELECT arg_max(cumulative_contribution, place) FROM value_curve") == [total]
+def test_the_value_curve_ends_at_the_contribution_of_all(sample_company: SampleCompany) -> None:
+    (total,) = sample_company.rows("SELECT sum(contribution_12m) FROM customer_value")
+    assert sample_company.rows("SELECT arg_max(cumulative_contribution, place) FROM value_curve") == [total]
 
 
 @pytest.mark.parametrize("table", CURRENT)
-def test_a_key_is_one_row(company: Company, table: str) -> None:
+def test_a_key_is_one_row(sample_company: SampleCompany, table: str) -> None:
     key = ", ".join(load(table).key)
-    assert company.rows(f"SELECT {key} FROM {table} GROUP BY ALL HAVING count(*) > 1") == []
+    assert sample_company.rows(f"SELECT {key} FROM {table} GROUP BY ALL HAVING count(*) > 1") == []
 
 
-def test_misconduct_that_appeared_was_told_and_the_first_rating_was_silent(company: Company) -> None:
-    flagged = [event["data"] for event in company.told()]
-    assert sorted((each["customer_id"], each["kind"], each["confidence"]) for each in flagged) == sorted(
-        (company.who(role), kind, "confirmed") for role, kind in MISCONDUCT.items()
-    )
-    assert {each["as_of"] for each in flagged} == {month_end(LAST_MONTH).isoformat()}
+def test_misconduct_that_appeared_was_told_once_and_the_first_rating_was_silent(
+    sample_company: SampleCompany,
+) -> None:
+    told = sample_company.told(".conduct.flagged.")
+    misconduct = {"diverting_speculator": "diversion", "dumper": "dumping", "arrears": "arrears"}
+    assert sorted(
+        (each["data"]["customer_id"], each["data"]["kind"], each["data"]["confidence"]) for each in told
+    ) == sorted((sample_company.who(role), kind, "confirmed") for role, kind in misconduct.items())
+    assert BASELINE < LAST_DAY
+    assert {each["data"]["as_of"] for each in told} == {LAST_DAY.isoformat()}
 
 
-def test_sales_cells_sum_to_the_customer_s_months(company: Company) -> None:
-    with duckdb.connect(str(company.settings.warehouse_file), read_only=True) as warehouse:
+def test_sales_cells_sum_to_the_customer_s_months(sample_company: SampleCompany) -> None:
+    with duckdb.connect(str(sample_company.settings.warehouse_file), read_only=True) as warehouse:
         apart = warehouse.execute(
             """SELECT count(*) FROM
                    (SELECT company_code, customer_id, month, sum(net_sales) AS net_sales, sum(contribution) AS contribution
@@ -140,23 +123,23 @@ def test_sales_cells_sum_to_the_customer_s_months(company: Company) -> None:
     assert apart == [(0,)]
 
 
-def test_a_second_refresh_changes_nothing_and_tells_nothing(company: Company) -> None:
-    def state() -> dict[str, list[tuple[Any, ...]]]:
-        return {table: company.rows(f"FROM {table} ORDER BY ALL") for table in CURRENT}
-
-    before, told = state(), company.told()
-    bring_up(company.settings, month_end(LAST_MONTH))
-    assert state() == before
-    assert company.told() == told
+def test_a_second_refresh_changes_nothing_and_tells_nothing(
+    sample_company: SampleCompany, tmp_path: Path
+) -> None:
+    again = copy_of(sample_company, tmp_path / "home")
+    bring_up(again.settings, LAST_DAY)
+    for table in CURRENT:
+        assert again.rows(f"FROM {table} ORDER BY ALL") == sample_company.rows(f"FROM {table} ORDER BY ALL")
+    assert again.told() == sample_company.told()
 
 
 def test_the_day_after_the_findings_speak_for_that_day_and_nothing_else_differs(
-    company: Company, tmp_path: Path
+    sample_company: SampleCompany, tmp_path: Path
 ) -> None:
-    home = shutil.copytree(company.settings.home, tmp_path / "home", symlinks=True)
-    later = Company(company.world, settings.Settings(home=home))
-    bring_up(later.settings, date(2025, 6, 1))
+    later = copy_of(sample_company, tmp_path / "home")
+    day_after = LAST_DAY + timedelta(days=1)
+    bring_up(later.settings, day_after)
     for table in ("customer_structure", "value_curve"):
-        assert later.rows(f"FROM {table} ORDER BY ALL") == company.rows(f"FROM {table} ORDER BY ALL")
-    assert later.rows("SELECT DISTINCT as_of FROM conduct_finding") == [(date(2025, 6, 1),)]
-    assert later.told() == company.told()
+        assert later.rows(f"FROM {table} ORDER BY ALL") == sample_company.rows(f"FROM {table} ORDER BY ALL")
+    assert later.rows("SELECT DISTINCT as_of FROM conduct_finding") == [(day_after,)]
+    assert later.told(".conduct.") == sample_company.told(".conduct.")

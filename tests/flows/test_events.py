@@ -354,15 +354,22 @@ def test_a_correction_of_decades_stays_within_what_receivers_take():
 
 
 def credit(**actions: str) -> pl.DataFrame:
+    """The watch of customers with these actions; a warning stands on whom sales on credit are not open to."""
     numbers = {name: 0 for name, kind in CREDIT_WATCH.items() if kind.is_numeric()}
     rows = [
         dict.fromkeys(CREDIT_WATCH.names())
         | numbers
         | {"company_code": "1000", "customer_id": customer, "as_of": date(2024, 6, 2), "credit_action": action,
-           "open_balance": Decimal("41210.5"), "credit_limit": None}
+           "open_balance": Decimal("41210.5"), "credit_limit": None, "group_id": None, "group_headroom": None,
+           "warning_since": None if action == "open" else date(2024, 6, 1)}
         for customer, action in actions.items()
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=CREDIT_WATCH, orient="row")
+
+
+def standing(action: str, **warning: Any) -> pl.DataFrame:
+    """The watch of one customer with this action, and with a warning or none."""
+    return credit(C1=action).with_columns(pl.lit(value).alias(name) for name, value in warning.items())
 
 
 def warn(
@@ -385,9 +392,32 @@ def warn(
         ("stop", "open", ["cleared"]),
     ],
 )
-def test_a_credit_warning_is_told_when_the_action_changes(before: str, after: str, expected: list[str]):
+def test_a_credit_warning_is_told_when_it_begins_when_the_action_changes_and_when_it_ends(
+    before: str, after: str, expected: list[str]
+):
     events = warn(credit(C1=before), credit(C1=after))
     assert [event.type.split(".")[-2] for event in events] == expected
+
+
+def test_an_early_warning_is_told_though_sales_stay_open():
+    warned = {"warning_since": date(2024, 6, 2), "warning_causes": "utilisation",
+              "warning_reason": "utilisation 0.92 from 0.9 on"}  # fmt: skip
+    (event,) = warn(standing("open"), standing("open", **warned))
+    data = body(event)["data"]
+    assert (data["credit_action"], data["warning_causes"]) == ("open", "utilisation")
+    assert (data["warning_since"], data["warning_reason"]) == ("2024-06-02", "utilisation 0.92 from 0.9 on")
+
+
+def test_an_action_that_changes_by_cents_warns_nobody():
+    assert warn(standing("open"), standing("watch", warning_since=None)) == []
+
+
+def test_a_warning_that_waits_to_be_cleared_tells_that_sales_are_open_and_then_that_it_ended():
+    waits = standing("open", warning_since=date(2024, 6, 1))
+    assert [event.type.split(".")[-2] for event in warn(credit(C1="stop"), waits)] == ["raised"]
+    (cleared,) = warn(waits, standing("open"))
+    assert cleared.type.endswith("cleared.v1")
+    assert body(cleared)["data"]["warning_since"] == "2024-06-01"
 
 
 def test_a_customer_that_owes_for_the_first_time_was_open_before():

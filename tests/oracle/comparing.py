@@ -138,6 +138,10 @@ CREDIT = (
             "broken_promises",
             "credit_grade",
             "credit_action",
+            "group_id",
+            "group_exposure",
+            "group_limit",
+            "group_headroom",
         ),
         ratios=(
             "overdue_share",
@@ -152,6 +156,9 @@ CREDIT = (
         ),
     ),
     Subject("credit_watch", "credit_watch", ratios=("average_days_delinquent",), tolerance=OF_A_DIFFERENCE),
+    Subject(
+        "credit_warning", "credit_watch", exact=("warning_since", "warning_causes", "warning_calm_since")
+    ),
 )
 
 STRUCTURE = (

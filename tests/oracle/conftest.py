@@ -9,6 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
+import polars as pl
 import pytest
 
 from tests.oracle import oracle
@@ -66,26 +68,24 @@ class Company:
         )
         self.load()
 
+    def _watched(self) -> pl.DataFrame:
+        """The credit watch as it stands; no rows before the first rating."""
+        with duckdb.connect(str(self.settings().warehouse_file), read_only=True) as warehouse:
+            return pl.DataFrame(warehouse.sql("FROM rated.credit_watch"))
+
     def agrees(self, as_of: date, policy: str = "default") -> None:
         """Rate at a day, and ask the oracle the same: it must find the same."""
         from flows.stages import rate_stage
         from transforms.plan import closed_through
 
+        before = self._watched()
         rate_stage(self.settings(policy), as_of)
-        with oracle.over_warehouse(self.settings().warehouse_file) as connection:
+        with oracle.over_warehouse(self.settings().warehouse_file, before) as connection:
             oracle.consult(
                 connection, shipped_policy(policy), closed_through=closed_through(as_of), as_of=as_of
             )
             found = differences(connection, EVERYTHING)
         assert not found, "\n".join(found)
-
-
-@pytest.fixture(scope="session")
-def gate() -> Gate:
-    """One judge for all loads; importing it takes seconds."""
-    from expectations.gate import Gate
-
-    return Gate()
 
 
 @pytest.fixture(scope="session")

@@ -31,12 +31,13 @@ RANKS = {"strategic": 6, "core": 5, "cultivate": 4, "new": 3, "unrated": 3, "mar
 GRADES = "ABCDE"
 
 
-def over_warehouse(warehouse: Path) -> duckdb.DuckDBPyConnection:
+def over_warehouse(warehouse: Path, watched_before: pl.DataFrame) -> duckdb.DuckDBPyConnection:
     """An oracle that reads a warehouse file; what the product found there is in the schema `product`.
 
-    An extract is delivered where a company ever had a row of it, deleted ones included.
+    `watched_before`: the credit watch (CREDIT_WATCH) as it stood before, from which warnings are remembered. An extract is delivered where a company ever had a row of it, deleted ones included.
     """
     connection = _fresh()
+    _store(connection, "before.credit_watch", watched_before)
     connection.execute(f"ATTACH '{warehouse}' AS warehouse (READ_ONLY)")
     for table in EXTRACTS:
         connection.execute(
@@ -63,10 +64,14 @@ def over_warehouse(warehouse: Path) -> duckdb.DuckDBPyConnection:
 
 
 def over_frames(
-    extracts: Mapping[str, pl.DataFrame], delivered: Iterable[str], product: Mapping[str, pl.DataFrame]
+    extracts: Mapping[str, pl.DataFrame],
+    delivered: Iterable[str],
+    product: Mapping[str, pl.DataFrame],
+    watched_before: pl.DataFrame,
 ) -> duckdb.DuckDBPyConnection:
     """An oracle over frames of the canonical tables, one an extract, and what the product made of them."""
     connection = _fresh()
+    _store(connection, "before.credit_watch", watched_before)
     for table, rows in extracts.items():
         _store(connection, f"erp.{table}", rows.with_columns(is_deleted=False))
     for table, rows in product.items():
@@ -121,7 +126,7 @@ def consult(
 def _fresh() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute(
-        """CREATE SCHEMA erp; CREATE SCHEMA seen; CREATE SCHEMA oracle; CREATE SCHEMA product;
+        """CREATE SCHEMA erp; CREATE SCHEMA seen; CREATE SCHEMA oracle; CREATE SCHEMA product; CREATE SCHEMA before;
            CREATE TABLE oracle.delivered (company_code VARCHAR, table_name VARCHAR)"""
     )
     return connection

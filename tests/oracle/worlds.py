@@ -26,18 +26,27 @@ POLICIES = Path(__file__).resolve().parents[2] / "transforms" / "policies"
 MASTERS = ("customers", "products")
 OPTIONAL = tuple(name for name in EXTRACTS if name not in {"customers", "products", "invoice_lines"})
 FEEDBACK_KINDS = ("product_feedback", "complaint", "visit")
+WARNING_CAUSES = (
+    "action",
+    "grade",
+    "utilisation",
+    "days_late_trend",
+    "newly_overdue_share",
+    "broken_promises",
+)
 BARS = (Decimal(150_000), Decimal(5_000), Decimal("0.0001"), Decimal(1))
 
 
 @dataclass(frozen=True, repr=False)
 class World:
-    """Rows by extract, which extracts were delivered, the two days, and the policy's sections."""
+    """Rows by extract, which extracts were delivered, the two days, the policy's sections, and an earlier credit watch."""
 
     rows: dict[str, list[Row]]
     delivered: tuple[str, ...]
     closed_through: date
     as_of: date
     policy: Row
+    watched_before: list[Row]  # the credit watch of an earlier day, of which a warning remembers its causes
 
     @property
     def is_in_cents(self) -> bool:
@@ -124,6 +133,9 @@ def policies(draw: st.DrawFn) -> Row:
         "credit.material_amount": [0, 1000],
         "credit.material_share": [0, Decimal("0.05"), 1],
         "credit.over_limit_action": ["open", "watch", "prepay"],
+        "credit.warnings.raise_from.broken_promises": [2],
+        "credit.warnings.clear_after_days": [0, 20, 21],
+        "credit.warnings.clear_at.utilisation": [Decimal("0.05")],
     }
     for path, values in turned.items():
         section = content
@@ -181,6 +193,7 @@ def worlds(draw: st.DrawFn) -> World:
     companies = draw(st.sampled_from([("1000",), ("1000", "2000")]))
     are_old = draw(st.booleans())  # two years with masters, so that there are peers and seasons
     shapes = draw(st.lists(line_shapes(), min_size=1, max_size=4))
+    people: list[Row] = []
     for company in companies:
         rows["products"] += [
             {
@@ -196,6 +209,7 @@ def worlds(draw: st.DrawFn) -> World:
         ]
         for number in range(draw(st.integers(3 if are_old else 1, 5))):
             who = {"company_code": company, "customer_id": f"C{number}"}
+            people.append(who)
             _add_master(draw, rows, who, as_of, is_old=are_old)
             months = draw(st.sampled_from([25, 30] if are_old else [0, 3, 6, 12]))
             _add_sales(draw, rows, who, closed_through, shapes, months)
@@ -203,7 +217,25 @@ def worlds(draw: st.DrawFn) -> World:
             _add_relations(draw, rows, who, closed_through)
     left_out = draw(st.lists(st.sampled_from(OPTIONAL), max_size=3))
     delivered = tuple(name for name in EXTRACTS if name not in left_out)
-    return World(rows, delivered, closed_through, as_of, draw(policies()))
+    before = [warned for who in people if (warned := draw(warnings(who, as_of)))]
+    return World(rows, delivered, closed_through, as_of, draw(policies()), before)
+
+
+@st.composite
+def warnings(draw: st.DrawFn, who: Row, as_of: date) -> Row | None:
+    """How a customer's warning stood some days ago: none, with some causes, or waiting to be cleared."""
+    state = draw(st.sampled_from(["none", "caused", "caused", "calm"]))
+    day = as_of - timedelta(draw(st.sampled_from([-3, 1, 20])))
+    causes = [cause for cause in WARNING_CAUSES if draw(st.booleans())] or ["grade"]
+    if state == "none":
+        return None
+    return {
+        **who,
+        "as_of": day,
+        "warning_since": day - timedelta(30),
+        "warning_causes": ", ".join(causes) if state == "caused" else None,
+        "warning_calm_since": day if state == "calm" else None,
+    }
 
 
 def _add_master(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, as_of: date, *, is_old: bool) -> None:
@@ -221,6 +253,7 @@ def _add_master(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, as_of: da
             "created_on": draw(maybe(st.dates(date(2017, 1, 1), date(2025, 1, 31)))),
             "credit_limit": draw(maybe(st.sampled_from([Decimal(0), Decimal(1000), Decimal("20000.5")]))),
             "credit_currency": draw(st.sampled_from([None, "EUR", "USD"])),
+            "group_id": draw(st.sampled_from([None, "G1"])),
             "known_on": draw(st.sampled_from([date(2020, 1, 1), as_of, as_of + timedelta(30)])),
         }
     )
@@ -294,8 +327,9 @@ def _add_ledger(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, as_of: da
         flags,
         mostly(st.integers(0, 80)),
         flags,
+        maybe(st.integers(-5, 70)),
     )
-    for number, (age, term, amount, is_foreign, cleared_after, is_disputed) in enumerate(
+    for number, (age, term, amount, is_foreign, cleared_after, is_disputed, promised) in enumerate(
         draw(st.lists(item, min_size=2, max_size=8))
     ):
         posted = as_of - timedelta(age)
@@ -314,6 +348,7 @@ def _add_ledger(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, as_of: da
                 "company_currency": "EUR",
                 "cleared_date": cleared,
                 "is_disputed": is_disputed or None,
+                "promised_on": None if promised is None else posted + timedelta(term + promised),
                 "known_on": posted,
             }
         )

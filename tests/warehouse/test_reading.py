@@ -121,6 +121,7 @@ def mart(tmp_path: Path) -> Path:
             "credit_watch",
             "conduct_finding",
             "next_action",
+            "publication",
         ):
             create(connection, name)
         may, april = date(2025, 5, 1), date(2025, 4, 1)
@@ -155,6 +156,14 @@ def mart(tmp_path: Path) -> Path:
             steel | {"kind": "arrears", "confidence": "none"},
         )
         insert(connection, "next_action", steel | {"action": "investigate"})
+        insert(connection, "publication", {"as_of": date(2025, 5, 31), "policy_hash": "abc"})
+        grouped = {"company_code": "CN01", "group_id": "G1", "credit_limit": Decimal(500)}
+        insert(connection, "customer", grouped | {"customer_id": "new"}, grouped | {"customer_id": "old"})
+        insert(
+            connection,
+            "credit_watch",
+            {"company_code": "CN01", "customer_id": "old", "group_id": "G1", "group_headroom": Decimal(70)},
+        )
         connection.execute("USE memory; DETACH publishing")
     return file
 
@@ -266,6 +275,20 @@ def test_a_customer_of_several_companies_needs_the_company(mart: Path) -> None:
 def test_an_unknown_customer_is_answered_with_the_nearest(mart: Path) -> None:
     with pytest.raises(reading.UnknownCustomerError, match="no customer 4712 is rated; the nearest are 4711"):
         reading.customer_file(mart, "4712", None)
+
+
+def test_the_credit_of_a_customer_that_never_owed_is_its_masters_limit_and_its_groups_headroom(
+    mart: Path,
+) -> None:
+    row = reading.credit_standing(mart, "new", None)
+
+    assert (row["company_code"], row["master_limit"], row["credit_action"]) == ("CN01", 500, None)
+    assert (row["group_id"], row["group_headroom"], row["is_watched"]) == ("G1", 70, True)
+    assert (row["as_of"], row["policy_hash"]) == (date(2025, 5, 31), "abc")
+
+
+def test_a_company_without_receivables_has_no_credit_watch(mart: Path) -> None:
+    assert not reading.credit_standing(mart, "4711", None)["is_watched"]
 
 
 def test_a_reader_leaves_the_published_file_as_it_was_and_holds_nothing_open(ops: Path) -> None:

@@ -18,7 +18,7 @@ item AS (
     LEFT JOIN allocated USING (company_code, item_id)
     WHERE posting_date <= on_day
 )
-SELECT company_code, customer_id, item_id, posting_date, due_date, is_disputed,
+SELECT company_code, customer_id, item_id, posting_date, due_date, is_disputed, promised_on,
     original_amount_company::DECIMAL(38, 4) AS amount,
     (CASE WHEN is_cleared THEN 0
          WHEN currency = company_currency THEN left_open
@@ -136,3 +136,14 @@ collectable AS (
 SELECT company_code, customer_id,
     CASE WHEN amount > not_yet_due THEN (amount - owed)::DOUBLE / (amount - not_yet_due)::DOUBLE END AS collection_effectiveness
 FROM collectable;
+
+-- Broken promises: items whose promised day lies in the 12 months to as_of and is over, settled later or open. Reading: a day
+-- of grace, the promised one; no promise at all in the company means that none are delivered.
+CREATE OR REPLACE TABLE oracle.promise AS
+SELECT company_code, customer_id, count(*) AS broken_promises, sum(amount) AS broken_amount
+FROM oracle.credit_item
+WHERE amount > 0
+  AND promised_on < getvariable('as_of')
+  AND promised_on > getvariable('as_of') - INTERVAL 12 MONTH
+  AND CASE WHEN settled_on IS NULL THEN open_amount > 0 ELSE settled_on > promised_on END
+GROUP BY ALL;

@@ -4,7 +4,7 @@ WITH ordered AS (SELECT company_code, customer_id, sum(amount) AS open_orders FR
 currency AS (SELECT company_code, min(company_currency) AS company_currency FROM seen.receivables GROUP BY ALL),
 -- a limit in another currency than the books' cannot be compared
 credit_limit AS (
-    SELECT company_code, customer_id,
+    SELECT company_code, customer_id, group_id,
         CASE WHEN credit_currency IS NULL OR credit_currency = company_currency THEN credit_limit END AS credit_limit,
         CASE WHEN credit_limit IS NULL THEN 'no_limit_set' WHEN credit_currency <> company_currency THEN 'other_currency' END AS limit_reason
     FROM seen.customers
@@ -24,13 +24,26 @@ SELECT company_code, customer_id,
     CASE WHEN credit_limit IS NULL THEN coalesce(limit_reason, 'master_missing') END AS credit_limit_reason,
     CASE WHEN company_code IN (SELECT company_code FROM oracle.delivered WHERE table_name = 'open_orders')
          THEN coalesce(open_orders, 0) END AS open_orders,
-    coalesce(open_balance, 0) + coalesce(open_orders, 0) AS exposure
+    coalesce(open_balance, 0) + coalesce(open_orders, 0) AS exposure,
+    CASE WHEN company_code IN (SELECT company_code FROM oracle.credit_item WHERE promised_on IS NOT NULL)
+         THEN coalesce(broken_promises, 0)::INTEGER END AS broken_promises,
+    coalesce(broken_amount, 0) AS broken_amount,
+    group_id
 FROM oracle.ageing
 FULL JOIN ordered USING (company_code, customer_id)
 LEFT JOIN credit_limit USING (company_code, customer_id)
 LEFT JOIN oracle.lateness USING (company_code, customer_id)
 LEFT JOIN oracle.count_back USING (company_code, customer_id)
-LEFT JOIN oracle.collected USING (company_code, customer_id);
+LEFT JOIN oracle.collected USING (company_code, customer_id)
+LEFT JOIN oracle.promise USING (company_code, customer_id);
+
+-- Grain: one group of a legal entity. Reading: its members in the watch; a limit only where each of them has one.
+CREATE OR REPLACE TABLE oracle.credit_group AS
+SELECT company_code, group_id, sum(exposure) AS group_exposure,
+    CASE WHEN count(credit_limit) = count(*) THEN sum(credit_limit) END AS group_limit
+FROM oracle.credit_figure
+WHERE group_id IS NOT NULL
+GROUP BY ALL;
 
 -- Grain: one customer and graded figure that is assessed; bars are inclusive, the worst figure decides.
 CREATE OR REPLACE TABLE oracle.figure_grade AS
@@ -46,21 +59,22 @@ GROUP BY ALL;
 -- The hardest of what is called for. Severe: material in the absolute and relative sense, so that cents do not block.
 -- Reading: nor do cents block by the grade: more than `watch` needs a material amount behind the figure, overdue now (share,
 -- oldest) or paid late within the year (days late). A limit of 0 allows nothing, whatever is owed.
-CREATE OR REPLACE TABLE oracle.credit_action AS
-WITH material AS (
+CREATE OR REPLACE TABLE oracle.material AS (
     SELECT *,
         severe > 0 AND severe >= getvariable('credit.material_amount') AND severe >= getvariable('credit.material_share') * owed AS is_severe,
         overdue > 0 AND overdue >= getvariable('credit.material_amount') AND overdue >= getvariable('credit.material_share') * owed AS now_counts,
         late_amount > 0 AND late_amount >= getvariable('credit.material_amount')
             AND late_amount >= getvariable('credit.material_share') * counted_amount AS habit_counts
     FROM oracle.credit_figure
-),
-called_for AS (
-    SELECT company_code, customer_id, 'open' AS action FROM material
+);
+
+CREATE OR REPLACE TABLE oracle.credit_action AS
+WITH called_for AS (
+    SELECT company_code, customer_id, 'open' AS action FROM oracle.material
     UNION ALL
-    SELECT company_code, customer_id, getvariable('credit.severe_action') FROM material WHERE is_severe
+    SELECT company_code, customer_id, getvariable('credit.severe_action') FROM oracle.material WHERE is_severe
     UNION ALL
-    SELECT company_code, customer_id, getvariable('credit.over_limit_action') FROM material
+    SELECT company_code, customer_id, getvariable('credit.over_limit_action') FROM oracle.material
     WHERE exposure > credit_limit OR credit_limit = 0
     UNION ALL
     SELECT company_code, customer_id,
@@ -68,7 +82,7 @@ called_for AS (
              THEN 'watch' ELSE action END
     FROM oracle.figure_grade
     JOIN oracle.grade_action USING (grade)
-    JOIN material USING (company_code, customer_id)
+    JOIN oracle.material USING (company_code, customer_id)
 )
 SELECT company_code, customer_id,
     ['open', 'watch', 'prepay', 'stop'][max(list_position(['open', 'watch', 'prepay', 'stop'], action))] AS credit_action
@@ -80,10 +94,10 @@ SELECT figure.*, credit_grade, credit_action,
     CASE WHEN credit_limit > 0 THEN exposure::DOUBLE / credit_limit::DOUBLE END AS utilisation,
     dso_countback - best_possible_dso AS average_days_delinquent,
     (credit_limit - exposure)::DECIMAL(38, 4) AS next_order_headroom,
-    -- no extract holds a promise to pay
-    NULL::INTEGER AS broken_promises,
+    group_exposure, group_limit, (group_limit - group_exposure)::DECIMAL(38, 4) AS group_headroom,
     getvariable('as_of') AS as_of
 FROM oracle.credit_figure AS figure
 LEFT JOIN (SELECT company_code, customer_id, max(grade) AS credit_grade FROM oracle.figure_grade GROUP BY ALL)
     USING (company_code, customer_id)
+LEFT JOIN oracle.credit_group USING (company_code, group_id)
 JOIN oracle.credit_action USING (company_code, customer_id);

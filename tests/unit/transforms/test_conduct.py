@@ -23,6 +23,7 @@ from transforms.schemas import CONDUCT_FINDING
 
 AS_OF = date(2024, 12, 31)
 RULE: dict[str, Any] = {
+    "conduct__arrears__overdue_days": 0,
     "conduct__arrears__overdue_share_from": Decimal("0.5"),
     "conduct__arrears__amount_from": Decimal(5000),
     "conduct__arrears__periods": 4,
@@ -59,6 +60,7 @@ def finding(
     shipped: list[dict[str, Any]] | None = None,
     customer: str = "C1",
     as_of: date = AS_OF,
+    rule: dict[str, Any] | None = None,
     **extracts: Any,
 ) -> dict[str, Any]:
     """The finding of a kind; `shipped` are lines of which the sales cells are kept."""
@@ -68,7 +70,7 @@ def finding(
     if shipped is not None:
         lines = frame(SALES_LINES, [{"document_id": f"D{n}"} | line for n, line in enumerate(shipped)])
         cells = sales_cells(lines, world.products, None, FAR)
-    found = conduct_findings(world, policy(**RULE), as_of, sales=cells).collect()
+    found = conduct_findings(world, policy(**RULE | (rule or {})), as_of, sales=cells).collect()
     assert found.schema == CONDUCT_FINDING
     [row] = found.filter(pl.col("kind") == kind, pl.col("customer_id") == customer).to_dicts()
     return row
@@ -119,6 +121,23 @@ def test_arrears_are_confirmed_in_four_of_six_month_ends_and_suspected_in_half_o
     row = finding("arrears", receivables=[overdue_since(due)])
     assert (row["value"], row["confidence"], row["evidence_count"]) == (months, confidence, months)
     assert (row["concerned_amount"], row["evidence_to"]) == (6000, AS_OF)
+
+
+@pytest.mark.parametrize(("due", "months"), [(date(2024, 8, 30), 4), (date(2024, 8, 31), 3)])
+def test_a_month_late_is_arrears_and_a_week_late_is_a_habit(due, months):
+    row = finding("arrears", receivables=[overdue_since(due)], rule={"conduct__arrears__overdue_days": 30})
+    assert row["value"] == months
+    assert row["evidence"] == "6,000.00 more than 30 days past due on 2024-12-31, share 1"
+
+
+def test_who_buys_in_lumps_and_pays_ten_days_late_is_not_in_arrears():
+    ends = month_ends(AS_OF, 6)
+    lumps = [
+        item(9000, due_date=end - timedelta(days=9), cleared_date=end + timedelta(days=1), item_id=f"I{end}")
+        for end in ends
+    ]
+    row = finding("arrears", receivables=lumps, rule={"conduct__arrears__overdue_days": 30})
+    assert (row["value"], row["confidence"]) == (0, "none")
 
 
 def test_arrears_that_are_over_are_not_suspected_any_more():
@@ -303,6 +322,15 @@ def test_a_surge_beside_a_neighbours_decline_is_suspicious():
 )
 def test_a_surge_alone_accuses_nobody(harmless):
     assert finding("diversion", **surge_world(**harmless))["confidence"] == "not_assessable"
+
+
+def test_who_grows_month_by_month_does_not_surge():
+    others = [line for line in surge_world()["sales"] if line["customer_id"] != "C1"]
+    growing = [1000 * 1.06**n for n in range(24)]
+    leaping = [1000.0] * 18 + [growing[-1]] * 6
+    for amounts, confidence in ((growing, "not_assessable"), (leaping, "suspected")):
+        world = surge_world() | {"sales": [*monthly(*map(round, amounts)), *others]}
+        assert finding("diversion", **world)["confidence"] == confidence
 
 
 def test_who_has_not_bought_long_enough_does_not_surge():

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from tests.unit.transforms.small_worlds import facts, one, policy
-from transforms.credit import credit_watch, group_exposure
-from transforms.schemas import CREDIT_WATCH
+from transforms.credit import WATCHED, credit_watch
 
 AS_OF = date(2024, 12, 31)
 BARS: dict[str, Any] = {
@@ -299,25 +298,61 @@ def test_newly_overdue_is_what_went_past_due_in_the_last_thirty_days():
     )
 
 
-def test_a_group_sums_its_members_and_has_headroom_only_if_all_have_a_limit():
-    members = [
-        {"customer_id": "C1", "group_id": "G", "credit_limit": 1000},
-        {"customer_id": "C2", "group_id": "G", "credit_limit": 500, "company_code": "2000"},
-        {"customer_id": "C3", "group_id": "H"},
-        {"customer_id": "C4"},
-    ]
+def group(*members: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """What the watch says of the group of each customer: exposure, limit, headroom."""
     owed = [
         item(100, overdue=5),
-        item(300, customer_id="C2", company_code="2000"),
+        item(300, customer_id="C2"),
         item(40, customer_id="C3", overdue=1),
-        item(9, customer_id="C4"),
+        item(7, customer_id="C1", company_code="2000"),
     ]
-    world = facts([], receivables=owed, customers=members)
-    groups = group_exposure(credit_watch(world, policy(), AS_OF), world.customers).collect()
-    assert groups.select("group_id", "members", "exposure", "overdue", "headroom").rows() == [
-        ("G", 2, 400, 100, 1100),
-        ("H", 1, 40, 40, None),
-    ]
+    found = watch(*owed, customers=list(members)).filter(pl.col("company_code") == "1000")
+    columns = ("group_id", "group_exposure", "group_limit", "group_headroom")
+    return {row["customer_id"]: tuple(row[name] for name in columns) for row in found.to_dicts()}
+
+
+def test_exposure_rolls_up_by_group_within_a_legal_entity():
+    found = group(
+        {"customer_id": "C1", "group_id": "G", "credit_limit": 1000},
+        {"customer_id": "C2", "group_id": "G", "credit_limit": 500},
+        {"customer_id": "C1", "group_id": "G", "company_code": "2000", "credit_limit": 9000},
+        {"customer_id": "C3", "credit_limit": 50},
+    )
+    assert found["C1"] == found["C2"] == ("G", 400, 1500, 1100)
+    assert found["C3"] == (None, None, None, None)
+
+
+def test_a_group_has_a_limit_only_if_every_member_has_one():
+    found = group(
+        {"customer_id": "C1", "group_id": "G", "credit_limit": 1000},
+        {"customer_id": "C2", "group_id": "G"},
+    )
+    assert found["C1"] == ("G", 400, None, None)
+
+
+def promised(on: date | None, *, settled_on: date | None = None, amount: int = 2000) -> dict[str, Any]:
+    return item(amount, overdue=400, promised_on=on, cleared_date=settled_on)
+
+
+def test_without_a_promise_in_the_company_broken_promises_are_not_delivered():
+    assert credit(promised(None))["broken_promises"] is None
+    other = promised(AS_OF, settled_on=None) | {"customer_id": "C2", "item_id": "other"}
+    assert one(watch(promised(None), other))["broken_promises"] == 0
+
+
+@pytest.mark.parametrize(
+    ("on", "settled_on", "broken"),
+    [
+        (AS_OF, None, 0),  # the day is not over
+        (AS_OF - timedelta(days=1), None, 1),
+        (AS_OF - timedelta(days=9), AS_OF - timedelta(days=9), 0),
+        (AS_OF - timedelta(days=9), AS_OF - timedelta(days=8), 1),
+        (date(2024, 1, 1), None, 1),
+        (date(2023, 12, 31), None, 0),
+    ],
+)
+def test_a_promise_is_broken_when_its_day_is_over_and_stays_so_for_a_year(on, settled_on, broken):
+    assert credit(promised(on, settled_on=settled_on))["broken_promises"] == broken
 
 
 def test_a_watch_without_receivables_is_refused():
@@ -396,5 +431,5 @@ def test_a_customers_watch_does_not_depend_on_the_others(ledger):
 
 
 def test_a_watch_ends_at_its_contract():
-    assert watch(item(100)).schema == CREDIT_WATCH
-    assert watch().schema == CREDIT_WATCH
+    assert watch(item(100)).schema == WATCHED
+    assert watch().schema == WATCHED

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.unit.transforms.small_worlds import frame, one
 from tests.unit.transforms.tier_worlds import RUNG_FIGURES, SCORED, month, tier_policy
-from transforms.explain import EXPLANATION, TERMS, explain
+from transforms.explain import EXPLAINED, TERMS, explain, explanation_terms
 from transforms.policy import MEASURES, Policy
-from transforms.schemas import CUSTOMER_VALUE_HISTORY
+from transforms.schemas import CUSTOMER_VALUE_HISTORY, EXPLANATION_TERM
 from transforms.scoring import SCORED_COLUMN, score_customers
 from transforms.segments import segment_customers
 from transforms.tiers import raw_tiers
@@ -77,6 +77,63 @@ def test_drivers_are_listed_largest_first_with_their_sign():
     assert explained(rated(now), rated(before))["drivers"] == "volume −10, steadiness +3, loyalty +2"
 
 
+FIVE = {
+    f"measures__{measure}__{key}": value
+    for measure in ("volume", "loyalty", "steadiness", "influence", "feedback", "potential", "contribution")
+    for key, value in (("weight", Decimal(10)), ("breakpoints", [[0, 0], [1, 100]]))
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (4, "volume +10, loyalty +5, steadiness +2.5, influence −1.25"),
+        (5, "volume +10, loyalty +5, steadiness +2.5, others −1.875"),
+    ],
+)
+def test_three_drivers_are_named_and_more_than_one_left_are_summed_up(changed, said):
+    before = dict.fromkeys(
+        (
+            "net_sales_12m",
+            "loyalty",
+            "steadiness",
+            "influence",
+            "feedback_rate",
+            "headroom_12m",
+            "contribution_12m",
+        ),
+        "0.5",
+    ) | {
+        "net_sales_12m": "0.2",
+        "influence": "0.5",
+        "feedback_rate": "0.5",
+        "headroom_12m": "0.5",
+        "contribution_12m": "0.5",
+    }
+    moved = {
+        "net_sales_12m": "0.9",
+        "loyalty": "0.85",
+        "steadiness": "0.675",
+        "influence": "0.4125",
+        "feedback_rate": "0.45625",
+    }
+    now = before | dict(list(moved.items())[:changed])
+    rule = tier_policy(**FIVE)
+    row = explained(rated(now, rule=rule), rated(before, rule=rule), rule)
+    assert row["drivers"] == said
+
+
+def test_what_the_drivers_show_adds_up():
+    before = {"net_sales_12m": 150_000, "loyalty": "0.6", "steadiness": "0.7", "influence": 50, "feedback_rate": "0.2",
+              "headroom_12m": 900, "contribution_12m": 700}  # fmt: skip
+    now = {"net_sales_12m": 140_000, "loyalty": "0.65", "steadiness": "0.85", "influence": 51, "feedback_rate": "0.3",
+           "headroom_12m": 22_000, "contribution_12m": 9000}  # fmt: skip
+    row = explained(rated(now), rated(before))
+    shown = [Decimal(part.split(" ")[1].replace("−", "-")) for part in row["drivers"].split(", ")]
+    assert sum(shown) == row["score_to"] - row["score_from"]
+    assert "others" in row["drivers"]
+
+
 def test_a_measure_that_came_or_went_is_coverage_not_value():
     before = {"net_sales_12m": 40_000, "loyalty": "0.6"}
     now = {"net_sales_12m": 40_000, "loyalty": "0.6", "influence": 100}
@@ -125,6 +182,17 @@ def test_the_terms_sum_to_the_change_of_the_score_to_the_last_digit(pairs, new_p
     assert found.filter(
         change.is_null() & pl.any_horizontal(f"{term}_delta" for term in TERMS).is_not_null()
     ).is_empty()
+    listed = (
+        explanation_terms(now, before, found.lazy())
+        .collect()
+        .group_by("customer_id")
+        .agg(pl.col("delta").sum())
+    )
+    assert (
+        found.join(listed, on="customer_id")
+        .filter(change.is_not_null() & (pl.col("delta") != change))
+        .is_empty()
+    )
     for (figures, earlier), row in zip(
         pairs, found.sort(pl.col("customer_id").str.slice(1).cast(int)).to_dicts(), strict=True
     ):
@@ -188,15 +256,21 @@ def test_the_memory_tells_its_runs():
 
 
 @pytest.mark.parametrize(
-    ("figures", "tier", "lacking"),
+    ("figures", "tier", "lacking", "wish"),
     [
-        ({"net_sales_12m": 108_800, "loyalty": "0.9"}, "core", "net_sales_12m 41,200.00 below 150,000"),
-        ({"net_sales_12m": 900_000, "loyalty": "0.53"}, "core", "loyalty 0.07 below 0.6"),
-        ({"net_sales_12m": 9000, "loyalty": "0.53"}, "cultivate", "loyalty 0.07 below 0.6"),
+        (
+            {"net_sales_12m": 108_800, "loyalty": "0.9"},
+            "core",
+            "net_sales_12m 41,200.00 below 150,000",
+            "net sales +41,200.00",
+        ),
+        ({"net_sales_12m": 900_000, "loyalty": "0.53"}, "core", "loyalty 0.07 below 0.6", "loyalty +0.07"),
+        ({"net_sales_12m": 9000, "loyalty": "0.53"}, "cultivate", "loyalty 0.07 below 0.6", "loyalty +0.07"),
         (
             {"net_sales_12m": 900_000, "loyalty": "0.9", "contribution_12m": -250},
             "core",
             "contribution_12m 250.00 below 0",
+            "contribution +250.00",
         ),
         (
             {
@@ -207,19 +281,84 @@ def test_the_memory_tells_its_runs():
             },
             "strategic",
             "feedback_rate not assessed: not_delivered",
+            "feedback a month of 0.2 or more",
         ),
     ],
 )
-def test_the_nearest_counterfactual_names_the_rung_and_all_that_is_lacking(figures, tier, lacking):
+def test_the_nearest_counterfactual_names_the_rung_and_all_that_would_reach_it(figures, tier, lacking, wish):
     row = explained(rated(figures))
-    assert (row["counterfactual_tier"], row["counterfactual"]) == (tier, lacking)
+    assert (row["counterfactual_tier"], row["lacking"]) == (tier, lacking)
+    assert row["counterfactual"] == f"{wish} would make this customer {tier}"
+    assert row["binding_bar"] == lacking
+
+
+def test_of_several_bars_the_one_furthest_away_binds():
+    row = explained(
+        rated({"net_sales_12m": 900_000, "loyalty": "0.9", "steadiness": "0.79", "feedback_rate": "0.1"})
+    )
+    assert row["lacking"] == "steadiness 0.01 below 0.8; feedback_rate 0.1 below 0.2"
+    assert row["binding_bar"] == "feedback_rate 0.1 below 0.2"
+    assert (
+        row["counterfactual"]
+        == "steadiness +0.01 and feedback a month +0.1 would make this customer strategic"
+    )
+
+
+def test_at_the_top_the_bar_that_would_be_missed_first_binds():
+    figures = RUNG_FIGURES["strategic"] | {"steadiness": "0.82", "contribution_12m": 750_000}
+    row = explained(rated(figures))
+    assert (row["binding_bar"], row["counterfactual"]) == ("steadiness 0.02 above 0.8", None)
+
+
+@pytest.mark.parametrize(
+    ("figures", "state", "said"),
+    [
+        ({}, {}, None),
+        ({"contribution_12m": -250}, {}, "loss_making fires: contribution −250.00, at most marginal"),
+        (
+            {},
+            {"cap_tier": "marginal", "cap_reason": "credit_stop", "cap_since": month(1), "cap_clean_periods": 0},
+            "credit_stop fires since 2024-02-01: at most marginal",
+        ),
+        (
+            {"contribution_12m": -250},
+            {"cap_tier": "marginal", "cap_reason": "credit_stop", "cap_since": month(0), "cap_clean_periods": 1},
+            ("loss_making fires: contribution −250.00, at most marginal; "
+            "credit_stop is held since 2024-01-01: at most marginal, 1 of 3 clean periods"),
+        ),
+    ],
+)  # fmt: skip
+def test_a_gate_that_fires_and_a_cap_that_is_held_are_named(figures, state, said):
+    assert explained(rated(RUNG_FIGURES["core"] | figures, **state))["gates"] == said
+
+
+def test_the_terms_of_a_change_lie_one_below_the_other():
+    before = {"net_sales_12m": 100_000, "loyalty": "0.6", "feedback_reason": "not_delivered"}
+    now = before | {"net_sales_12m": 150_000}
+    then_rows, now_rows = rated(before), rated(now)
+    found = explanation_terms(now_rows, then_rows, explain(now_rows, then_rows, PLAIN)).collect()
+    assert found.schema == EXPLANATION_TERM
+    assert found["term"].to_list() == list(TERMS)
+    volume, *_ = found.to_dicts()
+    assert (volume["value_from"], volume["value_to"]) == (100_000, 150_000)
+    assert (volume["score_from"], volume["score_to"], volume["delta"]) == (50, 75, Decimal("12.5"))
+    assert found.filter(term="feedback")["reason"].item() == "not_delivered"
+    assert found.filter(pl.col("term").is_in(["coverage", "policy"]))["value_to"].to_list() == [None, None]
+
+
+def test_terms_without_an_earlier_rating_have_no_change():
+    rows = rated({"net_sales_12m": 100_000, "loyalty": "0.6"})
+    found = explanation_terms(rows, None, explain(rows, None, PLAIN)).collect()
+    assert set(found["delta"].to_list()) == {None}
+    assert found["points_to"].sum() == rows.collect()["score"].item()
 
 
 @pytest.mark.parametrize("tier", ["strategic", "new"])
 def test_at_the_top_and_in_a_state_there_is_nothing_to_reach(tier):
     figures = RUNG_FIGURES[tier] | {"contribution_12m": 750_000}
     assert explained(rated(figures))["counterfactual"] is None
+    assert explained(rated(figures))["lacking"] is None
 
 
 def test_an_explanation_ends_at_its_columns():
-    assert explain(rated({}), None, PLAIN).collect().schema == EXPLANATION
+    assert explain(rated({}), None, PLAIN).collect().schema == EXPLAINED

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.unit.transforms.small_worlds import facts, frame, one
-from transforms.playbook import PARTNER_CARD, next_actions, partner_cards, playbook_table, plays
+from transforms.playbook import next_actions, partner_cards, playbook_table, plays
 from transforms.rating import RATED, RatedPeriod
-from transforms.schemas import CONDUCT_FINDING, CREDIT_WATCH, NEXT_ACTION
+from transforms.schemas import CONDUCT_FINDING, CREDIT_WATCH, NEXT_ACTION, PARTNER_CARD
 
 AS_OF = date(2024, 12, 31)
 

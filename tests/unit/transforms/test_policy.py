@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.unit.transforms.small_worlds import POLICIES, policy, policy_content
-from transforms.policy import MEASURES, PolicyError, parse_policy
+from transforms.policy import MEASURES, Policy, PolicyError, in_force, parse_policy
 
 SHIPPED = sorted(POLICIES.glob("*.toml"))
 
@@ -138,7 +139,12 @@ def test_every_fault_is_told_at_once() -> None:
         ({"credit__grades__overdue_share": [1, 2, 3]}, "credit.grades.overdue_share"),
         ({"credit__grades__overdue_share": [4, 3, 2, 1]}, "must not fall; they are 4, 3, 2, 1"),
         ({"credit__action_by_grade__A": "stop"}, "a worse grade must not get a milder action"),
-        ({"credit__warnings__clear_at_grade": "C"}, "must be better than raise_from_grade"),
+        (
+            {"credit__warnings__clear_at__grade": "C"},
+            "clear_at.grade (C) must be milder than raise_from.grade (C)",
+        ),
+        ({"credit__warnings__clear_at__action": "stop"}, "or warnings would flicker"),
+        ({"credit__warnings__clear_at__utilisation": Decimal("0.9")}, "or warnings would flicker"),
         ({"conduct__arrears__periods": 7}, "periods (7) must not be more than of_periods (6)"),
         ({"events__baseline_events": 0}, "events.baseline_events: is 0; true or false is expected"),
         ({"policy__version": "1.0"}, "policy.version: is '1.0'; it must look like"),
@@ -158,3 +164,27 @@ def test_weights_that_weigh_nothing_are_refused() -> None:
 def test_the_coverage_floor_may_be_the_weight_of_volume_steadiness_and_loyalty_and_no_more() -> None:
     assert policy(segments__coverage_floor=Decimal("0.55")).segments.coverage_floor == Decimal("0.55")
     assert "must be at most 0.550000" in problems(segments__coverage_floor=Decimal("0.550001"))
+
+
+def effective(since: date, name: str = "default") -> Policy:
+    return policy(policy__effective_from=since, policy__id=name)
+
+
+@pytest.mark.parametrize(
+    ("day", "ruling"),
+    [
+        (date(2025, 7, 31), "new"),  # effective within the month that ends then
+        (date(2025, 6, 30), "second"),
+        (date(2024, 12, 31), "first"),
+        (date(2019, 12, 31), "new"),  # nothing was in force then: what is configured rules
+    ],
+)
+def test_a_policy_rules_from_its_effective_date_and_the_one_before_until_then(day, ruling):
+    used = [effective(date(2020, 1, 1), "first"), effective(date(2025, 1, 1), "second")]
+    configured = effective(date(2025, 7, 15), "new")
+    assert in_force(configured, [*used, configured], day).id == ruling
+
+
+def test_what_is_configured_and_effective_rules_whatever_ruled_before():
+    configured = effective(date(2020, 1, 1), "back_again")
+    assert in_force(configured, [effective(date(2025, 1, 1))], date(2025, 6, 30)) is configured

@@ -11,8 +11,9 @@ import pytest
 from tests.unit.transforms.small_worlds import frame
 from tests.unit.transforms.tier_worlds import month, tier_policy
 from transforms.measures.window import KEY
+from transforms.policy import Policy
 from transforms.schemas import CREDIT_WATCH, CUSTOMER_VALUE_HISTORY, TIER_OVERRIDES
-from transforms.tier_caps import CAP_COLUMNS, cap, effective_tier, override
+from transforms.tier_caps import CAP_COLUMNS, cap, cap_steps, cap_table, effective_tier, override
 from transforms.tier_watch import watch
 
 AS_OF = date(2024, 2, 17)
@@ -169,7 +170,9 @@ def test_an_override_below_a_credit_stop_holds_as_it_is():
 FIGURES = {"net_sales_12m": "141000", "loyalty": "0.9", "volume_reason": None, "loyalty_reason": None}
 
 
-def watched(state: dict[str, Any], *overrides: dict[str, Any], **figures: Any) -> tuple[Any, ...]:
+def watched(
+    state: dict[str, Any], *overrides: dict[str, Any], rule: Policy | None = None, **figures: Any
+) -> tuple[Any, ...]:
     """Target, direction, gap and deadline of the watch in February 2024."""
     whole = {**FIGURES, **state, **figures}
     columns = [
@@ -187,7 +190,7 @@ def watched(state: dict[str, Any], *overrides: dict[str, Any], **figures: Any) -
     row = frame(schema, [{name: value for name, value in whole.items() if name in columns}])
     given = frame(TIER_OVERRIDES, list(overrides)) if overrides else None
     rated = override(row, given, AS_OF).with_columns(effective_tier(tier_policy().gates))
-    found = watch(rated, tier_policy(), month(1)).collect().row(0, named=True)
+    found = watch(rated, rule or tier_policy(), month(1)).collect().row(0, named=True)
     return found["watch_tier"], found["watch_direction"], found["watch_gap"], found["watch_deadline"]
 
 
@@ -204,6 +207,12 @@ def test_a_run_up_names_the_bar_that_would_be_missed_first():
     state = remembered("cultivate", tier_since=date(2023, 1, 1), periods_up=1, up_tier="core")
     found = watched(state, net_sales_12m="160000", loyalty="0.9")
     assert found == ("core", "up", "net_sales_12m 2,500.00 above 157,500", date(2024, 3, 31))
+
+
+def test_where_moves_go_one_rung_at_a_time_the_next_rung_is_expected():
+    state = remembered("marginal", tier_since=date(2023, 1, 1), periods_up=1, up_tier="core")
+    assert watched(state, rule=tier_policy(memory__one_step=True))[:2] == ("cultivate", "up")
+    assert watched(state)[:2] == ("core", "up")
 
 
 def test_a_run_that_is_full_waits_for_the_dwell():
@@ -236,3 +245,11 @@ def test_an_override_is_watched_to_its_last_day():
     found = watched(remembered("core"), hand)
     assert found == ("core", "down", "override by m.keller ends", date(2024, 6, 30))
     assert watched(remembered("core"), by_hand("core"))[0] is None
+
+
+def test_the_caps_steps_are_written_down_as_they_are_taken():
+    table = cap_table(tier_policy())
+    names = [row.name for row in cap_steps(tier_policy(), AS_OF, is_blind=pl.lit(value=False))]
+    assert [line.split(" | ")[1] for line in table.splitlines()[2:]] == names
+    assert names == ["fires", "holds still", "counts a clean period", "is over, or never was"]
+    assert "fewer than 3 clean periods" in table

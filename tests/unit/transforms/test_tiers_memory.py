@@ -55,6 +55,31 @@ def test_a_move_goes_straight_to_its_target():
     assert lived("speculative", *["strategic"] * 2, rule=HASTY)[-1] == "strategic"
 
 
+STEPPING = tier_policy(memory__min_dwell=0, memory__one_step=True)
+
+
+def test_where_the_policy_says_so_a_move_goes_one_rung_at_a_time_and_the_run_goes_on():
+    assert lived("speculative", *["strategic"] * 6, rule=STEPPING) == [
+        "speculative", "speculative", "marginal", "cultivate", "core", "strategic", "strategic",
+    ]  # fmt: skip
+    assert lived("strategic", *["speculative"] * 7, rule=STEPPING) == [
+        "strategic", "strategic", "strategic", "core", "cultivate", "marginal", "speculative", "speculative",
+    ]  # fmt: skip
+
+
+def test_a_step_waits_for_the_dwell_too():
+    patient = tier_policy(memory__min_dwell=2, memory__one_step=True)
+    assert lived("marginal", *["core"] * 5, rule=patient) == [
+        "marginal", "marginal", "cultivate", "cultivate", "core", "core",
+    ]  # fmt: skip
+
+
+def test_stepping_stops_where_the_run_does():
+    assert lived("speculative", "core", "core", "marginal", rule=STEPPING)[-1] == "marginal"
+    states = live([RUNG_FIGURES[said] for said in ("speculative", "core", "core", "marginal")], STEPPING)
+    assert [state["periods_up"] for state in states] == [0, 1, 2, 0]
+
+
 def test_a_run_up_moves_to_the_lowest_tier_it_has_shown():
     assert lived("marginal", "core", "cultivate", rule=HASTY)[-1] == "cultivate"
 
@@ -156,6 +181,8 @@ def test_the_order_of_customers_changes_nothing(years, shuffler):
 class Customer(RuleBasedStateMachine):
     """A customer rated month by month, sometimes twice in a month, beside a plain-Python memory."""
 
+    policy = tier_policy()
+
     def __init__(self) -> None:
         super().__init__()
         self.period = -1
@@ -169,13 +196,13 @@ class Customer(RuleBasedStateMachine):
     def a_month_closes(self, tier: str) -> None:
         self.before, self.period = self.now, self.period + 1
         self.figures = RUNG_FIGURES[tier]
-        self.now = step(rate(self.figures), self.before, month(self.period))
+        self.now = step(rate(self.figures), self.before, month(self.period), self.policy)
         self.expected = self._remembered(tier)
 
     @rule()
     def the_month_is_rated_again(self) -> None:
         if self.now is not None:
-            again = step(rate(self.figures), self.before, month(self.period))
+            again = step(rate(self.figures), self.before, month(self.period), self.policy)
             assert_frame_equal(again, self.now)
 
     @invariant()
@@ -187,7 +214,7 @@ class Customer(RuleBasedStateMachine):
             assert (row["down_tier"] is None) == (row["periods_down"] == 0)
 
     def _remembered(self, tier: str) -> tuple[str, int, int]:
-        memory = tier_policy().memory
+        memory = self.policy.memory
         if self.expected is None or (self.expected[0] in STATES and tier not in STATES):
             return self._moved(tier)
         held, up, down = self.expected
@@ -202,15 +229,29 @@ class Customer(RuleBasedStateMachine):
         needed = memory.up_after if goes_up else memory.down_after
         if max(up, down) < needed or self.period - self.since < memory.min_dwell:
             return held, up, down
-        return self._moved((min if goes_up else max)(self.said, key=TIER_RANKS.__getitem__))
+        target = (min if goes_up else max)(self.said, key=TIER_RANKS.__getitem__)
+        if not memory.one_step:
+            return self._moved(target)
+        ladder = ["speculative", "marginal", "cultivate", "core", "strategic"]
+        reached = ladder[ladder.index(held) + (1 if goes_up else -1)]
+        self.since = self.period
+        return self._moved(target) if reached == target else (reached, up, down)
 
     def _moved(self, tier: str) -> tuple[str, int, int]:
         self.since, self.said = self.period, []
         return tier, 0, 0
 
 
-Customer.TestCase.settings = settings(max_examples=40, stateful_step_count=16)
+class SteppingCustomer(Customer):
+    """The same where a move goes one rung at a time."""
+
+    policy = tier_policy(memory__one_step=True, memory__min_dwell=1)
+
+
+Customer.TestCase.settings = settings(max_examples=25, stateful_step_count=14)
+SteppingCustomer.TestCase.settings = settings(max_examples=12, stateful_step_count=14)
 test_a_customer_lives_through_its_months = Customer.TestCase
+test_a_stepping_customer_lives_through_its_months = SteppingCustomer.TestCase
 
 
 def test_the_state_machine_is_written_down_as_it_runs():
@@ -220,3 +261,5 @@ def test_the_state_machine_is_written_down_as_it_runs():
     assert names[0] == "first rating"
     assert names[-1] == "holds"
     assert "the run up reaches 2 periods, and 3 months have passed" in table
+    assert "one rung at a time" not in table
+    assert "one rung at a time" in state_machine_table(STEPPING.memory, JANUARY)

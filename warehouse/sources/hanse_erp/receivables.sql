@@ -13,6 +13,7 @@ SELECT
     currency AS company_currency,
     cleared AS cleared_date,
     disputed AS is_disputed,
+    promised AS promised_on,
     _file,
     _row
 FROM OPOS

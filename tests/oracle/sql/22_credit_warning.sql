@@ -1,0 +1,73 @@
+-- DOMAIN 5: early warnings with hysteresis and materiality. Grain of each table: one customer (and cause) of the watch.
+-- Reading: a cause is raised from its bar on, and once raised holds above the bar that clears it; `before` is the watch of an
+-- earlier day. What is late or overdue must be material; the grade is that of the figures behind which lies a material amount.
+CREATE OR REPLACE TABLE oracle.warning_cause AS
+WITH graded AS (
+    SELECT company_code, customer_id, max(grade) AS material_grade
+    FROM oracle.figure_grade
+    JOIN oracle.material USING (company_code, customer_id)
+    WHERE CASE figure WHEN 'days_late_12m' THEN habit_counts ELSE now_counts END
+    GROUP BY ALL
+),
+figure AS (
+    SELECT watch.*, material.* EXCLUDE (company_code, customer_id), material_grade,
+        list_position(['open', 'watch', 'prepay', 'stop'], credit_action) AS hardness,
+        overdue_1_30 > 0 AND overdue_1_30 >= getvariable('credit.material_amount')
+            AND overdue_1_30 >= getvariable('credit.material_share') * owed AS newly_counts,
+        broken_amount > 0 AND broken_amount >= getvariable('credit.material_amount')
+            AND broken_amount >= getvariable('credit.material_share') * owed AS broken_counts
+    FROM (SELECT company_code, customer_id, credit_action, utilisation AS used FROM oracle.credit_watch) AS watch
+    JOIN oracle.material AS material USING (company_code, customer_id)
+    LEFT JOIN graded USING (company_code, customer_id)
+),
+cause AS (
+    SELECT company_code, customer_id, unnest([
+        {'place': 1, 'cause': 'action',
+         'is_raised': hardness >= list_position(['open', 'watch', 'prepay', 'stop'], getvariable('credit.warnings.raise_from.action')),
+         'is_on': hardness > list_position(['open', 'watch', 'prepay', 'stop'], getvariable('credit.warnings.clear_at.action'))},
+        {'place': 2, 'cause': 'grade',
+         'is_raised': material_grade >= getvariable('credit.warnings.raise_from.grade'),
+         'is_on': material_grade > getvariable('credit.warnings.clear_at.grade')},
+        {'place': 3, 'cause': 'utilisation',
+         'is_raised': six(used) >= getvariable('credit.warnings.raise_from.utilisation'),
+         'is_on': six(used) > getvariable('credit.warnings.clear_at.utilisation')},
+        {'place': 4, 'cause': 'days_late_trend',
+         'is_raised': habit_counts AND six(days_late_trend) >= getvariable('credit.warnings.raise_from.days_late_trend'),
+         'is_on': six(days_late_trend) > getvariable('credit.warnings.clear_at.days_late_trend')},
+        {'place': 5, 'cause': 'newly_overdue_share',
+         'is_raised': newly_counts AND six(newly_overdue_share) >= getvariable('credit.warnings.raise_from.newly_overdue_share'),
+         'is_on': six(newly_overdue_share) > getvariable('credit.warnings.clear_at.newly_overdue_share')},
+        {'place': 6, 'cause': 'broken_promises',
+         'is_raised': broken_counts AND broken_promises >= getvariable('credit.warnings.raise_from.broken_promises'),
+         'is_on': broken_promises > getvariable('credit.warnings.clear_at.broken_promises')}], recursive := true)
+    FROM figure
+),
+earlier AS (
+    SELECT company_code, customer_id, unnest(string_split(warning_causes, ', ')) AS cause
+    FROM before.credit_watch
+    WHERE as_of <= getvariable('as_of')
+)
+SELECT company_code, customer_id, place, cause.cause
+FROM cause
+LEFT JOIN earlier USING (company_code, customer_id, cause)
+WHERE is_raised OR (earlier.cause IS NOT NULL AND is_on);
+
+CREATE OR REPLACE TABLE oracle.credit_warning AS
+WITH standing AS (
+    SELECT company_code, customer_id, string_agg(cause, ', ' ORDER BY place) AS warning_causes
+    FROM oracle.warning_cause
+    GROUP BY ALL
+),
+earlier AS (
+    SELECT company_code, customer_id, warning_since AS since, coalesce(warning_calm_since, getvariable('as_of')) AS calm
+    FROM before.credit_watch
+    WHERE as_of <= getvariable('as_of')
+)
+SELECT company_code, customer_id, warning_causes,
+    CASE WHEN warning_causes IS NOT NULL THEN coalesce(since, getvariable('as_of'))
+         WHEN getvariable('as_of') - calm < getvariable('credit.warnings.clear_after_days') THEN since END AS warning_since,
+    CASE WHEN warning_causes IS NULL AND since IS NOT NULL
+          AND getvariable('as_of') - calm < getvariable('credit.warnings.clear_after_days') THEN calm END AS warning_calm_since
+FROM oracle.credit_watch
+LEFT JOIN standing USING (company_code, customer_id)
+LEFT JOIN earlier USING (company_code, customer_id);

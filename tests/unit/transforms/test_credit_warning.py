@@ -1,0 +1,213 @@
+"""Credit warnings begin at one bar and end at another, days later: raised early, and never flickering."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from tests.unit.transforms.small_worlds import policy
+from transforms.credit import WATCHED
+from transforms.credit_warning import credit_warnings, warning_causes
+from transforms.policy_credit import CreditRule, WarningBars
+from transforms.schemas import CREDIT_WATCH
+
+DAY = date(2024, 6, 3)
+RAISE: dict[str, Any] = {
+    "action": "prepay",
+    "grade": "C",
+    "utilisation": Decimal("0.9"),
+    "days_late_trend": 10,
+    "newly_overdue_share": Decimal("0.2"),
+    "broken_promises": 2,
+}
+CLEAR: dict[str, Any] = {
+    "action": "open",
+    "grade": "B",
+    "utilisation": Decimal("0.8"),
+    "days_late_trend": 5,
+    "newly_overdue_share": Decimal("0.1"),
+    "broken_promises": 1,
+}
+RULE = policy(
+    credit__warnings={"clear_after_days": 14, "raise_from": RAISE, "clear_at": CLEAR},
+    credit__material_amount=1000,
+    credit__material_share=Decimal("0.05"),
+).credit
+MUCH = Decimal(5000)
+
+
+def watched(**figures: Any) -> pl.LazyFrame:
+    """One customer's watch of a day; what is not named is null, or nothing."""
+    nothing = {name: Decimal(0) for name, kind in WATCHED.items() if kind == pl.Decimal(38, 4)}
+    nobody = dict.fromkeys(WATCHED.names()) | {"company_code": "1000", "customer_id": "C1", "as_of": DAY}
+    return pl.LazyFrame(
+        [nobody | nothing | {"credit_action": "open", "credit_limit": None} | figures], schema=WATCHED
+    )
+
+
+def on(
+    day: date, before: pl.DataFrame | None = None, *, rule: CreditRule = RULE, **figures: Any
+) -> pl.DataFrame:
+    """The watch of a day with its warning, after an earlier one."""
+    earlier = None if before is None else before.lazy()
+    return credit_warnings(watched(as_of=day, **figures), earlier, rule, day).collect()
+
+
+def causes(found: pl.DataFrame) -> str | None:
+    return found["warning_causes"].item()
+
+
+def after(days: int) -> date:
+    return DAY + timedelta(days)
+
+
+@pytest.mark.parametrize(
+    ("cause", "just_below", "at_the_bar"),
+    [
+        ("utilisation", {"utilisation": Decimal("0.899999")}, {"utilisation": Decimal("0.9")}),
+        ("days_late_trend", {"days_late_trend": Decimal("9.9")}, {"days_late_trend": Decimal(10)}),
+        ("newly_overdue_share", {"newly_overdue_share": Decimal("0.19")}, {"newly_overdue_share": Decimal("0.2")}),
+        ("broken_promises", {"broken_promises": 1}, {"broken_promises": 2}),
+        ("action", {"credit_action": "watch"}, {"credit_action": "prepay", "action_reason": "credit limit 0"}),
+    ],
+)  # fmt: skip
+def test_a_cause_is_raised_at_its_bar_inclusive(cause, just_below, at_the_bar):
+    material = {"late_amount": MUCH, "counted_amount": MUCH, "overdue_1_30": MUCH, "broken_amount": MUCH}
+    assert causes(on(DAY, **material, **just_below)) is None
+    raised = on(DAY, **material, **at_the_bar)
+    assert (causes(raised), raised["warning_since"].item()) == (cause, DAY)
+
+
+@pytest.mark.parametrize(("oldest", "cause"), [(30, None), (31, "grade")])
+def test_a_grade_warns_from_the_policys_grade_on(oldest, cause):
+    late = {"oldest_overdue_days": Decimal(oldest), "overdue_31_60": MUCH, "credit_grade": "C"}
+    assert causes(on(DAY, **late)) == cause
+
+
+@pytest.mark.parametrize(
+    ("figures", "amount"),
+    [
+        ({"oldest_overdue_days": Decimal(200), "credit_grade": "E"}, "overdue_over_90"),
+        ({"newly_overdue_share": Decimal("0.9")}, "overdue_1_30"),
+        ({"days_late_trend": Decimal(90)}, "late_amount"),
+        ({"broken_promises": 9}, "broken_amount"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("late", "of", "warns"),
+    [("999.99", "1000", False), ("1000", "20000", True), ("1000", "20001", False)],
+)
+def test_what_is_late_warns_only_where_it_is_material_by_amount_and_by_share(
+    figures, amount, late, of, warns
+):
+    whole = "counted_amount" if amount == "late_amount" else "not_yet_due"
+    is_part = amount.startswith("overdue")
+    sizes = {amount: Decimal(late), whole: Decimal(of) - (Decimal(late) if is_part else 0)}
+    assert (causes(on(DAY, **figures, **sizes)) is not None) == warns
+
+
+@pytest.mark.parametrize(("utilisation", "stands"), [("0.89", True), ("0.800001", True), ("0.8", False)])
+def test_a_cause_holds_until_its_figure_is_back_at_the_bar_that_clears_it(utilisation, stands):
+    raised = on(DAY, utilisation=Decimal("0.95"))
+    next_day = on(after(1), raised, utilisation=Decimal(utilisation))
+    assert (causes(next_day) is not None) == stands
+    assert next_day["warning_since"].item() == DAY
+
+
+def test_below_the_raising_bar_a_figure_alone_warns_nobody():
+    assert causes(on(DAY, on(DAY), utilisation=Decimal("0.89"))) is None
+
+
+def test_a_warning_without_a_cause_waits_the_policys_days_and_ends():
+    raised = on(DAY, utilisation=Decimal("0.95"))
+    calm = on(after(10), raised, utilisation=Decimal("0.5"))
+    assert calm.select("warning_since", "warning_causes", "warning_calm_since").row(0) == (
+        DAY,
+        None,
+        after(10),
+    )
+    waiting = on(after(23), calm, utilisation=Decimal("0.5"))
+    assert waiting["warning_since"].item() == DAY
+    over = on(after(24), waiting, utilisation=Decimal("0.5"))
+    assert over.select("warning_since", "warning_calm_since").row(0) == (None, None)
+
+
+def test_a_relapse_while_it_waits_is_the_same_warning_and_waits_anew():
+    calm = on(after(1), on(DAY, utilisation=Decimal("0.95")), utilisation=Decimal("0.5"))
+    relapse = on(after(5), calm, utilisation=Decimal("0.91"))
+    assert relapse.select("warning_since", "warning_calm_since").row(0) == (DAY, None)
+    assert on(after(6), relapse)["warning_calm_since"].item() == after(6)
+
+
+def test_a_second_cause_joins_the_warning_and_the_first_may_leave_it():
+    first = on(DAY, utilisation=Decimal("0.95"))
+    both = on(after(1), first, utilisation=Decimal("0.95"), broken_promises=2, broken_amount=MUCH)
+    assert causes(both) == "utilisation, broken_promises"
+    second = on(after(2), both, utilisation=Decimal("0.2"), broken_promises=2, broken_amount=MUCH)
+    assert (causes(second), second["warning_since"].item()) == ("broken_promises", DAY)
+
+
+def test_the_evidence_names_figure_and_bar_and_until_when_it_holds():
+    raised = on(DAY, utilisation=Decimal("0.95"))
+    assert raised["warning_reason"].item() == "utilisation 0.95 from 0.9 on"
+    held = on(after(1), raised, utilisation=Decimal("0.85"))
+    assert held["warning_reason"].item() == "utilisation 0.85 from 0.9 on, until 0.8"
+
+
+def test_a_stop_is_its_own_evidence_and_does_not_repeat_the_grade():
+    found = on(
+        DAY,
+        credit_action="stop",
+        action_reason="5,000.00 more than 90 days past due",
+        credit_grade="E",
+        oldest_overdue_days=Decimal(120),
+        overdue_over_90=MUCH,
+    )
+    assert causes(found) == "action, grade"
+    assert found["warning_reason"].item() == "stop: 5,000.00 more than 90 days past due"
+
+
+def test_a_look_back_knows_nothing_of_a_later_day():
+    later = on(after(5), utilisation=Decimal("0.95"))
+    assert causes(on(DAY, later, utilisation=Decimal("0.85"))) is None
+
+
+def test_without_days_to_wait_a_warning_ends_with_its_cause():
+    hasty = policy(credit__warnings={"clear_after_days": 0, "raise_from": RAISE, "clear_at": CLEAR}).credit
+    raised = on(DAY, rule=hasty, utilisation=Decimal("0.95"))
+    assert on(after(1), raised, rule=hasty)["warning_since"].item() is None
+
+
+def test_every_bar_of_the_policy_is_a_cause_and_every_cause_has_bars():
+    assert [cause.name for cause in warning_causes(RULE)] == list(WarningBars.model_fields)
+
+
+shares = st.decimals(0, 1, places=2)
+
+
+@given(st.lists(st.tuples(st.integers(1, 20), shares), min_size=1, max_size=8))
+@settings(max_examples=40)
+def test_a_warning_is_what_a_person_with_a_calendar_would_keep(history):
+    before, day, since, calm, holds = None, DAY, None, None, False
+    for days, share in history:
+        day += timedelta(days)
+        before = on(day, before, utilisation=share)
+        holds = share >= Decimal("0.9") or (holds and share > Decimal("0.8"))
+        if holds:
+            since, calm = since or day, None
+        elif since:
+            calm = calm or day
+            if (day - calm).days >= 14:
+                since = calm = None
+        assert before.select("warning_since", "warning_calm_since").row(0) == (since, calm)
+        assert (causes(before) is not None) == holds
+        again = on(day, before, utilisation=share)
+        assert_frame_equal(again, before)
+        assert again.schema == CREDIT_WATCH
