@@ -12,10 +12,10 @@ LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --gene
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench docs clean lock
+.PHONY: help install run test check bench bench-predict bench-credit docs clean lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## set up .venv with the locked dependencies; .venv/bin/valuemart is the result
 
@@ -48,6 +48,12 @@ docs: $(STAMP) ## write anew what is made: data dictionary, frame and event sche
 
 bench: $(STAMP) ## measure loading, rating and publishing against a bare load (LINES=1000000)
 	@$(BIN)/python tests/bench/measure.py $(LINES)
+
+bench-predict: $(STAMP) ## how well ratings predict the next period's sales and contribution, beside yardsticks (real sets)
+	@$(BIN)/python -m tests.bench.predict
+
+bench-credit: $(STAMP) ## how early and how rightly credit warnings come, beside a naive rule (real set)
+	@$(BIN)/python -m tests.bench.credit
 
 clean: ## remove .venv, caches and build leftovers (never ./var, where the data lies)
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
