@@ -169,7 +169,7 @@ def test_a_bar_on_a_share_can_be_reached_with_the_margin_on_top() -> None:
     sales = [record for number in range(9) for record in monthly(*[100] * 24, customer=f"C{number}")]
     measures = measure(facts(sales, customers=opened))
     assert measures["loyalty"].to_list() == [1] * 9
-    fitted = parse_policy(proposed(measures))
+    fitted = parse_policy(proposed(measures, policy(memory__margin=Decimal("0.05"))))
     assert fitted.segments.loyalty_from == fitted.strategic.steadiness_from == Decimal("0.95")
     assert fitted.segments.loyalty_from * (1 + fitted.memory.margin) <= 1
 
