@@ -12,7 +12,7 @@ LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --gene
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench bench-predict bench-credit docs clean lock
+.PHONY: help install run test check bench bench-predict bench-credit bench-stability docs clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench-predict: $(STAMP) ## how well ratings predict the next period's sales and 
 
 bench-credit: $(STAMP) ## how early and how rightly credit warnings come, beside a naive rule (real set)
 	@$(BIN)/python -m tests.bench.credit
+
+bench-stability: $(STAMP) ## how calm tiers are: under noise, and with the memory on and off (the sample company)
+	@$(BIN)/python -m tests.bench.stability
 
 clean: ## remove .venv, caches and build leftovers (never ./var, where the data lies)
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

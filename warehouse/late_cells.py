@@ -12,9 +12,9 @@ from warehouse import cells
 
 
 def late_cells(
-    connection: duckdb.DuckDBPyConnection, columns: Sequence[str], as_of: date
+    connection: duckdb.DuckDBPyConnection, company: str, columns: Sequence[str], as_of: date
 ) -> tuple[pl.LazyFrame, pl.LazyFrame]:
-    """The late cells of all companies (company_code, customer_id, month), and all their lines known by `as_of`.
+    """The late cells of a company (company_code, customer_id, month), and all their lines known by `as_of`.
 
     A line is late for its own month, or for that of the document it refers to, if it is known after that month's end; a
     line that refers to a late one may count elsewhere until then. Too many cells cost time, too few would be wrong.
@@ -34,6 +34,8 @@ def late_cells(
                UNION SELECT company_code, customer_id, invoice_date FROM referring
                      WHERE known_on > last_day(of_day) OR of_known > last_day(invoice_date)
                UNION SELECT company_code, customer_id, of_day FROM referring WHERE of_known > last_day(of_day))
-           SELECT DISTINCT company_code, customer_id, CAST(date_trunc('month', day) AS DATE) AS month FROM late"""
+           SELECT DISTINCT company_code, customer_id, CAST(date_trunc('month', day) AS DATE) AS month FROM late
+           WHERE company_code = $company""",
+        {"company": company},
     )
     return cells.wanted(connection), cells.lines_of_cells(connection, columns, as_of)
