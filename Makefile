@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 GENERATED := expectations.document expectations.frames flows.event_schemas flows.rule_pages
 LINES ?= 1000000
+CUSTOMERS ?= 20000
 UV ?= uv
 LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
@@ -46,8 +47,9 @@ check: $(STAMP) ## lint, format, types, room borders, dependencies, generated fi
 docs: $(STAMP) ## write anew what is made: data dictionary, frame and event schemas, pages on the rules
 	@for made in $(GENERATED); do $(BIN)/python -m $$made || exit 1; done
 
-bench: $(STAMP) ## measure loading, rating and publishing against a bare load (LINES=1000000)
+bench: $(STAMP) ## measure a refresh against a bare load (LINES=1000000), a rating against SQL and pandas (CUSTOMERS=20000)
 	@$(BIN)/python tests/bench/measure.py $(LINES)
+	@$(BIN)/python -m tests.bench.rating $(CUSTOMERS)
 
 bench-predict: $(STAMP) ## how well ratings predict the next period's sales and contribution, beside yardsticks (real sets)
 	@$(BIN)/python -m tests.bench.predict
