@@ -24,11 +24,14 @@ LATE_DAYS = 30
 HORIZON = timedelta(days=92)  # three month ends: what a look once a month can act on
 FIRST, LAST = date(2013, 1, 1), date(2013, 12, 1)  # a year of history comes before the first look
 
+OVERDUE = "overdue_1_30 + overdue_31_60 + overdue_61_90 + overdue_over_90"
+
 # What may be taken for a warning; conditions on a row of the credit watch.
 RULES = {
     "credit action beyond open": "credit_action <> 'open'",
     "prepay or stop": "credit_action IN ('prepay', 'stop')",
-    "naive: anything overdue today": "overdue_1_30 + overdue_31_60 + overdue_61_90 + overdue_over_90 > 0",
+    "overdue today, and late by habit": f"{OVERDUE} > 0 AND days_late_12m > 10",
+    "naive: anything overdue today": f"{OVERDUE} > 0",
 }
 
 Flag = tuple[str, date]
