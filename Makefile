@@ -7,15 +7,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 GENERATED := expectations.document expectations.frames flows.event_schemas flows.rule_pages
 LINES ?= 1000000
+CUSTOMERS ?= 20000
 UV ?= uv
 LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--extra sinks --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench chaos docs clean lock
+.PHONY: help install run test check bench bench-predict bench-credit bench-stability chaos docs clean lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## set up .venv with the locked dependencies; .venv/bin/valuemart is the result
 
@@ -46,8 +47,18 @@ check: $(STAMP) ## lint, format, types, room borders, dependencies, generated fi
 docs: $(STAMP) ## write anew what is made: data dictionary, frame and event schemas, pages on the rules
 	@for made in $(GENERATED); do $(BIN)/python -m $$made || exit 1; done
 
-bench: $(STAMP) ## measure loading, rating and publishing against a bare load (LINES=1000000)
+bench: $(STAMP) ## measure a refresh against a bare load (LINES=1000000), a rating against SQL and pandas (CUSTOMERS=20000)
 	@$(BIN)/python tests/bench/measure.py $(LINES)
+	@$(BIN)/python -m tests.bench.rating $(CUSTOMERS)
+
+bench-predict: $(STAMP) ## how well ratings predict the next period's sales and contribution, beside yardsticks (real sets)
+	@$(BIN)/python -m tests.bench.predict
+
+bench-credit: $(STAMP) ## how early and how rightly credit warnings come, beside a naive rule (real set)
+	@$(BIN)/python -m tests.bench.credit
+
+bench-stability: $(STAMP) ## how calm tiers are: under noise, and with the memory on and off (the sample company)
+	@$(BIN)/python -m tests.bench.stability
 
 chaos: $(STAMP) ## every sink: 10,000 events, five stops of its receiver, twenty kills of the relay (needs the brokers)
 	@VALUEMART_REQUIRE_SERVICES=1 $(BIN)/python -m pytest -q -m slow tests/sinks/test_chaos.py

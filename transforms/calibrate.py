@@ -28,8 +28,10 @@ SIGNIFICANT_DIGITS: Final = 2  # a bar is a judgement; more digits would pretend
 TOP_FIFTH: Final = Decimal("0.8")
 LOYAL_FROM: Final = Decimal("0.6")  # the upper two fifths: loyal is less rare than large
 
-# Where a money scale has its breakpoints, among the customers above 0: dense at the top, where the money is.
+# Where a money scale has its breakpoints, among the customers above 0: dense at the top, where the money is. It ends
+# beyond the largest: at the end of a scale growth cannot be told from standing still.
 _MONEY_QUANTILES: Final = tuple(map(Decimal, ("0.1", "0.25", "0.5", "0.8", "0.95", "0.99", "1")))
+_ROOM_TO_GROW: Final = 2
 _MONEY_MEASURES: Final = ("volume", "contribution", "potential")
 _STRATEGIC: Final[dict[str, tuple[str, Decimal]]] = {
     "score_from": ("score", Decimal("0.5")),
@@ -71,7 +73,8 @@ def _fit_breakpoints(
 ) -> None:
     """Fit a scale on which every doubling is worth the same, so that it tells small customers and giants apart.
 
-    100 · ln(x/x₀) ÷ ln(max/x₀) in whole points at the quantiles, x₀ being half the lowest one; linear from 0 to there.
+    100 · ln(x/x₀) ÷ ln(end/x₀) in whole points at the quantiles, x₀ being half the lowest one and the end twice the
+    largest; linear from 0 to there.
     """
     if not values:
         return
@@ -80,14 +83,16 @@ def _fit_breakpoints(
         towards = ROUND_CEILING if quantile == 1 else ROUND_HALF_EVEN
         ladder[_rounded(_quantile(values, quantile), towards)] = _percent(quantile)
     ladder.pop(Decimal(0), None)
-    start, end = min(ladder) / 2, max(ladder)
+    start, end = min(ladder) / 2, max(ladder) * _ROOM_TO_GROW
+    ladder[end] = "room for the largest to double"
+    *quantiles, room = ladder.values()
     steps = {value: round(100 * log(value / start) / log(end / start)) for value in ladder}
     content["measures"][measure]["breakpoints"] = [(Decimal(0), Decimal(0))] + [
         (value, Decimal(score)) for value, score in sorted(steps.items())
     ]
     notes[f"measures.{measure}.breakpoints"] = (
-        f"0, then quantiles {', '.join(ladder.values())} of {SCORED_COLUMN[measure]} of the {len(values)} customers "
-        "above 0; every doubling is worth the same"
+        f"0, then quantiles {', '.join(quantiles)} of {SCORED_COLUMN[measure]} of the {len(values)} customers "
+        f"above 0, and {room}; every doubling is worth the same"
     )
 
 

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from cyclopts import Parameter, Token
+from cyclopts import Parameter
 
-from flows.commands.common import Json, app, settings_of_this_process, work
+from flows.commands.common import Json, app, month, settings_of_this_process, work
 from flows.faults import UsageError
-
-
-def _month(_: type, tokens: Sequence[Token]) -> date:
-    """The first day of a month written as 2024-01."""
-    try:
-        return datetime.strptime(tokens[0].value, "%Y-%m").date()  # noqa: DTZ007 - a month, nowhere in particular
-    except ValueError:
-        raise UsageError(f"{tokens[0].value!r} is no month; write it as 2024-01") from None
 
 
 @app.command(group=work)
@@ -81,9 +72,9 @@ def refresh(
 def backfill(
     *,
     first: Annotated[
-        date, Parameter(name="--from", converter=_month, help="The first month to rate, as 2024-01.")
+        date, Parameter(name="--from", converter=month, help="The first month to rate, as 2024-01.")
     ],
-    last: Annotated[date, Parameter(name="--to", converter=_month, help="The last month to rate.")],
+    last: Annotated[date, Parameter(name="--to", converter=month, help="The last month to rate.")],
     as_json: Json = False,
 ) -> int:
     """Rate past months in order, each by what was known at its end, then catch up with the latest rating."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App, Group, Parameter, Token
+
+from flows.faults import UsageError
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -17,6 +22,14 @@ Source = Annotated[str | None, Parameter(help="Only what this source delivered."
 Batch = Annotated[str | None, Parameter(help="Only this batch.")]
 Table = Annotated[str | None, Parameter(help="Only this canonical table, such as invoice_lines.")]
 Rule = Annotated[str | None, Parameter(help="Only rows that broke this rule.")]
+
+
+def month(_: type, tokens: Sequence[Token]) -> date:
+    """The first day of a month written as 2024-01."""
+    try:
+        return datetime.strptime(tokens[0].value, "%Y-%m").date()  # noqa: DTZ007 - a month, nowhere in particular
+    except ValueError:
+        raise UsageError(f"{tokens[0].value!r} is no month; write it as 2024-01") from None
 
 
 def _version() -> str:
@@ -44,3 +57,12 @@ def settings_of_this_process() -> Settings:
     from flows.settings import load
 
     return load()
+
+
+def text_of(file: Path) -> str:
+    """A text file that a person named."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise UsageError(f"{file} cannot be read: {reason}") from error

@@ -8,8 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from flows import render
-from flows.commands.common import Json, app, rules, settings_of_this_process
-from flows.faults import UsageError
+from flows.commands.common import Json, app, rules, settings_of_this_process, text_of
 
 policy = App(name="policy", help="Look after the policy, the file with every weight and bar.", group=rules)
 app.command(policy)
@@ -47,13 +46,4 @@ def policy_check(
     from flows import views
     from transforms.policy import parse_policy
 
-    views.show_policy(parse_policy(_text(file)), file, as_json=as_json)
-
-
-def _text(file: Path) -> str:
-    """A text file that a person named."""
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-        raise UsageError(f"{file} cannot be read: {reason}") from error
+    views.show_policy(parse_policy(text_of(file)), file, as_json=as_json)

@@ -655,9 +655,9 @@ def test_a_look_up_that_cannot_be_read_is_told_of(loader: Loader) -> None:
 # The policy.
 
 POLICY_FAULTS = {
-    "a_key_with_a_typo": (r"^weight = 30", "wieght = 30", "wieght"),
+    "a_key_with_a_typo": (r"^weight = 40", "wieght = 40", "wieght"),
     "weights_of_nothing": (r"^weight = \d+", "weight = 0", "weight"),
-    "a_weight_below_zero": (r"^weight = 30", "weight = -30", "weight"),
+    "a_weight_below_zero": (r"^weight = 40", "weight = -40", "weight"),
     "no_toml": (r"^\[measures.volume\]", "[measures.volume", "TOML"),
 }
 
@@ -686,7 +686,7 @@ def test_the_command_line_answers_a_wrong_policy_with_2_and_touches_nothing(
 ) -> None:
     home.mkdir()
     (home / "policy.toml").write_text(
-        default_policy().replace("weight = 30", "wieght = 30"), encoding="utf-8"
+        default_policy().replace("weight = 40", "wieght = 40"), encoding="utf-8"
     )
     GOOD.write(home / "inbox")
     before = sorted(home.rglob("*"))

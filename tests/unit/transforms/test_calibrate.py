@@ -70,16 +70,22 @@ def test_every_fitted_bar_names_its_quantile() -> None:
 
 def test_breakpoints_are_the_quantiles_by_hand() -> None:
     fitted = parse_policy(proposed(buyers([Decimal(n) for n in range(1, 101)])))
-    # 100 · ln(x/5) ÷ ln(100/5): 23.1 points a doubling, from half the lowest breakpoint on
+    # 100 · ln(x/5) ÷ ln(200/5): 18.8 points a doubling, from half the lowest breakpoint on
     assert [tuple(map(int, point)) for point in fitted.measures.volume.breakpoints] == [
-        (0, 0), (10, 23), (25, 54), (50, 77), (80, 93), (95, 98), (99, 100), (100, 100)
+        (0, 0), (10, 19), (25, 44), (50, 62), (80, 75), (95, 80), (99, 81), (100, 81), (200, 100)
     ]  # fmt: skip
-    assert fitted.measures.contribution.breakpoints[-1] == (50, 100)
+    assert fitted.measures.contribution.breakpoints[-1] == (100, 100)
 
 
-def test_the_largest_customer_is_not_beyond_the_scale() -> None:
+def test_the_largest_customer_can_double_before_the_scale_ends() -> None:
+    largest = Decimal(1234)
     fitted = parse_policy(proposed(buyers([Decimal(n) for n in range(1, 1235)])))
-    assert fitted.measures.volume.breakpoints[-1] == (1300, 100)
+    assert fitted.measures.volume.breakpoints[-1] == (2600, 100)
+    now, doubled = (
+        score_customers(buyers([amount]).lazy(), fitted).collect()["volume_score"].item()
+        for amount in (largest, largest * 2)
+    )
+    assert now < doubled <= 100
 
 
 @pytest.mark.parametrize("amounts", [[Decimal(n * n) for n in range(1, 200)], heavy_tailed(500)])
@@ -163,7 +169,7 @@ def test_a_bar_on_a_share_can_be_reached_with_the_margin_on_top() -> None:
     sales = [record for number in range(9) for record in monthly(*[100] * 24, customer=f"C{number}")]
     measures = measure(facts(sales, customers=opened))
     assert measures["loyalty"].to_list() == [1] * 9
-    fitted = parse_policy(proposed(measures))
+    fitted = parse_policy(proposed(measures, policy(memory__margin=Decimal("0.05"))))
     assert fitted.segments.loyalty_from == fitted.strategic.steadiness_from == Decimal("0.95")
     assert fitted.segments.loyalty_from * (1 + fitted.memory.margin) <= 1
 
@@ -199,7 +205,7 @@ def test_a_handful_of_customers_is_enough(count: int) -> None:
 
 def test_customers_who_are_all_alike_are_enough() -> None:
     fitted = parse_policy(proposed(buyers([Decimal(100)] * 30)))
-    assert fitted.measures.volume.breakpoints == ((0, 0), (100, 100))
+    assert fitted.measures.volume.breakpoints == ((0, 0), (100, 50), (200, 100))
 
 
 @settings(max_examples=15)

@@ -14,6 +14,15 @@ from transforms.measures.p_alive import probability_alive
 
 OLD = {"customer_id": "C1", "known_on": date(2020, 1, 1)}
 FLAT_YEAR = monthly(*[100] * 12)
+WEIGHED = policy(
+    loyalty__weights={
+        "active_months": 35,
+        "tenure": 20,
+        "timeliness": 25,
+        "share_of_wallet": 20,
+        "p_alive": 0,
+    }
+)
 
 
 def measured(*sales: dict, rule=None, **world) -> dict:
@@ -99,20 +108,20 @@ def test_more_credit_than_sales_is_no_share_of_the_wallet() -> None:
 def test_loyalty_is_the_mean_of_its_parts_by_hand() -> None:
     # orders in 12 of 12 months; 1461 days of 5 years; on time; half the wallet
     opened = {**OLD, "created_on": YEAR_END - timedelta(days=1461)}
-    row = measured(*FLAT_YEAR, customers=[opened], demand_estimates=[estimate(2400)])
+    row = measured(*FLAT_YEAR, customers=[opened], demand_estimates=[estimate(2400)], rule=WEIGHED)
     assert row["loyalty"] == (35 + 20 * Decimal("0.8") + 25 + 20 * Decimal("0.5")) / 100
 
 
 def test_a_part_that_cannot_be_assessed_does_not_weigh() -> None:
     opened = {**OLD, "created_on": YEAR_END - timedelta(days=1461)}
-    row = measured(*FLAT_YEAR, customers=[opened])
+    row = measured(*FLAT_YEAR, customers=[opened], rule=WEIGHED)
     assert row["loyalty"] == (35 + 20 * Decimal("0.8") + 25) / 80
 
 
 def test_loyalty_is_rounded_once_from_parts_that_are_not() -> None:
     # active 1/3, tenure 800 of 1826.25 days, no gap, no estimate: (35/3 + 20·0.438056…)/55 = 0.371415…
     opened = {**OLD, "created_on": YEAR_END - timedelta(days=800)}
-    row = measured(line(date(2024, 10, 1), 1), customers=[opened])
+    row = measured(line(date(2024, 10, 1), 1), customers=[opened], rule=WEIGHED)
     exact = (Decimal(35) / 3 + 20 * Decimal(800) / Decimal("1826.25")) / 55
     assert row["loyalty"] == round(exact, 6)
 

@@ -134,7 +134,7 @@ def test_every_fault_is_told_at_once() -> None:
         ({"loyalty__p_alive": "yes"}, "allowed are 'off', 'shown' or 'scored'"),
         ({"loyalty__weights__active_months": 0}, "weights.active_months must be more than 0"),
         ({"gates__loss_making": "strategic"}, "gates.loss_making: is 'strategic'; allowed are 'core'"),
-        ({"memory__down_after": 1}, "down_after (1) must not be below up_after (2)"),
+        ({"memory__down_after": 1, "memory__up_after": 2}, "down_after (1) must not be below up_after (2)"),
         ({"memory__margin": 1}, "memory.margin: is 1; it must be less than 1"),
         ({"credit__grades__overdue_share": [1, 2, 3]}, "credit.grades.overdue_share"),
         ({"credit__grades__overdue_share": [4, 3, 2, 1]}, "must not fall; they are 4, 3, 2, 1"),

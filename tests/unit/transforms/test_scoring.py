@@ -75,9 +75,9 @@ def test_a_measure_not_assessed_has_no_score_and_no_points() -> None:
 
 
 def test_the_score_is_the_weighted_mean_over_what_is_assessed() -> None:
-    row = scored(volume=40000, loyalty="0.6", rule=policy(**VOLUME))  # 50 and 60, weights 30 and 15
-    assert row["score"] == round(Decimal(30 * 50 + 15 * 60) / 45, 4)
-    assert row["score_coverage"] == Decimal("0.45")
+    row = scored(volume=40000, loyalty="0.6", rule=policy(**VOLUME))  # 50 and 60, weights 40 and 10
+    assert row["score"] == round(Decimal(40 * 50 + 10 * 60) / 50, 4)
+    assert row["score_coverage"] == Decimal("0.5")
 
 
 def test_what_is_not_assessed_is_listed_with_its_reason() -> None:

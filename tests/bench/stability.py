@@ -1,0 +1,59 @@
+"""How calm are tiers? `make bench-stability`, or `python -m tests.bench.stability CUSTOMERS`.
+
+On the sample company: how many effective tiers differ where every amount is off by up to 3 %, and how many customers
+move there and back within 12 months, with the memory on and off.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import polars as pl
+
+from flows.rate import default_policy
+from tests.bench.real_sets import table, write
+from tests.sample_facts import known_of, looks_of, memory_off, sample_company
+from transforms.known import Known
+from transforms.policy import Policy, parse_policy
+from transforms.replay import replay
+from transforms.reversal import restlessness
+from transforms.simulation import agreement
+
+PERIODS, SHOWN = 36, 24
+NOISE = 0.03
+
+
+def main(customers: int) -> None:
+    """Measure and print."""
+    pl.Config.set_engine_affinity("in-memory")
+    world, policy = sample_company(customers=customers), parse_policy(default_policy())
+    looks = looks_of(world, PERIODS)
+    first, last = looks[-SHOWN].period, looks[-1].period
+
+    def lived(known: Known, rule: Policy) -> pl.DataFrame:
+        return replay(lambda _: known, rule, looks).values
+
+    exact, noisy = known_of(world), known_of(world, noise=NOISE)
+    on, off, under_noise = lived(exact, policy), lived(exact, memory_off(policy)), lived(noisy, policy)
+    counted = {
+        "on": restlessness(on.lazy(), first=first, last=last),
+        "off": restlessness(off.lazy(), first=first, last=last),
+    }
+    table(
+        f"{customers:,} customers, {first:%Y-%m} to {last:%Y-%m}, default policy",
+        ("memory", "moves", "there and back within 12 months", "in 100 customer-years"),
+        [
+            (name, each.moves, each.reversals, each.reversals_per_100_customer_years)
+            for name, each in counted.items()
+        ],
+    )
+    shown = pl.col("period") >= first
+    same = agreement(on.filter(shown), under_noise.filter(shown))
+    other = same["ratings"] - same["same_tier"]
+    write(
+        f"\n±{NOISE:.0%} on every amount: {other:,} of {same['ratings']:,} effective tiers differ, {100 * other / same['ratings']:.2f} %"
+    )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 400)
