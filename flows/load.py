@@ -101,7 +101,9 @@ class _Arrival:
 
     @property
     def mapping_version(self) -> str:
-        return self.source.mapping_version if self.source else ""
+        """What shapes the mapping: the source's folder, and what the batch says of its files."""
+        stated = "".join(f"+{name}={value}" for name, value in sorted(self.batch.settings.items()))
+        return self.source.mapping_version + stated if self.source else ""
 
 
 def _read(landed: pull.Landed, settings: Settings) -> _Arrival:
@@ -229,7 +231,7 @@ def _stage_and_judge(settings: Settings, gate: Gate, arrival: _Arrival, source: 
         tables=scratch.tables,
         look_ups=scratch.look_ups,
         key_sets=scratch.key_sets,
-        mapping_version=source.mapping_version,
+        mapping_version=arrival.mapping_version,
         fingerprint=pull.fingerprint(arrival.landed, settings),
         record_counts=scratch.record_counts,
         bytes_read=scratch.bytes_read,

@@ -16,7 +16,7 @@ from warehouse.faults import SourceError
 
 if TYPE_CHECKING:
     from flows.databases import Snapshot, Stream
-    from warehouse.source import ResourceColumn
+    from warehouse.dialect import ResourceColumn
 
 
 _NUMBERS = ("decimal", "integer")

@@ -97,21 +97,32 @@ def land(
     extracted_at: datetime,
     sequence: int = 0,
     mode: str | None = None,
+    stated: Mapping[str, str] | None = None,
 ) -> Landed:
     """Make a batch of files exported by hand; the same files with the same `extracted_at` are the same batch.
 
     A file becomes the resource whose pattern matches its name; `RESOURCE=PATH` says so where none or several do.
-    `extracted_at` is an aware instant. LandingError where a file cannot be placed.
+    `extracted_at` is an aware instant, `stated` what the source's settings are for these files. LandingError where a file
+    cannot be placed, or a setting is none of the source's.
     """
     mapping = get_source(source, settings.sources_path)
     if not SAFE_NAME.fullmatch(company):
         raise LandingError(
             f"{company!r} is no company code: use letters, digits, dots, dashes and underscores"
         )
+    for name, value in (stated or {}).items():
+        setting = mapping.profile.settings.get(name)
+        if setting is None or value not in setting.values:
+            known = [f"{each}={'|'.join(its.values)}" for each, its in mapping.profile.settings.items()]
+            raise LandingError(
+                f"{name}={value}: {source} has no such setting; it has {', '.join(known) or 'none'}"
+            )
     placed = _place(files, mapping)
     entries = [_entry(mapping, resource, paths, mode) for resource, paths in sorted(placed.items())]
     moment = extracted_at.astimezone(UTC)
-    content = hashlib.sha256(json.dumps([entries, sequence], sort_keys=True).encode()).hexdigest()
+    content = hashlib.sha256(
+        json.dumps([entries, sequence, *([stated] if stated else [])], sort_keys=True).encode()
+    ).hexdigest()
     batch_id = f"{moment:%Y%m%dT%H%M%SZ}-{content[:12]}"
     folder = settings.inbox / source / company / batch_id
     if not (folder / READY).exists():
@@ -126,6 +137,7 @@ def land(
                 "sequence": sequence,
                 "extractedAt": moment.isoformat(),
                 "supersedes": None,
+                **({"settings": dict(stated)} if stated else {}),
             },
             "resources": entries,
         }

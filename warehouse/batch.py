@@ -68,6 +68,7 @@ class Batch:
     manifest_sha256: str
     watermarks: Mapping[str, Watermark] = field(default_factory=dict)
     key_sets: tuple[BatchResource, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def order(self) -> tuple[int, datetime, str]:
@@ -137,6 +138,7 @@ def read_manifest(folder: Path) -> Batch:
                 str(name): Watermark(_moment(read.get("since")), _moment(read.get("until")))
                 for name, read in (about.get("watermarks") or {}).items()
             },
+            settings={str(name): str(value) for name, value in (about.get("settings") or {}).items()},
         )
     except KeyError as error:
         raise _refuse(

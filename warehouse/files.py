@@ -1,4 +1,4 @@
-"""A delivered file as it lies there: whole, what its name says, in its declared encoding, and where its lines are blank.
+"""A delivered file as it lies there: whole, what it really is, in its encoding, and where its lines are blank.
 
 DuckDB reads a compressed file that was cut as if it ended there, and counts a blank line in some record numbers but not
 in others; so both are looked at here, before it reads anything.
@@ -6,77 +6,126 @@ in others; so both are looked at here, before it reads anything.
 
 from __future__ import annotations
 
-import codecs
 import csv
-import gzip
 import hashlib
-import io
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
-from warehouse.encodings import encoding_of
+from warehouse.binding import bind
+from warehouse.dialect import Dialect
 from warehouse.faults import BatchRefusedError, Fault
-from warehouse.source import Dialect
+from warehouse.formats import convert, text
+from warehouse.formats.grid import bomb, bound
+from warehouse.formats.scan import TextScan
+from warehouse.formats.sniff import HEAD, NAMES, Kind, kind_of
+from warehouse.formats.text import compression, unpacked
+from warehouse.source import Resource
 
 CHUNK = 4 * 1024 * 1024
-# By suffix, as DuckDB calls them.
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
-PARQUET = ".parquet"
-_MAGIC = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", PARQUET: b"PAR1"}
-_FOREIGN = {
-    "a Parquet file": b"PAR1",
-    "an Excel workbook or zip archive": b"PK\x03\x04",
-    "an old Excel workbook": b"\xd0\xcf\x11\xe0",
-    "a gzip archive": b"\x1f\x8b",
-    "a Zstandard archive": b"\x28\xb5\x2f\xfd",
-    "a PDF document": b"%PDF-",
-}
-# Longer than any line DuckDB reads.
-_LONGEST_FIELD = 1 << 30
-_BLANK = (b"\n\n", b"\n\r\n", b"\r\r")
+# Files that must be what their name says, since DuckDB goes by it.
+_NAMED: dict[str, Kind] = {".gz": "gzip", ".zst": "zstd", ".parquet": "parquet"}
+_CONVERTED: tuple[Kind, ...] = ("xlsx", "xls", "html")
+_SHEETS = {".xls", ".xlsx", ".xlsm"}
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedFile:
-    """What was found in a file that is fit to be read.
+    """What was found in a file that is fit to be read: the file that DuckDB reads for it, and how.
 
-    `blank_records` are the record numbers (the header is 1) of blank lines that stand before other records.
+    `blank_records` are the record numbers (the header is 1) of blank lines that stand before other records. `table` is
+    what a file was made into that is not read as it lies there.
     """
 
     size: int
+    readable: Path
+    dialect: Dialect
+    kind: Kind = "text"
     blank_records: tuple[int, ...] = ()
+    table: convert.Table | None = None
 
 
-def compression(file: Path) -> str:
-    """How a file is compressed, by its name, as DuckDB calls it."""
-    return COMPRESSIONS.get(file.suffix.lower(), "none")
+def check(
+    file: Path, path: str, sha256: str, dialect: Dialect, resource: Resource, scratch: Path
+) -> CheckedFile:
+    """Check hash, kind, wholeness and encoding, and make what DuckDB cannot read into a file in `scratch` that it can.
+
+    `path` is the file's name in messages, `dialect` says how its text is written, `scratch` is a name to write to.
+    BatchRefusedError names the first thing that is wrong.
+    """
+    size, start, reader = _read(file, path, sha256, dialect)
+    kind = _kind(file, path, start)
+    if kind == "parquet":
+        return CheckedFile(size, file, dialect, kind)
+    if kind in _CONVERTED:
+        return _converted(file, kind, path, size, dialect, resource, scratch)
+    if kind != "text":
+        reader = TextScan(dialect, path)
+        _feed_unpacked(file, path, reader, size)
+    text_fault, blank = reader.finish()
+    if text_fault and dialect.fallback_encoding:
+        other = {"encoding": dialect.fallback_encoding, "fallback_encoding": None}
+        return check(file, path, sha256, dialect.model_copy(update=other), resource, scratch)
+    if text_fault:
+        raise BatchRefusedError(text_fault)
+    dialect = dialect.model_copy(update={"encoding": reader.encoding_name})
+    if file.suffix.lower() in _SHEETS:
+        dialect = _tabbed(file, dialect)
+    if not _is_plain(file, path, dialect, resource):
+        return _converted(file, "text", path, size, dialect, resource, scratch)
+    try:
+        blank_records = _blank_records(file, dialect) if blank else ()
+    except csv.Error as error:
+        raise BatchRefusedError(_no_records(path, error)) from None
+    if reader.encoding.duckdb:
+        return CheckedFile(size, file, dialect, blank_records=blank_records)
+    target = scratch.with_name(scratch.name + ".csv")
+    convert.transcode(file, dialect, target)
+    return CheckedFile(
+        size, target, dialect.model_copy(update={"encoding": "utf-8"}), blank_records=blank_records
+    )
 
 
 def is_parquet(file: Path) -> bool:
-    """Whether a file is Parquet, by its name."""
-    return file.suffix.lower() == PARQUET
+    """Whether a file is Parquet, by its name; what is not so by its content is refused."""
+    return _NAMED.get(file.suffix.lower()) == "parquet"
 
 
-def check(file: Path, path: str, sha256: str, dialect: Dialect) -> CheckedFile:
-    """Check hash, kind, wholeness and encoding; BatchRefusedError names the first of them that is wrong.
+def header(file: Path, path: str, dialect: Dialect) -> list[str]:
+    """The cells of a text file's first record; none where the file is empty or begins with a blank line.
 
-    `path` is the file's name in messages, `dialect` says how its text is written.
+    BatchRefusedError where it is none that can be read.
     """
+    try:
+        with text.records_of(file, dialect) as records:
+            return next(records, [])
+    except csv.Error as error:
+        raise BatchRefusedError(_no_records(path, error)) from None
+
+
+def _no_records(path: str, error: csv.Error) -> Fault:
+    message = f"cannot be split into records ({error})"
+    remedy = "A quote may be opened and not closed, or it is no text. Export it again."
+    return Fault("unreadable_file", message, remedy, path)
+
+
+def _read(file: Path, path: str, sha256: str, dialect: Dialect) -> tuple[int, bytes, TextScan]:
+    """Size, first bytes, and what was found in the text, if it is one: all in one reading."""
     digest = hashlib.sha256()
-    size, start, text_fault, blank = 0, b"", None, False
-    plain = file.suffix.lower() not in _MAGIC
-    text = _Text(dialect, path)
+    size, start = 0, b""
+    plain = file.suffix.lower() not in _NAMED
+    reader = TextScan(dialect, path)
     with file.open("rb") as stream:
         for chunk in _chunks(stream):
-            start = start or chunk[:8]
+            if not start:
+                start = chunk[:HEAD]
+                plain = plain and kind_of(start) == "text"
             size += len(chunk)
             digest.update(chunk)
             if plain:
-                text.feed(chunk)
+                reader.feed(chunk)
     if digest.hexdigest() != sha256:
         message = f"its SHA-256 is {digest.hexdigest()[:12]}…, the manifest says {sha256[:12]}…"
         remedy = "The file was changed or cut on its way: deliver it again."
@@ -84,21 +133,7 @@ def check(file: Path, path: str, sha256: str, dialect: Dialect) -> CheckedFile:
     if size == 0:
         message = "has no content, not even a header"
         raise BatchRefusedError(Fault("empty_file", message, "Export the file again.", path))
-    _check_kind(file, path, start)
-    if is_parquet(file):
-        return CheckedFile(size)
-    if not plain:
-        _feed_decompressed(file, path, text)
-    text_fault, blank = text.finish()
-    if text_fault:
-        raise BatchRefusedError(text_fault)
-    return CheckedFile(size, _blank_records(file, dialect) if blank else ())
-
-
-def header(file: Path, dialect: Dialect) -> list[str]:
-    """The cells of a text file's first record; none where the file is empty or begins with a blank line."""
-    with _records(file, dialect) as records:
-        return next(records, [])
+    return size, start, reader
 
 
 def _chunks(stream: BinaryIO) -> Iterator[bytes]:
@@ -106,147 +141,71 @@ def _chunks(stream: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
-def _check_kind(file: Path, path: str, start: bytes) -> None:
-    suffix = file.suffix.lower()
-    if suffix in _MAGIC:
-        if not start.startswith(_MAGIC[suffix]):
-            message = f"is not what its name says: it does not begin as a {suffix} file does"
-            remedy = "Export it in the format its name says, or rename it."
-            raise BatchRefusedError(Fault("wrong_file_type", message, remedy, path))
-        return
-    _refuse_foreign(start, path)
-
-
-def _refuse_foreign(start: bytes, path: str) -> None:
-    kind = next((name for name, magic in _FOREIGN.items() if start.startswith(magic)), None)
-    if kind:
-        message = f"is not what its name says: it is {kind}, not text"
-        remedy = "Export it as text, or rename it by its real format."
+def _kind(file: Path, path: str, start: bytes) -> Kind:
+    """What the file is; BatchRefusedError where nothing here reads it, or its name would mislead DuckDB."""
+    kind, suffix = kind_of(start, file), file.suffix.lower()
+    named = _NAMED.get(suffix)
+    if named is not None and kind != named:
+        message = f"is not what its name says: it does not begin as a {suffix} file does"
+        remedy = "Export it in the format its name says, or rename it."
         raise BatchRefusedError(Fault("wrong_file_type", message, remedy, path))
+    if kind != "text" and kind not in _CONVERTED and kind != named:
+        raise BatchRefusedError(_foreign(kind, path))
+    return kind
 
 
-def _feed_decompressed(file: Path, path: str, text: _Text) -> None:
-    start = b""
+def _foreign(kind: Kind, path: str) -> Fault:
+    message = f"is not what its name says: it is {NAMES[kind]}, not text"
+    return Fault("wrong_file_type", message, "Export it as text, or rename it by its real format.", path)
+
+
+def _converted(
+    file: Path, kind: Kind, path: str, size: int, dialect: Dialect, resource: Resource, scratch: Path
+) -> CheckedFile:
+    target = scratch.with_name(scratch.name + ".parquet")
+    table = convert.convert(file, kind, path, dialect, resource, target)
+    return CheckedFile(size, target, dialect, kind, table=table)
+
+
+def _tabbed(file: Path, dialect: Dialect) -> Dialect:
+    """Text under a workbook's name is parted by tabs, whatever parts the profile's other files."""
+    with text.lines_of(file, dialect) as lines:
+        tabs = "\t" in next((line for line in lines if line.strip()), "")
+    return dialect.model_copy(update={"delimiter": "\t"}) if tabs else dialect
+
+
+def _is_plain(file: Path, path: str, dialect: Dialect, resource: Resource) -> bool:
+    """Whether the first line is the header and every line below it a record, so that DuckDB can read it as it lies there."""
+    if dialect.layout == "list" or (dialect.layout == "either" and text.is_list(file, dialect)):
+        return False
+    if dialect.preamble:
+        return not bind(header(file, path, dialect), resource, dialect).missing
+    return dialect.header_rows == (1,)
+
+
+def _feed_unpacked(file: Path, path: str, reader: TextScan, packed: int) -> None:
+    start, size, limit = b"", 0, bound(packed)
     try:
-        with _decompressed(file) as stream:
+        with unpacked(file) as stream:
             for chunk in _chunks(stream):
-                start = start or chunk[:8]
-                text.feed(chunk)
+                start = start or chunk[:HEAD]
+                size += len(chunk)
+                if size > limit:
+                    raise bomb(path, limit)
+                reader.feed(chunk)
     except (EOFError, OSError, zlib.error) as error:
         message = f"is cut or damaged ({' '.join(str(error).split())[:200]})"
         remedy = "Deliver it again, whole."
         raise BatchRefusedError(Fault("unreadable_file", message, remedy, path)) from None
-    _refuse_foreign(start, path)
-
-
-@contextmanager
-def _decompressed(file: Path) -> Iterator[BinaryIO]:
-    kind = compression(file)
-    if kind == "gzip":
-        with gzip.open(file, "rb") as stream:
-            yield cast("BinaryIO", stream)
-    elif kind == "zstd":
-        import pyarrow as pa
-
-        with pa.input_stream(str(file), compression="zstd") as stream:
-            yield stream
-    else:
-        with file.open("rb") as stream:
-            yield stream
-
-
-class _Text:
-    """Text fed chunk by chunk: the first place where it is not in its encoding, and whether it has blank lines inside."""
-
-    def __init__(self, dialect: Dialect, path: str) -> None:
-        self.encoding = encoding_of(dialect.encoding)
-        # Every byte is a character of Latin-1.
-        decodes = self.encoding.codec != "iso8859-1"
-        self.decoder = codecs.getincrementaldecoder(self.encoding.codec)() if decodes else None
-        self.path = path
-        self.lines = 0
-        self.fault: Fault | None = None
-        self.tail = b"\n"  # so that a blank first line is found as any other
-        self.blank_seen = self.blank_inside = False
-
-    def feed(self, chunk: bytes, *, final: bool = False) -> None:
-        """Take the next part."""
-        if self.fault:
-            return
-        text: str | None = None
-        if self.decoder is not None:
-            try:
-                text = self.decoder.decode(chunk, final)
-            except UnicodeDecodeError as error:
-                self.fault = self._undecodable(error)
-                return
-            self.lines += text.count("\n")
-        # A line's end is one byte in every encoding but UTF-16.
-        self._look_for_blank_lines(text.encode() if text and self.encoding.codec == "utf-16" else chunk)
-
-    def finish(self) -> tuple[Fault | None, bool]:
-        """What was found in the whole text."""
-        self.feed(b"", final=True)
-        return self.fault, self.blank_inside
-
-    def _undecodable(self, error: UnicodeDecodeError) -> Fault:
-        before = error.object[: error.start].decode(error.encoding, "ignore")
-        return Fault(
-            "wrong_encoding",
-            f"byte {error.object[error.start]:#04x} is not {self.encoding.name}",
-            f"Export the file as {self.encoding.name}, or state its encoding in the source's profile.",
-            self.path,
-            self.lines + before.count("\n") + 1,
-        )
-
-    def _look_for_blank_lines(self, chunk: bytes) -> None:
-        if self.blank_inside or not chunk:
-            return
-        data = self.tail + chunk
-        if self.blank_seen:
-            self.blank_inside = bool(chunk.strip(b"\r\n"))
-        else:
-            found = [place for pattern in _BLANK if (place := data.find(pattern)) >= 0]
-            self.blank_seen = bool(found)
-            self.blank_inside = bool(found) and bool(data[min(found) :].strip(b"\r\n"))
-        self.tail = data[-2:]
+    kind = kind_of(start)
+    if kind != "text":
+        raise BatchRefusedError(_foreign(kind, path))
 
 
 def _blank_records(file: Path, dialect: Dialect) -> tuple[int, ...]:
     """The record numbers of blank lines: slow, and needed for few files."""
-    with _records(file, dialect) as records:
+    with text.records_of(file, dialect) as records:
         return tuple(number for number, record in enumerate(records, start=1) if not record)
 
 
-@contextmanager
-def _records(file: Path, dialect: Dialect) -> Iterator[Iterator[list[str]]]:
-    """A text file's records as lists of cells; a blank line is an empty list."""
-    codec = encoding_of(dialect.encoding).codec
-    # The mark of byte order that some programs write first is no part of the first header.
-    encoding = "utf-8-sig" if codec == "utf-8" else codec
-    before = csv.field_size_limit(_LONGEST_FIELD)
-    try:
-        with (
-            _decompressed(file) as stream,
-            io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="") as lines,
-        ):
-            yield _split(lines, dialect)
-    finally:
-        csv.field_size_limit(before)
-
-
-def _split(lines: Iterator[str], dialect: Dialect) -> Iterator[list[str]]:
-    delimiter = dialect.delimiter
-    if len(delimiter) > 1:
-        lines = (line.replace(delimiter, "\x1f") for line in lines)
-        delimiter = "\x1f"
-    if not dialect.quote:
-        return csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    doubled = dialect.escape == dialect.quote
-    return csv.reader(
-        lines,
-        delimiter=delimiter,
-        quotechar=dialect.quote,
-        doublequote=doubled,
-        escapechar=None if doubled else dialect.escape or None,
-    )
+__all__ = ["CheckedFile", "check", "compression", "header", "is_parquet"]

@@ -12,15 +12,19 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from warehouse import encodings, files, key_sets, resources
-from warehouse.batch import KEY_SET, Batch, locate
-from warehouse.connection import CONFIG, count, literal, quoted
+from warehouse import files, key_sets, resources
+from warehouse.batch import KEY_SET, MANIFEST, Batch, locate
+from warehouse.connection import CONFIG, literal, quoted
+from warehouse.dialect import Dialect, ResourceColumn
 from warehouse.faults import BatchRefusedError, Fault
 from warehouse.files import CheckedFile
-from warehouse.source import Dialect, Source
+from warehouse.source import Resource, Source
+from warehouse.source_files import readable_path, unreadable
 
 # Below this, waking a second thread costs more than it gives.
 SMALL_BATCH_BYTES = 8 * 1024 * 1024
+# Keys come as Parquet, by the names of their table.
+_KEYS = Resource(pattern="*", columns={"key": ResourceColumn()})
 MACROS = Path(__file__).with_name("macros.sql")
 
 
@@ -47,19 +51,45 @@ def require_resources(batch: Batch, source: Source) -> None:
         if resource.name not in source.profile.resources
     ]
     faults += key_sets.check(batch, source)
+    faults += [
+        Fault(
+            "unknown_setting",
+            f"the setting {name} = {value!r} is not one of source {source.name}",
+            _known(source),
+            MANIFEST,
+        )
+        for name, value in batch.settings.items()
+        if name not in source.profile.settings or value not in source.profile.settings[name].values
+    ]
     if faults:
         raise BatchRefusedError(*faults)
 
 
-def check_files(batch: Batch, source: Source) -> dict[str, CheckedFile]:
-    """Every file of the batch by its manifest path; BatchRefusedError with what is wrong in all of them."""
+def _known(source: Source) -> str:
+    known = [f"{name}: {' or '.join(setting.values)}" for name, setting in source.profile.settings.items()]
+    return f"It has {', '.join(known)}." if known else "It has none."
+
+
+def check_files(batch: Batch, source: Source, scratch: Path) -> dict[str, CheckedFile]:
+    """Every file of the batch by its manifest path; BatchRefusedError with what is wrong in all of them.
+
+    What DuckDB cannot read is made into files beside `scratch` that it can.
+    """
+    scratch.parent.mkdir(parents=True, exist_ok=True)
     checked: dict[str, CheckedFile] = {}
     faults: list[Fault] = []
     for resource in (*batch.resources, *batch.key_sets):
         dialect = Dialect() if resource.mode == KEY_SET else source.dialect(resource.name)
         for path, sha256 in zip(resource.paths, resource.hashes, strict=True):
             try:
-                checked[path] = files.check(locate(batch, path), path, sha256, dialect)
+                checked[path] = files.check(
+                    locate(batch, path),
+                    path,
+                    sha256,
+                    dialect,
+                    _KEYS if resource.mode == KEY_SET else source.profile.resources[resource.name],
+                    scratch.with_name(f"{scratch.stem}-{len(checked) + len(faults)}"),
+                )
             except BatchRefusedError as error:
                 faults.extend(error.faults)
     if faults:
@@ -67,23 +97,23 @@ def check_files(batch: Batch, source: Source) -> dict[str, CheckedFile]:
     return checked
 
 
-def open_locked(path: Path, batch: Batch, source: Source) -> duckdb.DuckDBPyConnection:
-    """A new scratch file in an instance that can read the batch's files and nothing else."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    used = [encodings.encoding_of(source.dialect(resource.name).encoding) for resource in batch.resources]
-    delivered = (*batch.resources, *batch.key_sets)
-    located = [locate(batch, file) for resource in delivered for file in resource.paths]
-    names = sorted({name for file in located for name in (str(file), resources.readable_path(file))})
+def open_locked(
+    path: Path, checked: Mapping[str, CheckedFile], settings: Mapping[str, str]
+) -> duckdb.DuckDBPyConnection:
+    """A new scratch file in an instance that can read the batch's checked files and nothing else; its SQL can ask for `settings`."""
+    located = [file.readable for file in checked.values()]
+    names = sorted({name for file in located for name in (str(file), readable_path(file))})
     small = sum(file.stat().st_size for file in located) < SMALL_BATCH_BYTES
     config = {**CONFIG, "threads": "1"} if small else CONFIG
     connection = duckdb.connect(str(path), config=config)  # type: ignore[arg-type]
-    encodings.enable(connection, used)
     connection.execute(MACROS.read_text(encoding="utf-8"))
     for schema in ("resource", "staging", "rejected", "key_set"):
         connection.execute(f"CREATE SCHEMA {schema}")
     connection.execute(_REJECTED_TABLES)
     connection.execute("SET search_path='resource,main'")
     connection.execute("SET TimeZone='UTC'")
+    for setting, value in settings.items():
+        connection.execute(f"SET VARIABLE {quoted(setting)} = {literal(value)}")
     connection.execute(f"SET allowed_paths=[{', '.join(literal(name) for name in names)}]")
     connection.execute(f"SET temp_directory={literal(str(path) + '.tmp')}")
     connection.execute("SET enable_external_access=false")
@@ -98,27 +128,32 @@ CREATE TABLE rejected.reason (
     table_name VARCHAR, file VARCHAR, row_number BIGINT, rule VARCHAR, column_name VARCHAR, raw_value VARCHAR,
     message VARCHAR);
 CREATE TABLE rejected.record (
-    resource VARCHAR, file VARCHAR, row_number BIGINT, rule VARCHAR, message VARCHAR, text VARCHAR);
+    resource VARCHAR, file VARCHAR, row_number BIGINT, rule VARCHAR, message VARCHAR, text VARCHAR, is_exact BOOLEAN);
 CREATE TABLE rejected.blank (file VARCHAR, row_number BIGINT);
 """
 
 
-def count_records(connection: duckdb.DuckDBPyConnection, batch: Batch, resource: str) -> int:
-    """The records of a resource that can be split into columns."""
+def count_records(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, resource: str
+) -> tuple[int, dict[str, int]]:
+    """The records of a resource that can be split into columns, and by rule those its dialect leaves out: in one reading."""
+    view = f"resource.{quoted(resource + resources.RULES)}"
     try:
-        return count(connection, f"SELECT count(*) FROM resource.{quoted(resource + resources.RAW)}")
+        rows = connection.execute(f"SELECT rule, count(*) FROM {view} GROUP BY 1 ORDER BY 1").fetchall()
     except duckdb.Error as error:
         delivered = batch.resource(resource)
         path = delivered.paths[0] if delivered else resource
-        raise BatchRefusedError(resources.unreadable(path, error)) from error
+        raise BatchRefusedError(unreadable(path, error)) from error
+    counted = {rule: int(number) for rule, number in rows}
+    return counted.pop(None, 0), counted
 
 
 def keep_unreadable_records(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, source: Source
+    connection: duckdb.DuckDBPyConnection, batch: Batch, source: Source, checked: Mapping[str, CheckedFile]
 ) -> dict[str, int]:
     """Keep the records that could not be split, since every later scan reports them again; their number by resource."""
     owner = {path: resource.name for resource in batch.resources for path in resource.paths}
-    found = [(owner[record[0]], *record) for record in resources.rejected_records(connection, batch)]
+    found = [(owner[record[0]], *record) for record in resources.rejected_records(connection, checked)]
     for resource, path, number, rule, _, text in found:
         quote = source.dialect(resource).quote
         if rule == "broken_quoting" and "\n" in text and text.count(quote) % 2:
@@ -127,7 +162,8 @@ def keep_unreadable_records(
             remedy = "Correct the row, or set quote in the profile to what the file uses."
             raise BatchRefusedError(Fault("unclosed_quote", message, remedy, path, number))
     if found:
-        connection.executemany("INSERT INTO rejected.record VALUES (?, ?, ?, ?, ?, ?)", found)
+        exact = [(*record, checked[record[1]].table is not None) for record in found]
+        connection.executemany("INSERT INTO rejected.record VALUES (?, ?, ?, ?, ?, ?, ?)", exact)
     return {
         resource.name: sum(record[0] == resource.name for record in found) for resource in batch.resources
     }

@@ -12,12 +12,12 @@ import duckdb
 
 from expectations.contract import Contract
 from expectations.contract import load as load_contract
-from warehouse import resources
 from warehouse.batch import Batch, BatchResource, locate
 from warehouse.connection import count, literal, quoted
 from warehouse.faults import BatchRefusedError, Fault
 from warehouse.files import is_parquet
 from warehouse.source import Source
+from warehouse.source_files import readable_path, unreadable
 
 _AGAIN = "Extract the keys again, all of them."
 
@@ -61,13 +61,13 @@ def _stage(connection: duckdb.DuckDBPyConnection, batch: Batch, keys: BatchResou
         f"TRY_CAST(nullif(trim(CAST({quoted(c.name)} AS VARCHAR)), '') AS {c.type}) AS {quoted(c.name)}"
         for c in columns
     )
-    reader = f"read_parquet({literal(resources.readable_path(locate(batch, path)))}, hive_partitioning=false)"
+    reader = f"read_parquet({literal(readable_path(locate(batch, path)))}, hive_partitioning=false)"
     table = f"key_set.{quoted(keys.name)}"
     try:
         arrived = count(connection, f"SELECT count(*) FROM {reader}")
         connection.execute(f"CREATE TABLE {table} AS SELECT DISTINCT {values} FROM {reader}")
     except duckdb.Error as error:
-        raise BatchRefusedError(resources.unreadable(path, error)) from error
+        raise BatchRefusedError(unreadable(path, error)) from error
     if keys.rows is not None and keys.rows != arrived:
         message = f"the manifest counts {keys.rows} keys, {arrived} arrived"
         raise BatchRefusedError(Fault("row_count_mismatch", message, _AGAIN, path))

@@ -42,6 +42,17 @@ CREATE OR REPLACE MACRO decimal_text(value, decimal_mark, group_mark) AS
 CREATE OR REPLACE MACRO decimal_places(value) AS
     CASE WHEN contains(value, '.') THEN length(rtrim(value, '0')) - strpos(value, '.') ELSE 0 END;
 
+-- The day of a spreadsheet's day number from the first of March 1900 on, NULL where it is none: the days before count one
+-- that never was.
+CREATE OR REPLACE MACRO day_of_serial(value, first) AS
+    CASE WHEN regexp_full_match(value, '[0-9]{1,7}([.,][0-9]+)?')
+          AND TRY_CAST(replace(value, ',', '.') AS DOUBLE) BETWEEN 61 AND 2958465
+         THEN first + to_seconds(CAST(round(TRY_CAST(replace(value, ',', '.') AS DOUBLE) * 86400) AS BIGINT)) END;
+
+-- A cell without blanks and colons: what may mark a row of totals.
+CREATE OR REPLACE MACRO bare_mark(value) AS
+    regexp_replace(value, '[\s\x{00A0}\x{3000}:：]', '', 'g');
+
 CREATE OR REPLACE MACRO as_decimal(value) AS TRY_CAST(decimal_text(value, '.', NULL) AS DECIMAL(18, 6));
 CREATE OR REPLACE MACRO as_date(value) AS CAST(try_strptime(value, '%Y-%m-%d') AS DATE);
 CREATE OR REPLACE MACRO month_of(day) AS CAST(date_trunc('month', day) AS DATE);

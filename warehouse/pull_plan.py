@@ -18,7 +18,8 @@ from warehouse.connection import literal
 from warehouse.faults import SourceError
 
 if TYPE_CHECKING:
-    from warehouse.source import Resource, ResourceColumn, Source
+    from warehouse.dialect import ResourceColumn
+    from warehouse.source import Resource, Source
 
 FOLDER = "pull"
 # Before any stamp of any ERP, and a date that every database's types can hold.

@@ -139,9 +139,16 @@ def number_rows_as_the_file_does(scratch: Scratch) -> None:
     negative, so that the two cannot be taken for each other.
     """
     connection = scratch.connection
-    gaps = "SELECT file, row_number FROM rejected.record UNION SELECT file, row_number FROM rejected.blank"
-    if not scalar(connection, f"SELECT count(*) FROM ({gaps})"):
-        return
+    gaps = "SELECT file, row_number FROM rejected.record WHERE NOT is_exact UNION SELECT file, row_number FROM rejected.blank"
+    if scalar(connection, f"SELECT count(*) FROM ({gaps})"):
+        _shift_below(scratch, gaps)
+    for target in ("rejected.row", "rejected.reason"):
+        connection.execute(f"UPDATE {target} SET row_number = -row_number WHERE row_number < 0")
+
+
+def _shift_below(scratch: Scratch, gaps: str) -> None:
+    """Count into each row's number the gaps above it."""
+    connection = scratch.connection
     connection.execute(
         f"""CREATE TEMP TABLE shift AS
             SELECT file, row_number - place + 1 AS from_row, max(place) AS missing
@@ -157,5 +164,3 @@ def number_rows_as_the_file_does(scratch: Scratch) -> None:
                       ASOF JOIN shift ON numbered.{file} = shift.file AND numbered.{number} >= shift.from_row) AS below
                 WHERE t.rowid = below.id"""
         )
-    for target in ("rejected.row", "rejected.reason"):
-        connection.execute(f"UPDATE {target} SET row_number = -row_number WHERE row_number < 0")

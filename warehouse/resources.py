@@ -9,80 +9,55 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 
 import duckdb
 
-from warehouse import files
-from warehouse.batch import Batch, locate
+from warehouse import values
+from warehouse.batch import Batch
+from warehouse.binding import bind, listed
+from warehouse.binding import factor as factor_of
 from warehouse.connection import literal, quoted, scalar
-from warehouse.encodings import encoding_of
+from warehouse.dialect import ResourceColumn
 from warehouse.faults import BatchRefusedError, Fault, SourceError
-from warehouse.source import Dialect, Resource, ResourceColumn, Source
+from warehouse.files import CheckedFile
+from warehouse.source import Resource, Source
+from warehouse.source_files import SourceFile, open_file
 
-_DUCKDB_TYPES = {
-    "text": "VARCHAR",
-    "integer": "BIGINT",
-    "boolean": "BOOLEAN",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP",
-    "decimal": "DECIMAL(18,6)",
-}
-_RULES = {
-    "integer": "not_an_integer",
-    "boolean": "not_a_boolean",
-    "date": "not_a_date",
-    "timestamp": "not_a_timestamp",
-    "decimal": "not_a_number",
-}
-# How Parquet's own dates print as text.
-_NATIVE_DATES = ("%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
-_WILDCARD = re.compile(r"[*?\[]")
 # The view of a resource's records as text.
 RAW = "__raw"
+# The view of the rules by which its dialect leaves records out, null for those of the table.
+RULES = "__rules"
 _NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL.*)")
 
 
-def duckdb_type(column: ResourceColumn) -> str:
-    """The type a column of a resource has in SQL."""
-    return _DUCKDB_TYPES.get(column.type) or column.type.upper().replace(" ", "")
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """How one file is read: the table function, its record number, and the headers with their physical types."""
-
-    path: str
-    reader: str
-    number: str
-    headers: dict[str, str]
-
-
 def open_files(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, source: Source
+    connection: duckdb.DuckDBPyConnection, batch: Batch, source: Source, checked: Mapping[str, CheckedFile]
 ) -> dict[str, tuple[SourceFile, ...]]:
     """The files of each resource of the profile; none where the batch does not hold it.
 
     A view `<name>__raw` in the schema `resource` gives their records as text: `_file`, `_row` (its number), and `raw`,
-    JSON by header. BatchRefusedError where a file has no header or is no Parquet.
+    JSON by header; `<name>__rules` has the rule by which each record is none of the table's, null for those that are.
+    BatchRefusedError where a file has no header or is no Parquet.
     """
     opened: dict[str, tuple[SourceFile, ...]] = {}
     faults: list[Fault] = []
     for name in source.profile.resources:
         delivered = batch.resource(name)
-        dialect = source.dialect(name)
         found: list[SourceFile] = []
         for path in delivered.paths if delivered else ():
             try:
-                found.append(_open_file(connection, locate(batch, path), path, dialect))
+                found.append(open_file(connection, path, checked[path], source.profile.resources[name]))
             except BatchRefusedError as error:
                 faults.extend(error.faults)
         raw = [_raw(file) for file in found] or [
             "SELECT NULL::VARCHAR AS _file, NULL::BIGINT AS _row, NULL::JSON AS raw LIMIT 0"
         ]
         connection.execute(f"CREATE VIEW resource.{quoted(name + RAW)} AS {' UNION ALL '.join(raw)}")
+        rules = [f"SELECT __rule AS rule FROM ({file.every_record})" for file in found] or [
+            "SELECT NULL::VARCHAR AS rule LIMIT 0"
+        ]
+        connection.execute(f"CREATE VIEW resource.{quoted(name + RULES)} AS {' UNION ALL '.join(rules)}")
         opened[name] = tuple(found)
     if faults:
         raise BatchRefusedError(*faults)
@@ -107,7 +82,7 @@ def create_typed(
     faults: list[Fault] = []
     for name, resource in source.profile.resources.items():
         try:
-            typed = [_typed(file, resource, source.dialect(name)) for file in opened[name]]
+            typed = [_typed(file, resource) for file in opened[name]]
         except BatchRefusedError as error:
             faults.extend(error.faults)
             continue
@@ -122,87 +97,28 @@ def create_typed(
         raise BatchRefusedError(*faults)
 
 
-def readable_path(file: Path) -> str:
-    """A file's path for DuckDB's readers, which take `*`, `?` and `[` for wildcards."""
-    return _WILDCARD.sub(r"[\g<0>]", str(file))
-
-
 def _empty(resource: Resource) -> str:
-    columns = [f"NULL::{duckdb_type(column)} AS {quoted(name)}" for name, column in resource.columns.items()]
+    columns = [
+        f"NULL::{values.duckdb_type(column)} AS {quoted(name)}" for name, column in resource.columns.items()
+    ]
     handle = "NULL::VARCHAR AS _file, NULL::STRUCT(number BIGINT, problems VARCHAR[]) AS _row"
     return f"SELECT {', '.join(columns)}, {handle} LIMIT 0"
 
 
-def _open_file(connection: duckdb.DuckDBPyConnection, file: Path, path: str, dialect: Dialect) -> SourceFile:
-    location = literal(readable_path(file))
-    if files.is_parquet(file):
-        reader = f"read_parquet({location}, file_row_number=true, hive_partitioning=false)"
-        described = _described(connection, f"DESCRIBE SELECT * FROM {reader}", path)
-        headers = {str(name): str(kind) for name, kind, *_ in described if name != "file_row_number"}
-        return SourceFile(path, reader, "file_row_number + 2", headers)
-    headers = dict.fromkeys(_header(file, path, dialect), "VARCHAR")
-    columns = ", ".join(f"{literal(header)}: 'VARCHAR'" for header in headers)
-    reader = (
-        f"read_csv({location}, auto_detect=false, header=true, delim={literal(dialect.delimiter)}, "
-        f"quote={literal(dialect.quote)}, escape={literal(dialect.escape if dialect.quote else '')}, "
-        f"columns={{{columns}}}, encoding={literal(encoding_of(dialect.encoding).duckdb)}, nullstr='\x01', "
-        f"compression={literal(files.compression(file))}, hive_partitioning=false, "
-        "store_rejects=true, rejects_limit=0)"
-    )
-    return SourceFile(path, reader, "row_number() OVER () + 1", headers)
-
-
-def _described(connection: duckdb.DuckDBPyConnection, sql: str, path: str) -> list[tuple[object, ...]]:
-    try:
-        return connection.execute(sql).fetchall()
-    except duckdb.Error as error:
-        raise BatchRefusedError(unreadable(path, error)) from error
-
-
-def unreadable(path: str, error: Exception) -> Fault:
-    """The fault of a file DuckDB cannot read at all."""
-    reason = " ".join(str(error).split("\n")[0].split())[:200]
-    return Fault("unreadable_file", f"cannot be read: {reason}", "Deliver the file again, whole.", path)
-
-
-def _header(file: Path, path: str, dialect: Dialect) -> list[str]:
-    """The header's names; a name that stands twice gets a suffix, so that it can only be bound by its first place."""
-    cells = files.header(file, dialect)
-    if not any(cell.strip() for cell in cells):
-        message = "begins with a blank line, not with its header"
-        remedy = "Export it again, with the header in the first line."
-        raise BatchRefusedError(Fault("missing_header", message, remedy, path, 1))
-    names: dict[str, str] = {}
-    for position, cell in enumerate(cells, start=1):
-        name = cell.strip() or f"column {position}"
-        unique = name if name.casefold() not in names else f"{name} ({position})"
-        names[unique.casefold()] = unique
-    return list(names.values())
-
-
-def _bind(file: SourceFile, resource: Resource) -> dict[str, str]:
-    """Profile column to the file's own header: exact name first, then regardless of case."""
-    folded: dict[str, str] = {}
-    for header in file.headers:
-        folded.setdefault(header.casefold(), header)
-    bound: dict[str, str] = {}
+def _bind(file: SourceFile, resource: Resource) -> Mapping[str, str]:
+    """Profile column to the file's own header; BatchRefusedError where one is missing, or holds a code as a number."""
+    binding = bind(file.headers, resource, file.dialect)
     faults: list[Fault] = []
-    for name, column in resource.columns.items():
-        wanted = column.header or (name,)
-        exact = (candidate for candidate in wanted if candidate in file.headers)
-        alike = (folded[candidate.casefold()] for candidate in wanted if candidate.casefold() in folded)
-        found = next(exact, None) or next(alike, None)
-        if found is None:
-            if not column.optional:
-                message = f"the column {' or '.join(repr(candidate) for candidate in wanted)} is missing"
-                remedy = (
-                    f"The header has {', '.join(file.headers)}: "
-                    "export it with the column, or add the header's name to the profile."
-                )
-                faults.append(Fault("missing_column", message, remedy, file.path, 1, wanted[0]))
-            continue
-        bound[name] = header = found
-        kind = file.headers[header]
+    for name in binding.missing:
+        wanted = resource.columns[name].header or (name,)
+        message = f"the column {' or '.join(repr(candidate) for candidate in wanted)} is missing"
+        remedy = (
+            f"The header has {listed(file.headers)}: "
+            "export it with the column, or add the header's name to the profile."
+        )
+        faults.append(Fault("missing_column", message, remedy, file.path, 1, wanted[0]))
+    for name, header in binding.headers.items():
+        column, kind = resource.columns[name], file.headers[header]
         if column.type == "text" and _NUMBERS.fullmatch(kind) and not column.accept_number:
             message = f"is a code, but the file holds it as {kind}, which has lost leading zeros"
             remedy = (
@@ -211,33 +127,37 @@ def _bind(file: SourceFile, resource: Resource) -> dict[str, str]:
             faults.append(Fault("code_is_numeric", message, remedy, file.path, None, header))
     if faults:
         raise BatchRefusedError(*faults)
-    return bound
+    return binding.headers
 
 
-def _typed(file: SourceFile, resource: Resource, dialect: Dialect) -> str:
+def _typed(file: SourceFile, resource: Resource) -> str:
     """The SELECT of one file, typed by the profile, with the record's handle."""
-    bound = _bind(file, resource)
-    texts, typed, failed, entries = [], [], [], []
+    bound, dialect = _bind(file, resource), file.dialect
+    texts, typed, carried, failed, entries = [], [], [], [], []
     for name, column in resource.columns.items():
         header = bound.get(name)
         if header is None:
-            typed.append(f"NULL::{duckdb_type(column)} AS {quoted(name)}")
+            typed.append(f"NULL::{values.duckdb_type(column)} AS {quoted(name)}")
             continue
+        physical = file.headers[header]
         raw, text = quoted(f"{name}__raw"), quoted(f"{name}__text")
-        texts.append(f"{_clean(quoted(header), file.headers[header], dialect)} AS {raw}")
-        if column.type == "text":
+        texts.append(f"{values.clean(quoted(header), physical, dialect)} AS {raw}")
+        if column.type != "text":
+            factor = factor_of(column, header, dialect)
+            texts.append(f"{values.readable(raw, column, physical, dialect, factor)} AS {text}")
+            given = values.value(text, column, physical, dialect, from_workbook=bool(file.kinds))
+            typed.append(f"{given} AS {quoted(name)}")
+            carried += [raw, text]
+            bad, rule = values.misfit(name, column)
+        elif header in file.kinds:
+            kind = quoted(f"{name}__kind")
+            texts.append(f"{quoted(file.kinds[header])} AS {kind}")
+            typed.append(f"CASE WHEN {kind} IS NULL THEN {raw} END AS {quoted(name)}")
+            carried += [raw, kind]
+            bad, rule = values.no_code(name)
+        else:
             typed.append(f"{raw} AS {quoted(name)}")
             continue
-        texts.append(f"{_readable(raw, column, file.headers[header], dialect)} AS {text}")
-        typed.append(f"{_value(text, column, file.headers[header], dialect)} AS {quoted(name)}")
-        bad = f"{raw} IS NOT NULL AND {quoted(name)} IS NULL"
-        rule = literal(_RULES[column.type.split("(")[0]])
-        if column.type.startswith("decimal"):
-            scale = int(duckdb_type(column).rstrip(")").split(",")[1])
-            bad = f"{raw} IS NOT NULL AND ({quoted(name)} IS NULL OR decimal_places({text}) > {scale})"
-            rule = f"CASE WHEN {text} IS NULL THEN {rule} ELSE 'too_many_digits' END"
-        elif column.type == "integer":
-            rule = f"CASE WHEN decimal_places({text}) = 0 THEN 'too_many_digits' ELSE {rule} END"
         failed.append(bad)
         entries.append(
             f"CASE WHEN {bad} THEN {literal(f'{_told(header)}:')} || {rule} || ':' || left({raw}, 200) END"
@@ -251,66 +171,15 @@ def _typed(file: SourceFile, resource: Resource, dialect: Dialect) -> str:
     names = ", ".join(quoted(name) for name in resource.columns)
     # DuckDB lets a later expression of one SELECT use an earlier one's alias, so each value is computed once.
     return (
-        f"SELECT {names}, {literal(file.path)} AS _file, {{'number': _number, 'problems': {problems}}} AS _row "
-        f"FROM (SELECT {', '.join([*typed, *_carried(bound, resource)])}, _number "
-        f"FROM (SELECT {file.number} AS _number{''.join(', ' + text for text in texts)} FROM {file.reader}))"
+        f"SELECT {names}, {literal(file.path)} AS _file, {{'number': __number, 'problems': {problems}}} AS _row "
+        f"FROM (SELECT {', '.join([*typed, *carried])}, __number "
+        f"FROM (SELECT __number{''.join(', ' + text for text in texts)} FROM ({file.records})))"
     )
 
 
 def _told(header: str) -> str:
     """A header as a problem names it: the problem's parts are told apart by colons."""
     return header.replace(":", " ").strip()
-
-
-def _carried(bound: dict[str, str], resource: Resource) -> list[str]:
-    return [
-        quoted(f"{name}__{part}")
-        for name, column in resource.columns.items()
-        if name in bound and column.type != "text"
-        for part in ("raw", "text")
-    ]
-
-
-def _clean(header: str, kind: str, dialect: Dialect) -> str:
-    """A cell as text without surrounding blanks; null where it holds one of the null marks."""
-    if kind in {"DOUBLE", "FLOAT"}:
-        exact = f"CAST(TRY_CAST({header} AS DECIMAL(38, 10)) AS VARCHAR)"
-        header = f"coalesce(rtrim(rtrim({exact}, '0'), '.'), CAST({header} AS VARCHAR))"
-    elif kind.startswith("TIMESTAMP"):
-        header = f"CAST(CAST({header} AS TIMESTAMP) AS VARCHAR)"
-    elif kind != "VARCHAR":
-        header = f"CAST({header} AS VARCHAR)"
-    marks = ", ".join(literal(mark) for mark in dialect.null_marks)
-    return (
-        f"CASE WHEN trim({header}) NOT IN ({marks}) THEN trim({header}) END" if marks else f"trim({header})"
-    )
-
-
-def _readable(raw: str, column: ResourceColumn, kind: str, dialect: Dialect) -> str:
-    if column.type.startswith("decimal") or column.type == "integer":
-        if kind != "VARCHAR":
-            return raw
-        group = literal(dialect.group_mark) if dialect.group_mark else "NULL"
-        return f"decimal_text({raw}, {literal(dialect.decimal_mark)}, {group})"
-    return raw
-
-
-def _value(text: str, column: ResourceColumn, physical: str, dialect: Dialect) -> str:
-    kind = duckdb_type(column)
-    if column.type == "boolean" and physical == "BOOLEAN":
-        return f"TRY_CAST({text} AS BOOLEAN)"
-    if column.type == "boolean":
-        true, false = (
-            ", ".join(literal(mark) for mark in marks) for marks in (dialect.true_marks, dialect.false_marks)
-        )
-        return f"CASE WHEN {text} IN ({true}) THEN true WHEN {text} IN ({false}) THEN false END"
-    if column.type in {"date", "timestamp"}:
-        declared = column.date_formats or dialect.date_formats if physical == "VARCHAR" else _NATIVE_DATES
-        formats = ", ".join(literal(form) for form in declared)
-        return f"CAST(try_strptime({text}, [{formats}]) AS {kind})"
-    if column.type == "integer":
-        return f"CASE WHEN decimal_places({text}) = 0 THEN TRY_CAST({text} AS BIGINT) END"
-    return f"TRY_CAST({text} AS {kind})"
 
 
 def total(
@@ -326,17 +195,26 @@ def total(
 
 
 def _raw(file: SourceFile) -> str:
+    return (
+        f"SELECT {literal(file.path)} AS _file, __number AS _row, {_cells(file)} AS raw FROM ({file.records})"
+    )
+
+
+def _cells(file: SourceFile) -> str:
     cells = ", ".join(f"{literal(header)}, CAST({quoted(header)} AS VARCHAR)" for header in file.headers)
-    return f"SELECT {literal(file.path)} AS _file, {file.number} AS _row, json_object({cells}) AS raw FROM {file.reader}"
+    return f"json_object({cells})"
 
 
 def rejected_records(
-    connection: duckdb.DuckDBPyConnection, batch: Batch
+    connection: duckdb.DuckDBPyConnection, checked: Mapping[str, CheckedFile]
 ) -> Iterable[tuple[str, int, str, str, str]]:
-    """Records DuckDB could not split into the header's columns: file, record number, rule, message, text."""
+    """Records that could not be split into the header's columns: file, record number, rule, message, text."""
+    for path, file in checked.items():
+        for reject in file.table.rejects if file.table else ():
+            yield path, reject.row, reject.rule, reject.message, reject.text
     if not scalar(connection, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'"):
         return
-    paths = {str(locate(batch, path)): path for resource in batch.resources for path in resource.paths}
+    paths = {str(file.readable): path for path, file in checked.items()}
     rows = connection.execute(
         """SELECT DISTINCT ON (file_path, line) file_path, line, error_type::VARCHAR, error_message, csv_line
            FROM reject_errors JOIN reject_scans USING (scan_id, file_id) ORDER BY file_path, line, column_idx"""

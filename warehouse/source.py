@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from expectations import contract as contracts
+from warehouse.dialect import STATED, Dialect, Model, ResourceColumn, plain_keys
 from warehouse.faults import SourceError
 from warehouse.pull_plan import Pull
 
@@ -22,9 +23,6 @@ from warehouse.pull_plan import Pull
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 BUILT_IN = Path(__file__).parent / "sources"
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-DECIMAL_TYPE = re.compile(r"decimal(?:\((\d{1,2}),\s*(\d{1,2})\))?")
-
-type_help = "text, integer, boolean, date, timestamp, decimal or decimal(precision,scale)"
 
 
 def _identifier(name: str) -> str:
@@ -35,65 +33,11 @@ def _identifier(name: str) -> str:
     return name
 
 
-def _column_type(text: str) -> str:
-    if text in {"text", "integer", "boolean", "date", "timestamp"}:
-        return text
-    match = DECIMAL_TYPE.fullmatch(text)
-    if match is None or (match[1] and not int(match[2]) <= int(match[1]) <= 38):
-        raise ValueError(f"{text!r} is no column type: use {type_help}")
-    return text
-
-
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Mode = Literal["full_snapshot", "delta_upsert"]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Dialect(_Model):
-    """How the values of a file are written; a resource's own setting wins over the profile's defaults."""
-
-    encoding: str = "utf-8"
-    delimiter: str = Field(default=",", min_length=1, max_length=4)
-    quote: str = Field(default='"', max_length=1)
-    escape: str = Field(default='"', max_length=1)
-    header_rows: Literal[1] = 1
-    null_marks: tuple[str, ...] = ("", "NULL", "null")
-    decimal_mark: Literal[".", ","] = "."
-    group_mark: Literal[".", ",", "'", "’", " ", "_"] | None = None
-    date_formats: tuple[str, ...] = ("%Y-%m-%d",)
-    true_marks: tuple[str, ...] = ("true", "True", "TRUE", "1", "X", "x", "Y", "y", "yes", "J", "j")
-    false_marks: tuple[str, ...] = ("false", "False", "FALSE", "0", "N", "n", "no")
-
-    @model_validator(mode="after")
-    def _marks_differ(self) -> Dialect:
-        if self.group_mark == self.decimal_mark:
-            raise ValueError(f"decimal_mark and group_mark are both {self.decimal_mark!r}")
-        return self
-
-
-class ResourceColumn(_Model):
-    """One column a source's SQL sees, and the headers it may have in the file."""
-
-    header: tuple[str, ...] = ()
-    type: Annotated[str, AfterValidator(_column_type)] = "text"
-    optional: bool = False
-    date_formats: tuple[str, ...] | None = None
-    accept_number: bool = False
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_header_is_a_list_of_one(cls, data: Any) -> Any:
-        if isinstance(data, str):
-            return {"type": data}
-        if isinstance(data, Mapping) and isinstance(data.get("header"), str):
-            return {**data, "header": (data["header"],)}
-        return data
-
-
-class Resource(_Model):
+class Resource(Model):
     """One of the ERP's own tables or reports."""
 
     pattern: str
@@ -107,12 +51,13 @@ class Resource(_Model):
     def _dialect_settings_may_stand_beside(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
             return data
-        own = {key: value for key, value in data.items() if key not in Dialect.model_fields}
-        beside = {key: value for key, value in data.items() if key in Dialect.model_fields}
-        return {**own, "dialect": {**own.get("dialect", {}), **beside}}
+        named = plain_keys(data)
+        own = {key: value for key, value in named.items() if key not in Dialect.model_fields}
+        beside = {key: value for key, value in named.items() if key in Dialect.model_fields}
+        return {**own, "dialect": {**plain_keys(own.get("dialect", {})), **beside}}
 
 
-class TableMapping(_Model):
+class TableMapping(Model):
     """One canonical table the source delivers."""
 
     driving: Identifier
@@ -121,12 +66,26 @@ class TableMapping(_Model):
     identical_rows: Literal["quarantine", "one"] = "quarantine"
 
 
-class Profile(_Model):
+class Setting(Model):
+    """Something that a batch may say of its files, and the source's SQL asks for with `getvariable('<name>')`."""
+
+    default: str
+    values: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _the_default_is_one_of_the_values(self) -> Setting:
+        if self.default not in self.values:
+            raise ValueError(f"default: {self.default!r} is not one of {', '.join(self.values)}")
+        return self
+
+
+class Profile(Model):
     """The whole of a profile.yaml."""
 
     source: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     title: str
     version: Annotated[str, AfterValidator(str)]
+    settings: Mapping[Identifier, Setting] = Field(default_factory=dict)
     defaults: Dialect = Dialect()
     resources: Mapping[Identifier, Resource]
     tables: Mapping[str, TableMapping]
@@ -143,9 +102,15 @@ class Profile(_Model):
             if mapping.driving not in self.resources:
                 raise ValueError(f"tables.{name}.driving: {mapping.driving!r} is not one of the resources")
         for name, resource in self.resources.items():
-            Dialect.model_validate({**self.defaults.model_dump(), **resource.dialect})
+            dialect = Dialect.model_validate({**self.defaults.model_dump(), **resource.dialect})
             if not resource.columns:
                 raise ValueError(f"resources.{name}.columns: name at least one column")
+            for column in resource.columns.values():
+                if isinstance(column.unit, str) and column.unit not in {STATED, *dialect.all_units}:
+                    raise ValueError(
+                        f"resources.{name}: {column.unit!r} is no unit: use one of {', '.join(dialect.all_units)}, "
+                        f"one that you name in units, a whole number, or {STATED!r}"
+                    )
         if self.pull:
             self.pull.check(self.resources, self.tables)
         return self
@@ -167,6 +132,10 @@ class Source:
         """The dialect of one resource: the profile's defaults, overridden by the resource's own settings."""
         own = self.profile.resources[resource].dialect
         return Dialect.model_validate({**self.profile.defaults.model_dump(), **own})
+
+    def settings(self, stated: Mapping[str, str]) -> dict[str, str]:
+        """What the source's SQL can ask for: as a batch states it, else the profile's default."""
+        return {name: stated.get(name, setting.default) for name, setting in self.profile.settings.items()}
 
     def sql(self, table: str) -> str:
         """The reviewed SELECT of one canonical table."""

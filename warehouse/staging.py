@@ -20,6 +20,7 @@ from warehouse.faults import BatchRefusedError, SourceError
 from warehouse.files import CheckedFile
 from warehouse.key_sets import KeySet
 from warehouse.source import Source
+from warehouse.values import LOST_CODE
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,8 @@ def stage(batch: Batch, source: Source, path: Path) -> Iterator[Scratch]:
     records: dict[str, int] = {}
     try:
         intake.require_resources(batch, source)
-        checked = intake.check_files(batch, source)
-        connection = intake.open_locked(path, batch, source)
+        checked = intake.check_files(batch, source, path)
+        connection = intake.open_locked(path, checked, source.settings(batch.settings))
         try:
             yield _fill(connection, batch, source, checked, records, path)
         finally:
@@ -97,12 +98,16 @@ def _fill(
     path: Path,
 ) -> Scratch:
     """Stage every table; `records` takes the number of records of each resource, readable or not, once they are counted."""
-    opened = resources.open_files(connection, batch, source)
-    counts = {
+    opened = resources.open_files(connection, batch, source, checked)
+    counted = {
         resource.name: intake.count_records(connection, batch, resource.name) for resource in batch.resources
     }
-    unreadable = intake.keep_unreadable_records(connection, batch, source)
-    records.update({name: number + unreadable[name] for name, number in counts.items()})
+    counts = {name: number for name, (number, _) in counted.items()}
+    left_out = {name: rules for name, (_, rules) in counted.items()}
+    unreadable = intake.keep_unreadable_records(connection, batch, source, checked)
+    records.update(
+        {name: number + unreadable[name] + sum(left_out[name].values()) for name, number in counts.items()}
+    )
     intake.keep_blank_records(connection, checked)
     size = sum(file.size for file in checked.values())
     resources.create_typed(connection, source, opened, stored=size < intake.SMALL_BATCH_BYTES)
@@ -114,7 +119,7 @@ def _fill(
         batch,
         source,
         tuple(
-            _stage_table(connection, batch, source, name, counts, records)
+            _stage_table(connection, batch, source, name, counts, records, left_out[mapping.driving])
             for name, mapping in source.profile.tables.items()
             if mapping.driving in counts
         ),
@@ -141,6 +146,7 @@ def _stage_table(
     name: str,
     counts: Mapping[str, int],
     records: Mapping[str, int],
+    left_out: Mapping[str, int],
 ) -> StagedTable:
     contract = load_contract(name)
     mapping = source.profile.tables[name]
@@ -161,6 +167,8 @@ def _stage_table(
     if not mapping.derived:
         _account_for_every_record(connection, name, mapping.driving, counts[mapping.driving], staged, where)
     excluded = _leave_out(connection, table)
+    for rule, rows in () if mapping.derived else left_out.items():
+        excluded[rule] = excluded.get(rule, 0) + rows
     identical = _list_duplicates(connection, contract, take_identical=mapping.identical_rows == "one")
     if identical:
         excluded["identical_row"] = identical
@@ -231,12 +239,20 @@ def _account_for_every_record(
 
 
 def _leave_out(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, int]:
-    """Remove the rows that the source's SQL excludes by a named rule; rule to number of rows."""
+    """Remove the rows that the source's SQL excludes by a named rule; rule to number of rows.
+
+    One whose code was lost in its file stays, to be put aside: without it the SQL cannot know what the row is.
+    """
+    lost = ", ".join(literal(rule) for rule in LOST_CODE)
+    excluded = (
+        f"_excluded IS NOT NULL AND (_problems IS NULL OR len(list_filter("
+        f"_problems, lambda problem: split_part(problem, ':', 2) IN ({lost}))) = 0)"
+    )
     counted = connection.execute(
-        f"SELECT _excluded, count(*) FROM {table} WHERE _excluded IS NOT NULL GROUP BY 1 ORDER BY 1"
+        f"SELECT _excluded, count(*) FROM {table} WHERE {excluded} GROUP BY 1 ORDER BY 1"
     ).fetchall()
     if counted:
-        connection.execute(f"DELETE FROM {table} WHERE _excluded IS NOT NULL")
+        connection.execute(f"DELETE FROM {table} WHERE {excluded}")
     connection.execute(f"ALTER TABLE {table} DROP COLUMN _excluded")
     return {str(rule): int(rows) for rule, rows in counted}
 

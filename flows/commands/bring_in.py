@@ -27,6 +27,13 @@ def land(
         Parameter(help="Whether a row that is absent is gone (full_snapshot); else as the source says."),
     ] = None,
     sequence: Annotated[int, Parameter(help="The batch's number, where the ERP counts its extracts.")] = 0,
+    setting: Annotated[
+        list[str] | None,
+        Parameter(
+            negative=(),
+            help="What the source may be told of these files, as amountBasis=internal; may be repeated.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a batch of files you exported and put it into the inbox; `refresh` loads it.
@@ -39,9 +46,22 @@ def land(
     from flows.settings import aware
 
     settings = settings_of_this_process()
+    stated = {}
+    for given in setting or []:
+        name, sign, value = given.partition("=")
+        if not sign:
+            raise UsageError(f"--setting {given}: write it as NAME=VALUE")
+        stated[name] = value
     taken = aware(extracted_at, settings.timezone) if extracted_at else extraction_time(paths)
     landed = land(
-        settings, paths, source=source, company=company, extracted_at=taken, sequence=sequence, mode=mode
+        settings,
+        paths,
+        source=source,
+        company=company,
+        extracted_at=taken,
+        sequence=sequence,
+        mode=mode,
+        stated=stated,
     )
     views.show_landed(landed, untold=announce(landed), as_json=as_json)
 

@@ -232,6 +232,11 @@ FAULTS: dict[str, Fault] = {
         ("sequence 'seven'",),
         manifest=manifest(lambda m: m["valuemart"].update(sequence="seven")),
     ),
+    "unknown_setting": Fault(
+        "unknown_setting",
+        ("datapackage.json", "amountBasis = 'internal'", "It has none"),
+        manifest=manifest(lambda m: m["valuemart"].update(settings={"amountBasis": "internal"})),
+    ),
     "another_place": Fault(
         "manifest_misplaced",
         (f"/{COMPANY}/elsewhere, but lies in", f"/{COMPANY}/case"),

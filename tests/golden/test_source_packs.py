@@ -1,7 +1,8 @@
 """Golden runs of the built-in sources: a small extract in the ERP's own shape in, every canonical row out, to the digit.
 
 A case is a folder with `extract/` (the files as the ERP writes them) and `expected/`: one CSV a canonical table with all
-its rows and every column that is not null throughout, `quarantine.csv` and `left_out.csv`. Landed and loaded like any batch.
+its rows and every column that is not null throughout, `quarantine.csv` and `left_out.csv`. Landed and loaded like any batch;
+`case.yaml` has what the source is told of the files, where it is told anything.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import csv
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
+import yaml
 
 from expectations.contract import load as load_contract
 from flows import load, pull
@@ -35,6 +38,11 @@ def tables_of(case: str) -> list[str]:
     return list(read_source(BUILT_IN / pack_of(case)).profile.tables)
 
 
+def told_of(case: str) -> dict[str, Any]:
+    path = HERE / case / "case.yaml"
+    return yaml.safe_load(path.read_text("utf-8")) if path.exists() else {}
+
+
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], duckdb.DuckDBPyConnection]:
     """Loads a case once and opens its warehouse; Great Expectations is set up once for all of them."""
@@ -47,7 +55,14 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], duckdb.D
         if case not in warehouses:
             settings = Settings(home=tmp_path_factory.mktemp("home"))
             files = [str(path) for path in sorted((HERE / case / "extract").iterdir())]
-            pull.land(settings, files, source=pack_of(case), company=COMPANY, extracted_at=EXTRACTED_AT)
+            pull.land(
+                settings,
+                files,
+                source=pack_of(case),
+                company=COMPANY,
+                extracted_at=EXTRACTED_AT,
+                stated=told_of(case).get("settings"),
+            )
             (outcome,) = load.load_inbox(
                 settings, gate, recorded_at=EXTRACTED_AT.replace(tzinfo=None)
             ).outcomes
@@ -126,3 +141,32 @@ def test_every_record_of_an_extract_is_accounted_for(
         ).fetchall()
     assert rows
     assert [(name, rows_in) for name, rows_in, _ in rows] == [(name, total) for name, _, total in rows]
+
+
+def test_internal_amounts_without_the_decimals_of_currencies_are_refused(tmp_path: Path) -> None:
+    from expectations.gate import Gate
+
+    settings = Settings(home=tmp_path)
+    extract = HERE / "sap_ecc" / "internal_amounts" / "extract"
+    files = [str(path) for path in sorted(extract.iterdir()) if path.stem != "TCURX"]
+    stated = {"amountBasis": "internal"}
+    pull.land(settings, files, source="sap_ecc", company=COMPANY, extracted_at=EXTRACTED_AT, stated=stated)
+    (outcome,) = load.load_inbox(settings, Gate(), recorded_at=EXTRACTED_AT.replace(tzinfo=None)).outcomes
+    assert outcome.status == "refused"
+    assert "amountBasis is internal, and the batch has no TCURX" in outcome.faults[0].message
+
+
+@pytest.mark.parametrize("stated", [{"amountBasis": "Internal"}, {"amount_basis": "internal"}])
+def test_a_setting_that_the_source_does_not_know_is_told_when_the_files_are_landed(
+    tmp_path: Path, stated: dict[str, str]
+) -> None:
+    file = HERE / "sap_ecc" / "extract" / "T001.csv"
+    with pytest.raises(pull.LandingError, match=r"it has amountBasis=display\|internal"):
+        pull.land(
+            Settings(home=tmp_path),
+            [str(file)],
+            source="sap_ecc",
+            company=COMPANY,
+            extracted_at=EXTRACTED_AT,
+            stated=stated,
+        )

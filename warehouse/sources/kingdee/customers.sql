@@ -15,8 +15,7 @@ SELECT
     customer.created AS created_on,
     CASE WHEN customer.forbidden IN ('是', 'B') THEN 'blocked' ELSE 'active' END AS status,
     customer._file,
-    customer._row,
-    CASE WHEN customer.number IN ('合计', '小计', '总计', '本页合计') THEN 'totals_row' END AS _excluded
+    customer._row
 FROM customer
 LEFT JOIN credit ON credit.customer = customer.number
 LEFT JOIN currency ON currency.name = credit.currency

@@ -40,7 +40,6 @@ SELECT
     entry._file,
     entry._row,
     CASE
-        WHEN entry.bill_no IN ('合计', '小计', '总计', '本页合计') THEN 'totals_row'
         WHEN NOT entry.was_approved THEN 'not_approved'
         WHEN entry.is_opening THEN 'opening_balance'
     END AS _excluded

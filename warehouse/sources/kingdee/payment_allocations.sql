@@ -3,7 +3,6 @@
 WITH entry AS (
     SELECT
         *,
-        coalesce(item_no, match_no) IN ('合计', '小计', '总计', '本页合计') AS is_total,
         -- Money received is a negative item; the log counts what was matched of it without a sign.
         CASE WHEN contains(item_form, '收款单') OR upper(item_form) = 'AR_RECEIVEBILL' THEN -amount ELSE amount END AS signed_amount
     FROM match_log
@@ -16,9 +15,8 @@ SELECT
     _file,
     _row,
     CASE
-        WHEN is_total THEN 'totals_row'
-        WHEN row_number() OVER (PARTITION BY is_total, other_no, item_no, matched_on ORDER BY _file, _row) > 1
+        WHEN row_number() OVER (PARTITION BY other_no, item_no, matched_on ORDER BY _file, _row) > 1
             THEN 'summed_into_its_pair'
     END AS _excluded
 FROM entry
-WINDOW pair AS (PARTITION BY is_total, other_no, item_no, matched_on)
+WINDOW pair AS (PARTITION BY other_no, item_no, matched_on)

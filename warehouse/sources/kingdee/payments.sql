@@ -14,7 +14,6 @@ SELECT
     receipt._file,
     receipt._row,
     CASE
-        WHEN receipt.bill_no IN ('合计', '小计', '总计', '本页合计') THEN 'totals_row'
         WHEN receipt.status NOT IN ('已审核', 'C') THEN 'not_approved'
         WHEN receipt.cancel_status IN ('是', '已作废', 'B') THEN 'voided'
         WHEN contains(receipt.bill_type, '退款') THEN 'refund'

@@ -16,7 +16,15 @@ limit_factor AS (
     FROM TCURX
     JOIN (VALUES (0, 100.000), (1, 10.000), (2, 1.000), (3, 0.100), (4, 0.010), (5, 0.001)) AS shift (decimals, factor)
         ON shift.decimals = TCURX.CURRDEC
-    WHERE getvariable('amount_basis') = 'internal'
+    WHERE getvariable('amountBasis') = 'internal'
+),
+unmoved AS (
+    SELECT
+        CASE
+            WHEN getvariable('amountBasis') = 'internal' AND (SELECT count(*) FROM TCURX) = 0
+                THEN error('amountBasis is internal, and the batch has no TCURX: deliver it, whole')
+            ELSE 1.000
+        END AS factor
 ),
 term AS (
     SELECT ZTERM, coalesce(nullif(ZTAG3, 0), nullif(ZTAG2, 0), nullif(ZTAG1, 0), 0) AS net_days
@@ -31,7 +39,7 @@ SELECT
     KNA1.BRSCH AS industry_code,
     CASE WHEN KNA1.LAND1 <> company.LAND1 THEN 'export' ELSE channel.meaning END AS channel,
     -- No record: no limit was set; a record of 0: nothing on credit.
-    KNKK.KLIMK::DECIMAL(38, 6) * coalesce(limit_factor.factor, 1.000) AS credit_limit,
+    KNKK.KLIMK::DECIMAL(38, 6) * coalesce(limit_factor.factor, unmoved.factor) AS credit_limit,
     CASE WHEN KNKK.KUNNR IS NOT NULL THEN coalesce(T014.WAERS, company.WAERS) END AS credit_currency,
     term.net_days AS payment_term_days,
     least(KNA1.ERDAT, KNB1.ERDAT) AS created_on,
@@ -45,6 +53,7 @@ SELECT
     CASE WHEN KNB1.KUNNR IS NULL THEN 'not_in_company_code' END AS _excluded
 FROM KNA1
 CROSS JOIN company
+CROSS JOIN unmoved
 LEFT JOIN KNB1 ON KNB1.KUNNR = KNA1.KUNNR AND KNB1.BUKRS = company.BUKRS
 LEFT JOIN sales_area ON sales_area.KUNNR = KNA1.KUNNR
 LEFT JOIN term ON term.ZTERM = KNB1.ZTERM

@@ -26,7 +26,11 @@ header AS (
         VBRK.* EXCLUDE (_file, _row),
         company.WAERS AS company_currency,
         company.LAND1 AS company_country,
-        CASE WHEN getvariable('amount_basis') = 'internal' THEN coalesce(TCURX.CURRDEC, 2) ELSE 2 END AS decimals,
+        CASE
+            WHEN getvariable('amountBasis') <> 'internal' THEN 2
+            WHEN (SELECT count(*) FROM TCURX) = 0 THEN error('amountBasis is internal, and the batch has no TCURX: deliver it, whole')
+            ELSE coalesce(TCURX.CURRDEC, 2)
+        END AS decimals,
         CASE
             WHEN VBRK.WAERK = company.WAERS THEN 1
             WHEN KURRF > 0 THEN CAST(KURRF::DECIMAL(38, 6) * 1000000 AS HUGEINT) * coalesce(TFACT, 1)

@@ -10,20 +10,30 @@ factor AS (
     SELECT TCURX.CURRKEY AS currency, shift.factor
     FROM TCURX
     JOIN shift ON shift.decimals = TCURX.CURRDEC
-    WHERE getvariable('amount_basis') = 'internal'
+    WHERE getvariable('amountBasis') = 'internal'
+),
+unmoved AS (
+    -- What TCURX does not name has two decimals; without TCURX nobody knows.
+    SELECT
+        CASE
+            WHEN getvariable('amountBasis') = 'internal' AND (SELECT count(*) FROM TCURX) = 0
+                THEN error('amountBasis is internal, and the batch has no TCURX: deliver it, whole')
+            ELSE 1.000
+        END AS factor
 ),
 item AS (
     SELECT
         BSID_BSAD.*,
         company.WAERS AS company_currency,
-        WRBTR::DECIMAL(38, 6) * coalesce(own.factor, 1.000) AS amount,
-        DMBTR::DECIMAL(38, 6) * coalesce(local.factor, 1.000) AS amount_company,
+        WRBTR::DECIMAL(38, 6) * coalesce(own.factor, unmoved.factor) AS amount,
+        DMBTR::DECIMAL(38, 6) * coalesce(local.factor, unmoved.factor) AS amount_company,
         CASE SHKZG WHEN 'S' THEN 1 WHEN 'H' THEN -1 END AS direction,
         BSID_BSAD.BUKRS = company.BUKRS AS is_own,
         -- The net term is the last one given: three terms with two discounts, or one without.
         coalesce(nullif(ZBD3T, 0), nullif(ZBD2T, 0), nullif(ZBD1T, 0), 0) AS net_days
     FROM BSID_BSAD
     CROSS JOIN company
+    CROSS JOIN unmoved
     LEFT JOIN factor AS own ON own.currency = BSID_BSAD.WAERS
     LEFT JOIN factor AS local ON local.currency = company.WAERS
 )

@@ -11,6 +11,5 @@ SELECT
     developed_on AS created_on,
     CASE WHEN ended_on IS NOT NULL THEN 'inactive' ELSE 'active' END AS status,
     _file,
-    _row,
-    CASE WHEN code IN ('合计', '小计', '总计', '本页合计') THEN 'totals_row' END AS _excluded
+    _row
 FROM customer

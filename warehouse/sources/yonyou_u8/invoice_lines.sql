@@ -41,8 +41,6 @@ SELECT
     line._file,
     line._row,
     CASE
-        WHEN line.bill_type IN ('合计', '小计', '总计', '本页合计') OR line.bill_no IN ('合计', '小计', '总计', '本页合计')
-            THEN 'totals_row'
         WHEN line.checker IS NULL AND line.invalidated_by IS NULL THEN 'not_reviewed'
         WHEN line.is_opening THEN 'opening_balance'
     END AS _excluded

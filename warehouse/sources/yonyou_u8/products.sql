@@ -8,6 +8,5 @@ SELECT
     ended_on AS status_from,
     nullif(reference_cost, 0) AS standard_cost,
     _file,
-    _row,
-    CASE WHEN code IN ('合计', '小计', '总计', '本页合计') THEN 'totals_row' END AS _excluded
+    _row
 FROM inventory
