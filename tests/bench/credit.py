@@ -28,6 +28,7 @@ OVERDUE = "overdue_1_30 + overdue_31_60 + overdue_61_90 + overdue_over_90"
 
 # What may be taken for a warning; conditions on a row of the credit watch.
 RULES = {
+    "credit warning in force": "warning_since IS NOT NULL",
     "credit action beyond open": "credit_action <> 'open'",
     "prepay or stop": "credit_action IN ('prepay', 'stop')",
     "overdue today, and late by habit": f"{OVERDUE} > 0 AND days_late_12m > 10",
