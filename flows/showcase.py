@@ -17,7 +17,8 @@ from flows.views import FATES
 from transforms.plan import closed_through
 from warehouse import reading
 from warehouse.durable import write_text
-from warehouse.reading import QuarantineFilter, Row, Status
+from warehouse.published_files import Row
+from warehouse.reading import QuarantineFilter, Status
 
 MOST_MOVES = 12
 
