@@ -107,7 +107,7 @@ def _stories(settings: Settings, world: World) -> list[Row]:
 
 
 def show(settings: Settings, shown: Showcase, *, as_json: bool) -> None:
-    """Tiers now, who moved and why, what was quarantined, where mart and events are."""
+    """Tiers now, who moved and why, what was quarantined, where mart, report and events are."""
     if as_json:
         say_json(shown)
         return
@@ -159,6 +159,7 @@ def show(settings: Settings, shown: Showcase, *, as_json: bool) -> None:
             "rows": rows,
             "events": f"{shown.books.events:,} in {place(settings.events_folder)}",
             "mart": place(settings.mart_file),
+            "report": place(settings.report_file),
             "next": f"valuemart explain {shown.stories[0]['customer_id']}" if shown.stories else None,
         }
     )
