@@ -14,7 +14,7 @@ MOST_MOVES = 50
 
 
 def leave(settings: Settings, results: Sequence[RefreshResult]) -> None:
-    """Artifacts of one run: `batches`, `rating`, and where the mart lies."""
+    """Artifacts of one run: `batches`, `rating`, and where mart and report lie."""
     batches = [
         {
             "batch": outcome.batch.place,
@@ -41,6 +41,8 @@ def leave(settings: Settings, results: Sequence[RefreshResult]) -> None:
         )
     if results[-1].published:
         create_link_artifact(key="mart", link=settings.mart_file.as_uri(), link_text="mart.duckdb")
+    if results[-1].report:
+        create_link_artifact(key="report", link=results[-1].report.as_uri(), link_text="the report")
 
 
 def _tables(outcome: BatchOutcome) -> Sequence[TableOutcome | None]:

@@ -9,7 +9,8 @@ import polars as pl
 from transforms.explain import explain
 from transforms.policy import parse_policy
 from transforms.schemas import CUSTOMER_VALUE_HISTORY
-from warehouse.reading import CustomerFile, Row
+from warehouse.published_files import Row
+from warehouse.reading import CustomerFile
 
 
 def explain_customer(file: CustomerFile, policy_text: str) -> dict[str, Any]:

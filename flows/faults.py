@@ -26,7 +26,8 @@ def exit_code(error: Exception) -> int | None:
     from transforms.policy_problems import PolicyError
     from warehouse.faults import BatchRefusedError, SourceError, WarehouseBusyError
     from warehouse.migrate import MigrationError
-    from warehouse.reading import NothingPublishedError, UnknownCustomerError
+    from warehouse.published_files import NothingPublishedError
+    from warehouse.reading import UnknownCustomerError
     from warehouse.relay_store import RelayStoreError
     from warehouse.share import ShareError
 

@@ -11,7 +11,7 @@ from flows.settings import Settings
 from transforms.credit_order import Decision, Standing, decide
 from transforms.policy import parse_policy
 from warehouse import reading
-from warehouse.reading import Row
+from warehouse.published_files import Row
 
 
 @dataclass(frozen=True, slots=True)

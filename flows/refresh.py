@@ -20,6 +20,7 @@ from transforms.plan import month_end, months_between
 load_task = task(name="load", cache_policy=NO_CACHE, persist_result=False)(stages.load_stage)
 rate_task = task(name="rate", cache_policy=NO_CACHE, persist_result=False)(stages.rate_stage)
 publish_task = task(name="publish", cache_policy=NO_CACHE, persist_result=False)(stages.publish_stage)
+report_task = task(name="report", cache_policy=NO_CACHE, persist_result=False)(stages.report_stage)
 relay_task = task(name="relay", cache_policy=NO_CACHE, persist_result=False)(stages.relay_stage)
 
 
@@ -50,7 +51,7 @@ def _run(
     days: Sequence[date],
     prepare: Callable[[date], object] = lambda _: None,
 ) -> list[RefreshResult]:
-    """Load and rate day by day; at the end, publish the mart and, the warehouse closed, send the events."""
+    """Load and rate day by day; at the end publish the mart and, the warehouse closed, send the events and report."""
     stages.check(settings)
     gate = Gate()
     results = []
@@ -62,5 +63,7 @@ def _run(
                 result.published = publish_task(settings)
             results.append(result)
     results[-1].relayed = relay_task(settings)
+    # Last, and outside the warehouse: it is made of the published mart, and whoever waits for events does not wait for it.
+    results[-1].report = report_task(settings)
     artifacts.leave(settings, results)
     return results

@@ -65,6 +65,8 @@ def show_refresh(result: RefreshResult, *, as_json: bool) -> None:
         lines["moves"] = f"{len(rating.moves):,}, {rating.events:,} events"
     if result.published:
         lines["mart"] = place(result.published.mart)
+    if result.report:
+        lines["report"] = place(result.report)
     for sink in result.relayed.sinks if result.relayed else ():
         lines[f"sink {sink.sink}"] = sink_text(sink)
     pairs(lines)

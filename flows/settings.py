@@ -201,6 +201,16 @@ class Settings(BaseSettings):
         return self.home / "events"
 
     @property
+    def report_folder(self) -> Path:
+        """The report: pages made of the published mart."""
+        return self.home / "report"
+
+    @property
+    def report_file(self) -> Path:
+        """The report's first page."""
+        return self.report_folder / "index.html"
+
+    @property
     def policy_file(self) -> Path:
         """The policy in force: the configured one, else the one calibrated into the home."""
         return self.policy or self.home / "policy.toml"

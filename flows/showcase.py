@@ -17,7 +17,8 @@ from flows.views import FATES
 from transforms.plan import closed_through
 from warehouse import reading
 from warehouse.durable import write_text
-from warehouse.reading import QuarantineFilter, Row, Status
+from warehouse.published_files import Row
+from warehouse.reading import QuarantineFilter, Status
 
 MOST_MOVES = 12
 
@@ -106,7 +107,7 @@ def _stories(settings: Settings, world: World) -> list[Row]:
 
 
 def show(settings: Settings, shown: Showcase, *, as_json: bool) -> None:
-    """Tiers now, who moved and why, what was quarantined, where mart and events are."""
+    """Tiers now, who moved and why, what was quarantined, where mart, report and events are."""
     if as_json:
         say_json(shown)
         return
@@ -158,6 +159,7 @@ def show(settings: Settings, shown: Showcase, *, as_json: bool) -> None:
             "rows": rows,
             "events": f"{shown.books.events:,} in {place(settings.events_folder)}",
             "mart": place(settings.mart_file),
+            "report": place(settings.report_file),
             "next": f"valuemart explain {shown.stories[0]['customer_id']}" if shown.stories else None,
         }
     )

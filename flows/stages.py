@@ -1,4 +1,4 @@
-"""The stages of a refresh as plain functions: load, rate, publish, relay. Each brings its result up to what lies before it.
+"""The stages of a refresh as plain functions: load, rate, publish, relay, report. Each brings its result up to what lies before it.
 
 A stage that finds nothing to do does nothing; one that was killed is made up for by the next run, whatever has landed.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 from expectations.contract import contracts
 from expectations.gate import Gate
 from flows import load, pull, rate, relay
 from flows.progress import say
+from flows.report import stamp
 from flows.settings import Settings
 from flows.sinks.building import backlogs, outlets
 from warehouse import ledger, outbox, publish, share
@@ -32,6 +34,7 @@ class RefreshResult:
     load: load.LoadReport = field(default_factory=load.LoadReport)
     rating: rate.RatingReport | None = None
     published: Published | None = None
+    report: Path | None = None
     relayed: relay.RelayReport | None = None
 
     def exit_code(self, *, strict: bool) -> int:
@@ -49,7 +52,7 @@ def now() -> datetime:
 
 
 def is_current(settings: Settings, as_of: date) -> bool:
-    """Whether every stage is up to date: nothing landed, same day, same policy, all published and sent.
+    """Whether every stage is up to date: nothing landed, same day, same policy, all published, reported and sent.
 
     Opens the warehouse for reading only.
     """
@@ -65,6 +68,8 @@ def is_current(settings: Settings, as_of: date) -> bool:
     if rated != wanted or not handed_over or publish.published_generation(settings.home) != state.generation:
         return False
     if not all(share.is_current(settings.home, each) for each in settings.shares):
+        return False
+    if not stamp.is_current(settings):
         return False
     if pull.new_batches(pull.scan_inbox(settings.inbox), known, settings):
         return False
@@ -117,6 +122,14 @@ def publish_stage(settings: Settings) -> Published:
     for each in settings.shares:
         share.bring_up(settings.home, each)
     return published
+
+
+def report_stage(settings: Settings) -> Path:
+    """Bring the report up to the published mart; its first page."""
+    from flows.report.build import bring_up
+
+    say("writing the report")
+    return bring_up(settings)
 
 
 def relay_stage(settings: Settings) -> relay.RelayReport:

@@ -1,14 +1,8 @@
-"""What the reading commands ask of the published files; never of the warehouse, which a run may be holding.
-
-The published files are attached to a throw-away instance for the length of one call: a connection that stayed open
-would go on seeing the generation it began with. They are attached under names of their own, since a schema `ops` in a
-database that DuckDB calls `ops` after its file would be ambiguous.
-"""
+"""What the reading commands ask of the published files; never of the warehouse, which a run may be holding."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +10,9 @@ from typing import Any
 import duckdb
 
 from warehouse.connection import literal
-
-Row = dict[str, Any]
-
-HOW_TO_PUBLISH = "land a batch with `valuemart land` and run `valuemart refresh`, or try `valuemart demo`"
-
-
-class NothingPublishedError(Exception):
-    """No run has published anything in this home yet."""
+from warehouse.published_files import Row
+from warehouse.published_files import attached as _published
+from warehouse.published_files import rows as _rows
 
 
 class UnknownCustomerError(Exception):
@@ -63,28 +52,6 @@ class CustomerFile:
     credit: Row | None
     conduct: list[Row]  # one a kind of conduct, also where nothing was found or nothing could be
     next_action: Row | None
-
-
-@contextmanager
-def _published(**files: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that sees each file, read-only, under the name of its argument."""
-    for file in files.values():
-        if not file.is_file():
-            raise NothingPublishedError(f"nothing is published in {file.parent} yet; {HOW_TO_PUBLISH}")
-    connection = duckdb.connect()
-    try:
-        for name, file in files.items():
-            connection.execute(f"ATTACH {literal(str(file))} AS {name} (READ_ONLY)")
-        yield connection
-    finally:
-        connection.close()
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
-    """Rows by column name. No parameters: DuckDB imports pandas to bind one, which takes longer than all the rest."""
-    found = connection.execute(sql)
-    names = [column[0] for column in found.description]
-    return [dict(zip(names, values, strict=True)) for values in found.fetchall()]
 
 
 def status(ops_file: Path, *, latest: int = 10) -> Status:

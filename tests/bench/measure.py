@@ -74,6 +74,7 @@ def main(total: int) -> None:
         timed("load, judged", lambda: stages.load_stage(settings, gate), bare)
         timed("rate", lambda: stages.rate_stage(settings, AS_OF), bare)
         timed("publish", lambda: stages.publish_stage(settings), bare)
+        timed("report", lambda: stages.report_stage(settings), bare)
         hand_over(settings, [files["invoice_lines_delta"]], day=2)
         timed(f"load {DELTA:,} more lines", lambda: stages.load_stage(settings, gate), bare)
         timed("rate them", lambda: stages.rate_stage(settings, AS_OF), bare)

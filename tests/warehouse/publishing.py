@@ -32,14 +32,19 @@ def open_warehouse(home: Path) -> duckdb.DuckDBPyConnection:
 
 
 def insert(
-    connection: duckdb.DuckDBPyConnection, table: str, *, of: str = "(SELECT 1) AS once(_)", **values: object
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    *,
+    of: str = "(SELECT 1) AS once(_)",
+    schema: str | None = None,
+    **values: object,
 ) -> None:
     """A row of a contract's table for each row of `of`, whose columns win over the values given.
 
     What neither gives is null, or an example where null is not allowed.
     """
     contract = load(table)
-    schema = "erp" if contract.area == "extract" else contract.area
+    schema = schema or ("erp" if contract.area == "extract" else contract.area)
     given = {**_examples(contract), **values}
     from_rows = [row[0] for row in connection.execute(f"DESCRIBE FROM {of}").fetchall() if row[0] != "_"]
     selected = [quoted(name) for name in from_rows] + [

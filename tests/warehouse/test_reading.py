@@ -10,6 +10,7 @@ import pytest
 
 from expectations import contract
 from warehouse import reading
+from warehouse.published_files import NothingPublishedError
 from warehouse.reading import QuarantineFilter
 
 ROOM = Path(reading.__file__).parent
@@ -169,7 +170,7 @@ def mart(tmp_path: Path) -> Path:
 
 
 def test_before_the_first_run_the_reader_is_told_how_to_begin(tmp_path: Path) -> None:
-    with pytest.raises(reading.NothingPublishedError, match=r"nothing is published in .* yet; land a batch"):
+    with pytest.raises(NothingPublishedError, match=r"nothing is published in .* yet; land a batch"):
         reading.status(tmp_path / "ops.duckdb")
 
 

@@ -1,0 +1,247 @@
+"""Makes the report of the published mart: the first page, and a page for each strategic or watched customer."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from flows.report import charts, flow_chart, numbers, pages, stamp
+from flows.report.definitions import Glossary
+from flows.report.sentences import sentence
+from flows.report.words import Both, same, word
+from flows.settings import Settings
+from transforms.policy import Policy, parse_policy
+from warehouse import reading, report_customers, report_data
+from warehouse.durable import write_text
+from warehouse.published_files import Row
+
+CUSTOMERS_FOLDER = "customers"
+BRIEF = 200  # characters of a next action's reason
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def bring_up(settings: Settings) -> Path:
+    """Bring the report up to the published mart; gives the first page. NothingPublishedError where no mart is out.
+
+    Customers' pages lie in a folder of their own for each making, behind a link that is swapped; the first page, with the
+    stamp, comes last. So links lead somewhere at any time, and a run that was killed is made up for by the next.
+    """
+    mark = stamp.wanted(settings)
+    if mark is not None and stamp.written(settings.report_file) == mark:
+        return settings.report_file
+    data = report_data.read(settings.mart_file)
+    watched = report_customers.read(settings.mart_file)
+    press = _Press(settings, data, watched, str(mark))
+    folder = settings.report_folder / f"{CUSTOMERS_FOLDER}-{mark}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for customer in watched.customers:
+        (folder / press.files[_key(customer.value)]).write_text(press.customer(customer), encoding="utf-8")
+    before = _swap(settings.report_folder / CUSTOMERS_FOLDER, folder)
+    write_text(settings.report_file, press.index(_policy(settings, data)))
+    # The folder before stays, for who reads a page of it just now.
+    for path in settings.report_folder.glob(f"{CUSTOMERS_FOLDER}-*"):
+        if path.name not in {folder.name, before}:
+            shutil.rmtree(path)
+    return settings.report_file
+
+
+def _swap(link: Path, folder: Path) -> str | None:
+    """Point the link to the finished folder; the name of the one it pointed to before."""
+    before = link.readlink().name if link.is_symlink() else None
+    building = link.with_name(f".{link.name}.building")
+    building.unlink(missing_ok=True)
+    building.symlink_to(folder.name)
+    building.replace(link)
+    return before
+
+
+def _key(row: Row) -> tuple[str, str]:
+    return row["company_code"], row["customer_id"]
+
+
+def _policy(settings: Settings, data: report_data.ReportData) -> Policy | None:
+    """The policy the mart was rated by, whose bars part the map; None where nothing is rated."""
+    policy_hash = data.publication["policy_hash"]
+    return parse_policy(reading.policy_text(settings.ops_file, policy_hash)) if policy_hash else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Inline:
+    """A style sheet or a script that lies in every page, and the hash by which the page allows it and no other."""
+
+    text: Markup
+    digest: str
+
+
+class _Press:
+    """Everything that the pages of one report share."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        data: report_data.ReportData,
+        watched: report_customers.Watched,
+        mark: str,
+    ) -> None:
+        self._data = data
+        self._watched = watched
+        self.files = {_key(each.value): pages.file_name(*_key(each.value)) for each in watched.customers}
+        self._environment = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        style, script = self._inline("style.css"), self._inline("script.js")
+        self._environment.globals.update(
+            _SAYING,
+            publication=data.publication,
+            currency=settings.company_currency,
+            stamp=mark,
+            style=style.text,
+            style_hash=style.digest,
+            script=script.text,
+            script_hash=script.digest,
+        )
+        # Compiled once: a template asked for by name is looked up on the disk each time.
+        self._customer = self._environment.get_template("customer.html")
+        self._index = self._environment.get_template("index.html")
+
+    def index(self, policy: Policy | None) -> str:
+        """The first page."""
+        parts = [
+            pages.part(number, company, policy)
+            for number, company in enumerate(self._data.companies, start=1)
+        ]
+        return self._print(self._index, word("page", "title"), parts=parts, watched=self._watched)
+
+    def customer(self, data: report_customers.CustomerData) -> str:
+        """The page of one customer."""
+        name = data.value["name"]
+        title = Both(*(f"{name} · {text}" for text in (word("page", "title").en, word("page", "title").zh)))
+        return self._print(self._customer, title, page=pages.customer_page(data))
+
+    def _print(self, template: Any, title: Both, **content: object) -> str:
+        glossary = Glossary(self._data.columns)
+        return str(
+            template.render(
+                **content,
+                title=title,
+                glossary=glossary,
+                page_of=self._page_of,
+                tables=partial(_tables, glossary),
+            )
+        )
+
+    def _page_of(self, company: str, customer: str) -> str | None:
+        """Where a customer's page lies, seen from the first page; None where the customer has none."""
+        name = self.files.get((company, customer))
+        return f"{CUSTOMERS_FOLDER}/{name}" if name else None
+
+    def _inline(self, name: str) -> _Inline:
+        text = self._environment.get_template(name).render()
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        return _Inline(Markup(text), f"sha256-{digest}")  # noqa: S704 - our own file
+
+
+def _tables(glossary: Glossary, key: str) -> str:
+    """The tables that a figure comes from."""
+    columns = glossary.look_up(key).columns
+    return ", ".join(dict.fromkeys(column.partition(".")[0] for column in columns))
+
+
+def _headline(row: Mapping[str, Any]) -> Both | str:
+    if row["figure"] in pages.MONEY_HEADLINES:
+        return numbers.short(row["value"])
+    return (
+        numbers.grouped(row["value"]) if row["figure"] == "value_customers" else numbers.share(row["value"])
+    )
+
+
+def _headline_change(row: Mapping[str, Any]) -> Both | str:
+    if row["figure"] == "value_customers":
+        return numbers.signed(row["change"])
+    if row["figure"] not in pages.MONEY_HEADLINES:
+        return numbers.signed_points(row["change"])
+    if row["change_share"] is None:
+        return numbers.short(row["change"], plus=True)
+    return numbers.signed_share(row["change_share"])
+
+
+def _mood(row: Mapping[str, Any]) -> str:
+    """Whether a change is welcome; more headroom is neither, nor is what rounds to nothing."""
+    if _arrow(row) == "=" or row["figure"] == "cultivate_headroom":
+        return ""
+    return "good" if (row["change"] > 0) != (row["figure"] == "loss") else "bad"
+
+
+def _arrow(row: Mapping[str, Any]) -> str:
+    """Which way a change goes, as far as its text shows one."""
+    text = str(_headline_change(row))
+    if not any(digit in text for digit in "123456789"):
+        return "="
+    return "▲" if row["change"] > 0 else "▼"
+
+
+def _extent(part: Decimal, of: Decimal) -> str:
+    """A part of a bar of 100."""
+    return f"{max(0.0, min(100.0, float(part) / float(of) * 100)) if of else 0:.1f}"
+
+
+def _score(value: Decimal | None) -> str:
+    return "–" if value is None else numbers.grouped(value, 1)
+
+
+def _curve_height(curve: charts.Curve, row: Row) -> Both:
+    if curve.in_shares:
+        return same(numbers.share(row["cumulative_share"]))
+    return numbers.short(row["cumulative_contribution"])
+
+
+# What the templates may call.
+_SAYING: dict[str, object] = {
+    "word": word,
+    "sentence": sentence,
+    "grouped": numbers.grouped,
+    "short": numbers.short,
+    "exact": numbers.exact,
+    "share": numbers.share,
+    "signed_share": numbers.signed_share,
+    "trimmed": numbers.trimmed,
+    "month": numbers.month,
+    "day": numbers.day,
+    "score": _score,
+    "plain": lambda value: format(value, "f"),
+    "brief": lambda text: text and shorten(text, BRIEF, placeholder=" …"),
+    "headline": _headline,
+    "headline_change": _headline_change,
+    "mood": _mood,
+    "arrow": _arrow,
+    "extent": _extent,
+    "direction": flow_chart.direction,
+    "curve_height": _curve_height,
+    "axis_share": lambda tick: f"{numbers.trimmed(tick * 100)}%",
+    "axis_amount": lambda tick: numbers.on_axis(tick).svg,
+    "axis_number": numbers.trimmed,
+    "portions": lambda ageing: charts.portions([(name, ageing[name]) for name in pages.AGEING_BUCKETS]),
+    "credit_actions": pages.CREDIT_ACTIONS,
+    "confidences": pages.CONFIDENCES,
+    "ageing_buckets": pages.AGEING_BUCKETS,
+    "fates": pages.FATES,
+    "money_headlines": pages.MONEY_HEADLINES,
+    "money_columns": pages.MONEY_COLUMNS,
+}

@@ -1,0 +1,59 @@
+"""What each figure means and where it comes from: said once a page, and pointed to from wherever the figure stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from flows.report.words import Both, read, word
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A figure's name, its meaning, its unit where it is a column that has one, and the columns it comes from."""
+
+    anchor: str
+    title: Both
+    meaning: Both
+    unit: Both | None
+    columns: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Glossary:
+    """The definitions that one page used, in the order in which it used them.
+
+    `columns` is the mart's column dictionary, by table.column.
+    """
+
+    columns: Mapping[str, Mapping[str, Any]]
+    used: dict[str, Definition] = field(default_factory=dict)
+
+    def look_up(self, key: str) -> Definition:
+        """A figure's definition; KeyError where none is written. The page will list it."""
+        if key not in self.used:
+            self.used[key] = define(key, self.columns)
+        return self.used[key]
+
+    def term(self, key: str, text: Both | str | None = None) -> Markup:
+        """A name that tells its definition: a link to it, which the page's script shows on hover and on focus."""
+        found = self.look_up(key)
+        named = escape(found.title if text is None else text)
+        return Markup(f'<a class="def" href="#{found.anchor}" aria-describedby="{found.anchor}">{named}</a>')  # noqa: S704
+
+
+def define(key: str, columns: Mapping[str, Mapping[str, Any]]) -> Definition:
+    """The definition of a figure, its English from the mart's column dictionary where the figure is a column."""
+    written = read("definitions")[key]
+    column = columns.get(key, {"description": "", "unit": None})
+    english = written["en"] if "en" in written else column["description"]
+    return Definition(
+        anchor=f"def-{key.replace('.', '-')}",
+        title=Both(*written["title"]),
+        meaning=Both(english, written["zh"]),
+        unit=word("unit", column["unit"]) if column["unit"] else None,
+        columns=tuple(written.get("of", key).split(", ")),
+    )

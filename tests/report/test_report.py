@@ -1,0 +1,232 @@
+"""The report as files: of the mart that is out, whole at any time, and made anew only where something changed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from datetime import date
+from decimal import Decimal
+from html.parser import HTMLParser
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from flows import cli, stages
+from flows.report import build, pages, stamp
+from flows.settings import Settings
+from tests.flows.small_company import settings_of
+from tests.report.reported_company import LAST, PATH_ID, SCRIPT
+from transforms.plan import month_end
+
+
+@pytest.fixture
+def copied(reported: Settings, tmp_path: Path) -> Settings:
+    """The reported home, to be changed."""
+    shutil.copytree(reported.home, tmp_path / "home", symlinks=True)
+    return settings_of(tmp_path / "home")
+
+
+class _Reader(HTMLParser):
+    """The links, the elements' names, and the text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attributes if name in {"href", "src"}]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def read(file: Path) -> _Reader:
+    return _Reader(file.read_text(encoding="utf-8"))
+
+
+def mart(settings: Settings, sql: str) -> list[tuple]:
+    with duckdb.connect(str(settings.mart_file), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_a_refresh_leaves_a_report_of_the_mart_that_is_out(reported: Settings) -> None:
+    assert stamp.is_current(reported)
+    assert str(month_end(LAST)) in read(reported.report_file).text
+
+
+def test_every_link_leads_to_something_that_is_there(reported: Settings) -> None:
+    for file in [reported.report_file, *(reported.report_folder / "customers").iterdir()]:
+        page = file.read_text(encoding="utf-8")
+        for link in _Reader(page).links:
+            if link.startswith("#"):
+                assert f'id="{link[1:]}"' in page, link
+            elif not link.startswith("data:"):
+                assert (file.parent / link).is_file(), link
+
+
+def test_no_page_names_an_address_outside_the_report(reported: Settings) -> None:
+    for file in [reported.report_file, *(reported.report_folder / "customers").iterdir()]:
+        page = file.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert not re.search(r"https?://|//\w+\.\w+/|@import|url\(", page)
+
+
+def test_a_name_that_is_a_script_is_only_text(reported: Settings) -> None:
+    [page] = [
+        file for file in (reported.report_folder / "customers").iterdir() if file.name.startswith("1000-owes")
+    ]
+    for file in (reported.report_file, page):
+        found = read(file)
+        assert SCRIPT in found.text
+        assert found.tags.count("script") == 1, "our own"
+        assert "b" not in found.tags
+
+
+def test_an_id_that_is_a_path_names_a_file_of_the_folder(reported: Settings) -> None:
+    assert (reported.report_folder / "customers" / pages.file_name("1000", PATH_ID)).is_file()
+    assert [file.name for file in reported.report_folder.parent.glob("*C*")] == []
+
+
+def test_the_figures_are_those_of_the_mart(reported: Settings) -> None:
+    page = reported.report_file.read_text(encoding="utf-8")
+    [(sales, contribution)] = mart(
+        reported, "SELECT sum(net_sales_12m), sum(contribution_12m) FROM customer_value"
+    )
+    shown = [Decimal(value) for value in re.findall(r'<dd class="big"><data value="([-\d.]+)"', page)]
+    assert shown[:2] == [sales, contribution]
+    assert shown[2] == (contribution / sales).quantize(Decimal("0.000001"))
+
+
+def test_what_is_not_assessed_is_said_with_its_reason_and_never_as_zero(copied: Settings) -> None:
+    copied.mart_file.chmod(0o644)
+    with duckdb.connect(str(copied.mart_file)) as connection:
+        connection.execute(
+            "UPDATE customer_value SET contribution_12m = NULL, contribution_reason = 'no_cost'"
+        )
+        connection.execute("UPDATE customer_value_history SET contribution_12m = NULL")
+        connection.execute("DELETE FROM value_curve; DELETE FROM credit_watch; DELETE FROM conduct_finding")
+        connection.execute("UPDATE customer_value SET effective_tier = 'strategic'")
+    copied.report_file.unlink()
+    build.bring_up(copied)
+    index = read(copied.report_file)
+    assert "No customer has an assessed contribution" in index.text
+    assert "No receivables were delivered" in index.text
+    customer = read(copied.report_folder / "customers" / pages.file_name("1000", "GIANT"))
+    assert "cost unknown" in customer.text
+    assert "成本未知" in customer.text
+
+
+def test_a_mart_without_a_rating_makes_a_report_that_says_so(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path / "home")
+    settings.home.mkdir()
+    stages.publish_stage(settings)
+    found = read(stages.report_stage(settings))
+    assert "No batch was loaded yet" in found.text
+    assert "尚未装载任何批次" in found.text
+
+
+def test_a_report_that_is_current_is_not_written_again(copied: Settings) -> None:
+    before = copied.report_file.stat().st_mtime_ns
+    build.bring_up(copied)
+    assert copied.report_file.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("harm", ["missing", "cut", "another mart"])
+def test_a_refresh_makes_up_for_a_report_that_is_not_of_the_mart(copied: Settings, harm: str) -> None:
+    day = month_end(LAST)
+    assert stages.is_current(copied, day) or stages.relay_stage(copied)
+    if harm == "missing":
+        copied.report_file.unlink()
+    elif harm == "cut":
+        copied.report_file.write_text("<!doctype html>")
+    else:
+        copied = settings_of(copied.home, company_currency="CNY")
+    assert not stages.is_current(copied, day)
+    stages.report_stage(copied)
+    assert stages.is_current(copied, day)
+
+
+def test_a_run_that_is_killed_among_the_customers_pages_leaves_the_old_report_whole(
+    copied: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build._Press, "customer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    changed = settings_of(copied.home, company_currency="CNY")
+    before = copied.report_file.read_text(encoding="utf-8")
+    with pytest.raises(KeyboardInterrupt):
+        build.bring_up(changed)
+    assert copied.report_file.read_text(encoding="utf-8") == before
+    test_every_link_leads_to_something_that_is_there(copied)
+    monkeypatch.undo()
+    build.bring_up(changed)
+    assert "CNY" in read(copied.report_file).text
+    test_every_link_leads_to_something_that_is_there(copied)
+
+
+def test_the_pages_of_the_report_before_stay_and_older_ones_go(copied: Settings) -> None:
+    for currency in ("CNY", "USD", "GBP"):
+        build.bring_up(settings_of(copied.home, company_currency=currency))
+    assert len(list(copied.report_folder.glob("customers-*"))) == 2
+
+
+def test_two_companies_have_a_part_each_and_a_choice(copied: Settings) -> None:
+    copied.mart_file.chmod(0o644)
+    with duckdb.connect(str(copied.mart_file)) as connection:
+        for table in ("customer", "customer_value", "customer_value_history"):
+            connection.execute(
+                f"INSERT INTO {table} SELECT * REPLACE ('<2000>' AS company_code) FROM {table} WHERE customer_id = 'GIANT'"
+            )
+    copied.report_file.unlink()
+    build.bring_up(copied)
+    page = copied.report_file.read_text(encoding="utf-8")
+    assert page.count('<option value="c') == 2
+    assert 'id="c2-overview"' in page
+    assert "<2000>" in _Reader(page).text
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_the_command_names_the_report(
+    reported: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VALUEMART_HOME", str(reported.home))
+    assert cli.run(["report", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"report": str(reported.report_file), "current": True}
+
+
+def test_the_command_opens_the_report_in_a_browser_and_says_where_there_is_none(
+    reported: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VALUEMART_HOME", str(reported.home))
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda address: bool(opened.append(address)))
+    assert cli.run(["report", "--open"]) == 2
+    assert opened == [reported.report_file.as_uri()]
+    assert f"no browser can be started here; open {reported.report_file}" in capsys.readouterr().err
+
+
+def test_the_command_says_when_the_report_does_not_show_the_mart_as_it_is(
+    copied: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VALUEMART_HOME", str(copied.home))
+    monkeypatch.setenv("VALUEMART_COMPANY_CURRENCY", "CNY")
+    assert cli.run(["report", "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["current"] is False
+    assert "`valuemart refresh` brings it up" in said.err
+
+
+def test_the_command_without_a_report_says_how_to_get_one(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["report"]) == 2
+    assert "no report is published" in capsys.readouterr().err
+
+
+def test_the_report_speaks_for_the_day_of_the_rating(reported: Settings) -> None:
+    [(as_of,)] = mart(reported, "SELECT as_of FROM publication")
+    assert as_of == month_end(LAST) == date(2024, 12, 31)

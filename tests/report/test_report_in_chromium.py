@@ -1,0 +1,194 @@
+"""The report as a person meets it: in a browser, by mouse and keyboard, small and large, light and dark, in two languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from flows.report import pages
+from flows.settings import Settings
+from tests.report.reported_company import SCRIPT
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+WIDTHS = (320, 375, 768, 1024, 1440, 1920)
+PROBES = (Path(__file__).parent / "probes.js").read_text(encoding="utf-8")
+
+FIRST, CUSTOMER = "index.html", f"customers/{pages.file_name('1000', 'OWES')}"
+
+
+@contextmanager
+def opened(
+    browser: Browser, settings: Settings, page: str = FIRST, *, tolerating: str | None = None, **more: Any
+) -> Iterator[Page]:
+    """A page in a browser context of its own; whatever it complains of or asks the network for fails the test."""
+    complaints: list[str] = []
+    more = {"viewport": {"width": 1280, "height": 900}, "locale": "en-GB", **more}
+    context = browser.new_context(**more)
+    try:
+        tab = context.new_page()
+        tab.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.on("request", lambda asked: complaints.append(asked.url) if not _is_local(asked.url) else None)
+        tab.goto((settings.report_folder / page).as_uri())
+        tab.evaluate(PROBES)
+        yield tab
+    finally:
+        context.close()
+    assert [said for said in complaints if tolerating is None or tolerating not in said] == []
+
+
+def _is_local(address: str) -> bool:
+    return address.startswith(("file:", "data:"))
+
+
+@pytest.mark.parametrize("page", [FIRST, CUSTOMER])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_page_is_wider_than_its_window(
+    browser: Browser, reported: Settings, page: str, language: str
+) -> None:
+    with opened(browser, reported, page, locale=language) as tab:
+        for width in WIDTHS:
+            tab.set_viewport_size({"width": width, "height": 900})
+            assert tab.evaluate("document.documentElement.scrollWidth") <= width, width
+
+
+@pytest.mark.parametrize("page", [FIRST, CUSTOMER])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground(
+    browser: Browser, reported: Settings, page: str, theme: str
+) -> None:
+    with opened(browser, reported, page, color_scheme=theme) as tab:
+        for language in ("en", "zh-Hans"):
+            tab.evaluate("language => { document.documentElement.lang = language }", language)
+            faint = tab.evaluate("probes.faintTexts()")
+            assert faint == []
+        assert tab.evaluate("probes.texts()") > 100, "the probe looks at the page"
+
+
+@pytest.mark.parametrize("page", [FIRST, CUSTOMER])
+def test_every_chart_is_drawn_and_named(browser: Browser, reported: Settings, page: str) -> None:
+    with opened(browser, reported, page) as tab:
+        charts = tab.evaluate("probes.charts()")
+        assert len(charts) >= (3 if page == FIRST else 2)
+        for chart in charts:
+            assert chart["marks"] >= 3, chart
+            assert chart["name"], chart
+            assert chart["outside"] == [], chart
+        assert tab.evaluate("probes.brokenReferences()") == []
+
+
+def test_the_map_has_every_customer_that_has_both_figures_and_names_the_four_quadrants(
+    browser: Browser, reported: Settings
+) -> None:
+    with opened(browser, reported) as tab:
+        assert tab.locator("#c1-map g.mark > g").count() == 6
+        named = tab.locator("#c1-map svg text.strong tspan[lang=en]").all_text_contents()
+        assert set(named) == {"Core", "Cultivate", "Speculative", "Marginal"}
+
+
+def test_the_language_is_switched_kept_and_leaves_nothing_behind(
+    browser: Browser, reported: Settings
+) -> None:
+    with opened(browser, reported) as tab:
+        assert "Value customers" in tab.inner_text("main")
+        assert "价值客户" not in tab.inner_text("main")
+        tab.click("#language")
+        said = tab.inner_text("main")
+        for term in ("价值客户", "培植客户", "投机客户", "窜货", "降价倾销", "拖欠货款", "等级迁移"):
+            assert term in said, term
+        assert "Value customers" not in said
+        assert tab.title() == "客户价值报告"
+        tab.click(f'a[href="{CUSTOMER}"] >> nth=0')
+        assert "采购均衡性" in tab.inner_text("main")
+        tab.reload()
+        assert tab.get_attribute("html", "lang") == "zh-Hans"
+
+
+def test_a_chinese_browser_is_answered_in_chinese(browser: Browser, reported: Settings) -> None:
+    with opened(browser, reported, locale="zh-CN") as tab:
+        assert tab.title() == "客户价值报告"
+
+
+def test_the_theme_follows_the_system_until_it_is_switched_and_is_kept(
+    browser: Browser, reported: Settings
+) -> None:
+    def ground() -> str:
+        return str(tab.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    with opened(browser, reported, color_scheme="dark") as tab:
+        dark = ground()
+        tab.emulate_media(color_scheme="light")
+        light = ground()
+        assert light != dark
+        tab.click("#theme")
+        assert ground() == dark
+        tab.reload()
+        assert ground() == dark
+
+
+def test_the_keyboard_reaches_every_definition_and_escape_puts_it_away(
+    browser: Browser, reported: Settings
+) -> None:
+    with opened(browser, reported) as tab:
+        tip = tab.locator("#tip")
+        for _ in range(40):
+            tab.keyboard.press("Tab")
+            if tab.evaluate("document.activeElement.matches('a.def')"):
+                break
+        assert tip.is_visible()
+        assert "customer_value_history.net_sales_12m" in tip.inner_text()
+        assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        tab.keyboard.press("Escape")
+        assert tip.is_hidden()
+        assert tab.evaluate("probes.unreachableDefinitions()") == []
+        assert tab.locator("a.def").count() > 40
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_a_definition_shows_on_hover_inside_the_window(
+    browser: Browser, reported: Settings, width: int
+) -> None:
+    with opened(browser, reported, viewport={"width": width, "height": 700}) as tab:
+        for number in (0, 5, -1):
+            tab.locator("main a.def").nth(number).hover()
+            box = tab.locator("#tip").bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width
+            assert box["y"] >= 0
+            assert box["y"] + box["height"] <= 700
+
+
+def test_a_name_that_is_a_script_does_not_run_and_no_other_script_may(
+    browser: Browser, reported: Settings
+) -> None:
+    with opened(browser, reported, CUSTOMER) as tab:
+        assert tab.inner_text("h1") == SCRIPT
+        assert tab.title().startswith(SCRIPT)
+    refused = "violates the following Content Security Policy directive"
+    with opened(browser, reported, tolerating=refused) as tab:
+        tab.evaluate(
+            "document.body.append(Object.assign(document.createElement('script'), { text: 'ran = true' }))"
+        )
+        assert tab.evaluate("typeof ran") == "undefined"
+
+
+def test_paper_is_light_whole_and_without_controls(browser: Browser, reported: Settings) -> None:
+    with opened(browser, reported, color_scheme="dark", viewport={"width": 1045, "height": 700}) as tab:
+        tab.emulate_media(media="print")
+        assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert tab.locator("header.top").is_hidden()
+        assert tab.locator("#definitions").is_visible()
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 1045
+        assert len(tab.pdf(format="A4")) > 50_000
+
+
+def test_who_wants_no_motion_gets_none(browser: Browser, reported: Settings) -> None:
+    with opened(browser, reported, reduced_motion="reduce") as tab:
+        assert tab.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
