@@ -12,7 +12,7 @@ LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --gene
 	--extra sinks --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench chaos docs clean lock
+.PHONY: help install run serve test check bench chaos docs clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ $(STAMP): requirements-dev.lock pyproject.toml
 
 run: $(STAMP) ## make a sample company, load, rate and publish it: valuemart demo
 	@$(BIN)/valuemart demo
+
+serve: $(STAMP) ## run everything on this machine: Prefect server, deployments, worker, watcher: valuemart serve
+	@exec $(BIN)/valuemart serve
 
 test: check ## all checks and all tests
 	@$(BIN)/python -m pytest

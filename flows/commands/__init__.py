@@ -3,7 +3,7 @@
 Nothing heavy is imported before a command needs it, so that `--help` answers at once.
 """
 
-from flows.commands import bring_in, databases, events, look, quarantine, rules
+from flows.commands import bring_in, databases, events, look, operate, quarantine, rules
 from flows.commands.common import app
 
-__all__ = ["app", "bring_in", "databases", "events", "look", "quarantine", "rules"]
+__all__ = ["app", "bring_in", "databases", "events", "look", "operate", "quarantine", "rules"]
