@@ -12,10 +12,10 @@ LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --gene
 	--extra sinks --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test check bench chaos docs clean lock
+.PHONY: help install run serve test check bench bench-latency chaos docs clean lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## set up .venv with the locked dependencies; .venv/bin/valuemart is the result
 
@@ -51,6 +51,9 @@ docs: $(STAMP) ## write anew what is made: data dictionary, frame and event sche
 
 bench: $(STAMP) ## measure loading, rating and publishing against a bare load (LINES=1000000)
 	@$(BIN)/python tests/bench/measure.py $(LINES)
+
+bench-latency: $(STAMP) ## measure from a landing to its event, on a server of its own (ten minutes)
+	@$(BIN)/python -m tests.bench.latency
 
 chaos: $(STAMP) ## every sink: 10,000 events, five stops of its receiver, twenty kills of the relay (needs the brokers)
 	@VALUEMART_REQUIRE_SERVICES=1 $(BIN)/python -m pytest -q -m slow tests/sinks/test_chaos.py

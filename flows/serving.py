@@ -1,6 +1,6 @@
 """Everything on one machine: a Prefect server, the deployments, a worker, and the watcher of the inbox, until told to stop.
 
-The server listens on this machine alone and asks for a password, which is kept in the home. Server and worker are
+The server listens on this machine alone, unless told otherwise, and asks for a password, which is kept in the home. Server and worker are
 processes of their own that end with this one, however it ends (flows/attended.py). A worker that dies is started anew.
 """
 
@@ -28,6 +28,7 @@ from flows.render import place
 from flows.settings import Settings, environment
 
 USER = "valuemart"
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 FOLDER, AUTH_FILE = "server", "auth-string"
 
 # How long a stop waits for the run in progress; after that the run is told to end, and reports itself as crashed.
@@ -146,13 +147,14 @@ def auth_string(home: Path) -> str:
 
 
 @contextmanager
-def served(settings: Settings, *, port: int) -> Iterator[Serving]:
+def served(settings: Settings, *, host: str, port: int) -> Iterator[Serving]:
     """A server with the deployments on it and a worker, for the length of the block; the three stop with it.
 
     UsageError where the port is taken, ServerError where the server does not come up.
     """
-    _free(port)
-    server = Server(f"http://{LOCAL}:{port}/api", auth_string(settings.home), settings.home / FOLDER)
+    _free(host, port)
+    address = LOCAL if host in EVERYWHERE else host
+    server = Server(f"http://{address}:{port}/api", auth_string(settings.home), settings.home / FOLDER)
     # Before Prefect is imported, which reads them once.
     os.environ.update(server.variables(), PREFECT_HOME=str(server.folder), DO_NOT_TRACK="1")
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
@@ -161,7 +163,7 @@ def served(settings: Settings, *, port: int) -> Iterator[Serving]:
         api = Program(
             "server",
             ["prefect", "server", "start"],
-            _server_variables(server, port),
+            _server_variables(server, host, port),
             server.folder / "server.log",
         )
         stack.callback(api.stop, PROMPT_STOP_SECONDS)
@@ -180,9 +182,9 @@ def served(settings: Settings, *, port: int) -> Iterator[Serving]:
         yield Serving(server, there, api, worker)
 
 
-def serve(settings: Settings, *, port: int, say: Callable[[str], None]) -> None:
+def serve(settings: Settings, *, host: str, port: int, say: Callable[[str], None]) -> None:
     """Serve until Ctrl-C or SIGTERM; ServerError where the server ends by itself."""
-    with watching.until_told_to_stop(), served(settings, port=port) as serving:
+    with watching.until_told_to_stop(), served(settings, host=host, port=port) as serving:
         _tell(serving, settings, say)
         watcher = watching.Watcher(settings, announce)
         for due in watching.changes(settings.inbox):
@@ -202,18 +204,20 @@ def _tell(serving: Serving, settings: Settings, say: Callable[[str], None]) -> N
     say("stop with Ctrl-C")
 
 
-def _free(port: int) -> None:
+def _free(host: str, port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOCAL, port))
+            probe.bind((host, port))
         except OSError as error:
-            raise UsageError(f"port {port} is taken ({error.strerror}); name another with --port") from error
+            raise UsageError(
+                f"{host}:{port} cannot be served ({error.strerror}); name another with --host and --port"
+            ) from error
 
 
-def _server_variables(server: Server, port: int) -> dict[str, str]:
+def _server_variables(server: Server, host: str, port: int) -> dict[str, str]:
     return {
-        "PREFECT_SERVER_API_HOST": LOCAL,
+        "PREFECT_SERVER_API_HOST": host,
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_SERVER_API_AUTH_STRING": server.auth,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

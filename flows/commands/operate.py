@@ -14,13 +14,18 @@ from flows.faults import UsageError
 
 @app.command(group=operate)
 def serve(
-    *, port: Annotated[int, Parameter(help="The port of the Prefect server, on this machine alone.")] = 4200
+    *,
+    port: Annotated[int, Parameter(help="The port of the Prefect server.")] = 4200,
+    host: Annotated[
+        str,
+        Parameter(help="The address it listens on; this machine's own is not to be reached from elsewhere."),
+    ] = "127.0.0.1",
 ) -> None:
     """Run a Prefect server, the deployments, a worker and the watcher of the inbox here, until Ctrl-C."""
     from flows import serving
     from flows.render import complain
 
-    serving.serve(settings_of_this_process(), port=port, say=complain)
+    serving.serve(settings_of_this_process(), host=host, port=port, say=complain)
 
 
 @app.command(group=operate)

@@ -192,6 +192,12 @@ class Plant:
 
         return wait_for("the runs to end", look, patience)
 
+    def worker_group(self) -> int:
+        """The process group of the worker and of the runs it has begun."""
+        return next(
+            group for group in self.groups() if b"worker" in Path(f"/proc/{group}/cmdline").read_bytes()
+        )
+
     def groups(self) -> list[int]:
         """The process groups of server and worker."""
         children = subprocess.run(
