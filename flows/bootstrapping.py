@@ -162,7 +162,7 @@ def _in_order(value: object) -> object:
 
 def _deploy(file: Path) -> None:
     done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", file.name],
+        [sys.executable, "-m", "prefect", "deploy", "--all", "--no-prompt", "--prefect-file", file.name],
         cwd=file.parent,
         env={**os.environ, "PREFECT_LOGGING_LEVEL": "ERROR"},
         capture_output=True,

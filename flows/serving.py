@@ -1,7 +1,8 @@
 """Everything on one machine: a Prefect server, the deployments, a worker, and the watcher of the inbox, until told to stop.
 
-The server listens on this machine alone, unless told otherwise, and asks for a password, which is kept in the home. Server and worker are
-processes of their own that end with this one, however it ends (flows/attended.py). A worker that dies is started anew.
+The server listens on this machine alone, unless told otherwise, and asks for a password, which is kept in the home.
+Server and worker are processes of their own that end with this one, however it ends (flows/attended.py). A worker that
+dies is started anew.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from flows.settings import Settings, environment
 USER = "valuemart"
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 FOLDER, AUTH_FILE = "server", "auth-string"
+OWN_AUTH = "PREFECT_SERVER_API_AUTH_STRING"
 
 # How long a stop waits for the run in progress; after that the run is told to end, and reports itself as crashed.
 PATIENT_STOP_SECONDS = 20
@@ -70,6 +72,7 @@ class Program:
 
         A run that outlived its worker works on, and reports by itself how it ends.
         """
+        self.groups = [group for group in self.groups if _is_there(group)]
         if self.running or time.monotonic() < self.started_at + REVIVAL_PAUSE_SECONDS:
             return False
         self.start()
@@ -82,7 +85,7 @@ class Program:
 
     def stop(self, patience: float) -> None:
         """Ask it to end what it does; then its whole group, and what is left of earlier ones, to end at once."""
-        if self.process is None:
+        if self.process is None or self.process.stdin is None:
             return
         if self.running:
             self.process.terminate()
@@ -94,6 +97,7 @@ class Program:
             while self._signal(0) and time.monotonic() < give_up:
                 self.process.poll()  # or it would be counted among the living until it is waited for
                 time.sleep(0.05)
+        self.process.stdin.close()
 
     def _signal(self, number: int) -> bool:
         """Whether there was anybody in the process groups to send that signal to."""
@@ -103,6 +107,15 @@ class Program:
                 os.killpg(group, number)
                 heard = True
         return heard
+
+
+def _is_there(group: int) -> bool:
+    """Whether a process group has a process; as long as it has, no other gets its number."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +148,17 @@ class Serving:
 
 def auth_string(home: Path) -> str:
     """User and password of the home's own server: the one configured, else the one kept there, made where there is none."""
-    if own := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
+    if own := os.environ.get(OWN_AUTH):
         return own
     file = home / FOLDER / AUTH_FILE
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        building = file.with_suffix(".building")
+        building.unlink(missing_ok=True)
+        descriptor = os.open(building, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(f"{USER}:{secrets.token_urlsafe(24)}\n")
+        building.rename(file)
     return file.read_text(encoding="utf-8").strip()
 
 
@@ -170,10 +186,11 @@ def served(settings: Settings, *, host: str, port: int) -> Iterator[Serving]:
         api.start()
         _wait_until_healthy(api, server)
         there = bootstrap(settings.notify_url)
-        crash_leftovers()
+        name = socket.gethostname()
+        crash_leftovers(name)
         worker = Program(
             "worker",
-            ["prefect", "worker", "start", "--pool", POOL, "--name", socket.gethostname()],
+            ["prefect", "worker", "start", "--pool", POOL, "--name", name],
             {"PREFECT_WORKER_QUERY_SECONDS": "2", "PREFECT_LOGGING_LEVEL": "INFO", **environment(settings)},
             server.folder / "worker.log",
         )
@@ -198,7 +215,8 @@ def serve(settings: Settings, *, host: str, port: int, say: Callable[[str], None
 
 
 def _tell(serving: Serving, settings: Settings, say: Callable[[str], None]) -> None:
-    say(f"Prefect     {serving.server.ui}, password in {place(serving.server.folder / AUTH_FILE)}")
+    kept = OWN_AUTH if os.environ.get(OWN_AUTH) else place(serving.server.folder / AUTH_FILE)
+    say(f"Prefect     {serving.server.ui}, password in {kept}")
     say(f"inbox       {place(settings.inbox)}: a batch is loaded half a minute after its _SUCCESS")
     say(f"deployments {', '.join(serving.there.deployments)}")
     say("stop with Ctrl-C")
@@ -219,7 +237,7 @@ def _server_variables(server: Server, host: str, port: int) -> dict[str, str]:
     return {
         "PREFECT_SERVER_API_HOST": host,
         "PREFECT_SERVER_API_PORT": str(port),
-        "PREFECT_SERVER_API_AUTH_STRING": server.auth,
+        OWN_AUTH: server.auth,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     }
@@ -235,11 +253,11 @@ def _wait_until_healthy(api: Program, server: Server) -> None:
     raise ServerError(f"Prefect's server did not start; {api.log} says why")
 
 
-def crash_leftovers() -> int:
+def crash_leftovers(worker: str) -> int:
     """Declare dead the runs that an earlier life of this server left as running; how many.
 
-    Its worker ended with it, and this one's has not begun: nobody works on them. Without this they would keep the
-    queue waiting until they are missed.
+    Its worker ended with it, and this one's has not begun: nobody works on them, unless there are other workers, too.
+    Without this they would keep the queue waiting until they are missed.
     """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import (
@@ -249,10 +267,14 @@ def crash_leftovers() -> int:
         WorkPoolFilter,
         WorkPoolFilterName,
     )
+    from prefect.client.schemas.objects import WorkerStatus
     from prefect.states import Crashed, StateType
 
     under_way = FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING, StateType.CANCELLING])
     with get_client(sync_client=True) as client:
+        workers = client.read_workers_for_work_pool(POOL)
+        if any(each.status == WorkerStatus.ONLINE for each in workers if each.name != worker):
+            return 0
         runs = client.read_flow_runs(
             work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL])),
             flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=under_way)),

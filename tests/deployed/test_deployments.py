@@ -16,6 +16,7 @@ import duckdb
 import pytest
 import yaml
 
+from flows.settings import yesterday
 from tests.deployed.plant import Plant, Receiver, months_ago, overlapping, override, wait_for
 
 pytestmark = pytest.mark.timeout(600)
@@ -82,7 +83,13 @@ def test_a_batch_dropped_into_the_inbox_arrives_as_an_event_with_no_other_action
             "the run to be called by its batch",
             lambda: next((run.name for run in client.read_flow_runs() if folder.name in run.name), None),
         )
-    assert named.endswith(f"generic_csv/1000/{folder.name}")
+        (run,) = (each for each in client.read_flow_runs() if each.name == named)
+        left = {each.key for each in client.read_artifacts() if each.flow_run_id == run.id}
+    assert named == f"{yesterday(running.settings.timezone)} generic_csv/1000/{folder.name}"
+    assert {"batches", "rating", "movers", "mart"} <= left
+    assert (
+        "valuemart_refresh_last_success" in (running.settings.metrics_folder / "valuemart.prom").read_text()
+    )
 
 
 def spoil(folder: Path) -> None:

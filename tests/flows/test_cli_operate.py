@@ -59,6 +59,21 @@ def test_a_server_that_does_not_answer_is_a_fault_of_the_surroundings(home: Path
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_the_watcher_ends_when_it_is_told_to(home: Path, told: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from flows.cli import main; main()", "watch"],
+        env={**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api"}, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("watching ")
+    process.send_signal(told)
+
+    assert process.stderr.read() == "stopped\n"
+    process.stderr.close()
+    assert process.wait(timeout=30) == 0
+
+
 def test_the_servers_password_is_made_once_and_only_its_owner_can_read_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
