@@ -7,19 +7,21 @@ import pytest
 from tests.deployed.plant import Plant, Receiver, clone, company, plant, receiver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def people() -> Iterator[Receiver]:
     """Where messages to people arrive."""
     with receiver() as there:
         yield there
 
 
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory, people: Receiver) -> Iterator[Plant]:
-    """One installation for all tests of the deployments: to start it takes half a minute."""
+@pytest.fixture(scope="module")
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, people: Receiver
+) -> Iterator[Plant]:
+    """One installation for all tests of a module: to start it takes half a minute."""
     folder = tmp_path_factory.mktemp("plant")
     settings = company(folder / "home")
-    with plant(
-        settings, clone(folder / "project", quiet_seconds=10), VALUEMART_NOTIFY_URL=people.url
-    ) as there:
+    on_schedule = getattr(request.module, "ON_SCHEDULE", False)
+    project = clone(folder / "project", quiet_seconds=10, on_schedule=on_schedule)
+    with plant(settings, project, VALUEMART_NOTIFY_URL=people.url) as there:
         yield there

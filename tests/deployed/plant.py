@@ -47,8 +47,11 @@ def wait_for(what: str, look: Callable[[], Found | None], patience: float = PATI
     raise AssertionError(f"waited {patience:.0f} s in vain for {what}")
 
 
-def clone(folder: Path, *, quiet_seconds: int) -> Path:
-    """What a fresh clone of the project holds, with another pause between a landing and the refresh."""
+def clone(folder: Path, *, quiet_seconds: int, on_schedule: bool) -> Path:
+    """What a fresh clone of the project holds, with another pause between a landing and the refresh.
+
+    Unless it is to run on schedule, nothing runs that is not asked for: tests share their cores.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "flows", "transforms", "expectations", "warehouse", "*.toml", "*.yaml", "*.md"],
         cwd=PROJECT, capture_output=True, text=True, check=True,
@@ -60,7 +63,10 @@ def clone(folder: Path, *, quiet_seconds: int) -> Path:
     deployments = folder / "prefect.yaml"
     text = deployments.read_text(encoding="utf-8")
     assert text.count("within: 30\n") == 1
-    deployments.write_text(text.replace("within: 30\n", f"within: {quiet_seconds}\n"), encoding="utf-8")
+    text = text.replace("within: 30\n", f"within: {quiet_seconds}\n")
+    if not on_schedule:
+        text = text.replace("active: true", "active: false")
+    deployments.write_text(text, encoding="utf-8")
     return folder
 
 

@@ -17,6 +17,7 @@ from tests.deployed.plant import Plant, clone, company, override, plant, wait_fo
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
+ON_SCHEDULE = True
 POSTGRES = "postgresql+asyncpg://postgres@127.0.0.1:5432"
 
 
@@ -81,7 +82,7 @@ def test_the_server_keeps_its_books_in_postgresql_where_a_team_wants_that(
     database: str, tmp_path: Path
 ) -> None:
     settings = company(tmp_path / "home")
-    project = clone(tmp_path / "project", quiet_seconds=10)
+    project = clone(tmp_path / "project", quiet_seconds=10, on_schedule=False)
     with plant(settings, project, PREFECT_API_DATABASE_CONNECTION_URL=f"{POSTGRES}/{database}") as running:
         override(settings, "AMBER", "strategic", sequence=2)
         wait_for("the tier change of AMBER", lambda: running.moved("AMBER"))
