@@ -7,9 +7,9 @@ dies is started anew.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +22,7 @@ from urllib.request import urlopen
 
 from flows import watching
 from flows.announce import announce
+from flows.attended import descendants, end
 from flows.bootstrapping import POOL, Bootstrapped, bootstrap
 from flows.faults import ServerError, UsageError
 from flows.orchestration import LOCAL, PATIENCE_SECONDS, pass_by_proxies
@@ -38,6 +39,8 @@ PATIENT_STOP_SECONDS = 20
 PROMPT_STOP_SECONDS = 10
 REVIVAL_PAUSE_SECONDS = 10
 
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
 _PROGRAM = Path(__file__).with_name("attended.py")
 
 
@@ -51,7 +54,6 @@ class Program:
     log: Path
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     started_at: float = field(default=0.0, init=False)
-    groups: list[int] = field(default_factory=list, init=False)
 
     def start(self) -> None:
         """Start it, in a session of its own: Ctrl-C on a terminal is for us, who stop things in their order."""
@@ -65,14 +67,12 @@ class Program:
                 stderr=output,
                 start_new_session=True,
             )
-        self.groups.append(self.process.pid)
 
     def revive(self) -> bool:
         """Start it anew where it has ended, but not again and again without a pause; whether that was done.
 
         A run that outlived its worker works on, and reports by itself how it ends.
         """
-        self.groups = [group for group in self.groups if _is_there(group)]
         if self.running or time.monotonic() < self.started_at + REVIVAL_PAUSE_SECONDS:
             return False
         self.start()
@@ -84,38 +84,16 @@ class Program:
         return self.process is not None and self.process.poll() is None
 
     def stop(self, patience: float) -> None:
-        """Ask it to end what it does; then its whole group, and what is left of earlier ones, to end at once."""
+        """Ask it to end what it does; it, and all that came of it, to end at once where that takes too long."""
         if self.process is None or self.process.stdin is None:
             return
+        self.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(patience)
         if self.running:
-            self.process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(patience)
-        for asked in (signal.SIGTERM, signal.SIGKILL):
-            self._signal(asked)
-            give_up = time.monotonic() + PROMPT_STOP_SECONDS
-            while self._signal(0) and time.monotonic() < give_up:
-                self.process.poll()  # or it would be counted among the living until it is waited for
-                time.sleep(0.05)
+            end([*descendants(self.process.pid), self.process.pid])
+        self.process.wait()
         self.process.stdin.close()
-
-    def _signal(self, number: int) -> bool:
-        """Whether there was anybody in the process groups to send that signal to."""
-        heard = False
-        for group in self.groups:
-            with suppress(ProcessLookupError):
-                os.killpg(group, number)
-                heard = True
-        return heard
-
-
-def _is_there(group: int) -> bool:
-    """Whether a process group has a process; as long as it has, no other gets its number."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +153,9 @@ def served(settings: Settings, *, host: str, port: int) -> Iterator[Serving]:
     os.environ.update(server.variables(), PREFECT_HOME=str(server.folder), DO_NOT_TRACK="1")
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
     pass_by_proxies()
+    _adopt_orphans()
     with ExitStack() as stack:
+        stack.callback(_end_all)
         api = Program(
             "server",
             ["prefect", "server", "start"],
@@ -220,6 +200,19 @@ def _tell(serving: Serving, settings: Settings, say: Callable[[str], None]) -> N
     say(f"inbox       {place(settings.inbox)}: a batch is loaded half a minute after its _SUCCESS")
     say(f"deployments {', '.join(serving.there.deployments)}")
     say("stop with Ctrl-C")
+
+
+def _adopt_orphans() -> None:
+    """Let a run that outlives its worker become a child of this process, and not of the system's: we end what we began.
+
+    Linux can do that; elsewhere such a run works on until it is through.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _end_all() -> None:
+    end(descendants(os.getpid()))
 
 
 def _free(host: str, port: int) -> None:

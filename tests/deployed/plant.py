@@ -26,6 +26,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from expectations.gate import Gate
+from flows.attended import descendants, is_running
 from flows.settings import Settings, yesterday
 from tests.flows.small_company import customer, land, line, refresh, settings_of
 from transforms.periods import first_of_month, months_before
@@ -198,18 +199,15 @@ class Plant:
 
         return wait_for("the runs to end", look, patience)
 
-    def worker_group(self) -> int:
-        """The process group of the worker and of the runs it has begun."""
-        return next(
-            group for group in self.groups() if b"worker" in Path(f"/proc/{group}/cmdline").read_bytes()
+    def worker(self) -> list[int]:
+        """The processes of the worker and of the runs it has begun."""
+        (worker,) = (
+            process
+            for process in descendants(self.process.pid)
+            if b"worker" in Path(f"/proc/{process}/cmdline").read_bytes()
+            and b"attended" in Path(f"/proc/{process}/cmdline").read_bytes()
         )
-
-    def groups(self) -> list[int]:
-        """The process groups of server and worker."""
-        children = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False
-        )
-        return [int(pid) for pid in children.stdout.split()]
+        return [worker, *descendants(worker)]
 
 
 @contextmanager
@@ -240,7 +238,7 @@ def plant(settings: Settings, project: Path, **variables: str) -> Iterator[Plant
         assert process.poll() is None, "".join(said)
         yield running
     finally:
-        groups = running.groups()
+        processes = descendants(process.pid)
         process.send_signal(signal.SIGTERM)
         code = process.wait(timeout=120)
         reading.join()
@@ -248,15 +246,7 @@ def plant(settings: Settings, project: Path, **variables: str) -> Iterator[Plant
         process.stderr.close()
     assert code == 0, "".join(said)
     assert said[-1] == "stopped\n"
-    assert not [group for group in groups if _is_there(group)]
-
-
-def _is_there(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    assert not [each for each in processes if is_running(each)]
 
 
 def overlapping(runs: list[FlowRun]) -> list[tuple[str, str]]:

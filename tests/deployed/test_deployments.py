@@ -131,3 +131,12 @@ def test_runs_that_are_asked_for_together_wait_for_each_other_and_write_nothing_
     told = wait_for("the message", lambda: [text for text in people.texts if spoilt.name in text] or None)
     assert len(told) == 1
     assert told[0].startswith(f"valuemart refused the batch generic_csv/1000/{spoilt.name}: ")
+
+
+def test_nothing_is_refreshed_that_nobody_asked_for(running: Plant) -> None:
+    with running.client() as client:
+        runs = client.read_flow_runs()
+    asked_by_landings = [run for run in runs if run.created_by and run.created_by.type == "AUTOMATION"]
+
+    # One for AMBER, and one for BRASS and CORAL, which landed together; the second may still be to come.
+    assert 1 <= len(asked_by_landings) <= 2

@@ -81,6 +81,8 @@ def test_a_landing_is_answered_half_a_minute_after_the_last_of_several() -> None
     # Proactive with `after` = `expect`: each further landing begins the half minute anew, and its end fires once.
     assert (trigger["posture"], trigger["within"], trigger["threshold"]) == ("Proactive", 30, 1)
     assert trigger["after"] == trigger["expect"] == [LANDED]
+    # Without it, Prefect opens the half minute by itself, and again after each: a refresh for ever, with no landing.
+    assert trigger["for_each"]
     assert LANDED.rpartition(".")[0] + ".*" == trigger["match"]["prefect.resource.id"]
 
 
