@@ -74,9 +74,8 @@ def _processes() -> Iterator[tuple[int, int, str]]:
                     state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
                     yield int(folder.name), int(parent), state
         return
-    listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,state="], capture_output=True, text=True, check=True
-    )  # noqa: S607 - a system without /proc has it
+    command = ["ps", "-A", "-o", "pid=,ppid=,state="]  # a system without /proc has it
+    listed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
     for line in listed.stdout.splitlines():
         process, parent, state = line.split()
         yield int(process), int(parent), state[0]
