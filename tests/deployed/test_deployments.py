@@ -42,6 +42,14 @@ def on_the_server(running: Plant) -> dict[str, Any]:
         }
 
 
+def bootstrap(running: Plant, auth: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from flows.cli import main; main()", "bootstrap", "--json"],
+        env={**running.variables, "PREFECT_API_URL": running.url, "PREFECT_API_AUTH_STRING": auth},
+        cwd=running.settings.home.parent, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
 def test_a_fresh_clone_deploys_everything_and_again_adds_nothing(running: Plant) -> None:
     deployed = yaml.safe_load((running.project / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
     before = on_the_server(running)
@@ -52,11 +60,7 @@ def test_a_fresh_clone_deploys_everything_and_again_adds_nothing(running: Plant)
     assert len(before["ours"]) == 5
 
     auth = (running.settings.home / "server" / "auth-string").read_text().strip()
-    done = subprocess.run(
-        [sys.executable, "-c", "from flows.cli import main; main()", "bootstrap", "--json"],
-        env={**running.variables, "PREFECT_API_URL": running.url, "PREFECT_API_AUTH_STRING": auth},
-        cwd=running.settings.home.parent, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = bootstrap(running, auth)
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["notifies"] is True
@@ -72,6 +76,10 @@ def test_the_server_asks_for_the_password_that_only_its_owner_can_read(running: 
     assert "password" not in running.variables
     assert file.read_text().strip() not in "".join(running.said)
 
+    done = bootstrap(running, "valuemart:guessed")
+    assert done.returncode == 1
+    assert "does not let us in: set PREFECT_API_AUTH_STRING" in done.stderr
+
 
 def test_a_batch_dropped_into_the_inbox_arrives_as_an_event_with_no_other_action(running: Plant) -> None:
     folder = override(running.settings, "AMBER", "strategic", sequence=2)
@@ -79,17 +87,13 @@ def test_a_batch_dropped_into_the_inbox_arrives_as_an_event_with_no_other_action
     wait_for("the tier change of AMBER", lambda: running.moved("AMBER"))
     assert not folder.exists()
     with running.client() as client:
-        named = wait_for(
-            "the run to be called by its batch",
-            lambda: next((run.name for run in client.read_flow_runs() if folder.name in run.name), None),
-        )
-        (run,) = (each for each in client.read_flow_runs() if each.name == named)
-        left = {each.key for each in client.read_artifacts() if each.flow_run_id == run.id}
-    assert named == f"{yesterday(running.settings.timezone)} generic_csv/1000/{folder.name}"
+        (run_id,) = (run.id for run in client.read_flow_runs() if folder.name in run.name)
+        (run,) = running.ended(run_id)
+        left = {each.key for each in client.read_artifacts() if each.flow_run_id == run_id}
+    assert run.name == f"{yesterday(running.settings.timezone)} generic_csv/1000/{folder.name}"
     assert {"batches", "rating", "movers", "mart"} <= left
-    assert (
-        "valuemart_refresh_last_success" in (running.settings.metrics_folder / "valuemart.prom").read_text()
-    )
+    metrics = (running.settings.metrics_folder / "valuemart.prom").read_text(encoding="utf-8")
+    assert "valuemart_refresh_last_success_timestamp_seconds" in metrics
 
 
 def spoil(folder: Path) -> None:
