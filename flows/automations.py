@@ -29,14 +29,15 @@ _RUN = "prefect.flow-run.*"
 
 def reapers() -> list[AutomationCore]:
     """Without these, a run that died keeps its place in the queue `writer`, and the queue stands still."""
-    heartbeat, pending = "prefect.flow-run.heartbeat", "prefect.flow-run.Pending"
+    heartbeat = "prefect.flow-run.heartbeat"
+    running, pending = "prefect.flow-run.Running", "prefect.flow-run.Pending"
     return [
         AutomationCore(
             name="valuemart: crash zombie runs",
             description="A run that has not been heard of for 90 s is dead.",
             trigger=EventTrigger(
                 posture=Posture.Proactive,
-                after={heartbeat},
+                after={running, heartbeat},  # a run may die before its first heartbeat is out
                 expect={heartbeat, *_FINAL},
                 match=_resource(_RUN),
                 match_related=_ours(),
@@ -52,7 +53,7 @@ def reapers() -> list[AutomationCore]:
             trigger=EventTrigger(
                 posture=Posture.Proactive,
                 after={pending, "prefect.flow-run.Submitting"},
-                expect={"prefect.flow-run.Running", "prefect.flow-run.Cancelling", *_FINAL},
+                expect={running, "prefect.flow-run.Cancelling", *_FINAL},
                 match=_resource(_RUN),
                 match_related=_ours(),
                 for_each={"prefect.resource.id"},
