@@ -1,7 +1,8 @@
 """Backups: everything that cannot be made again from what the ERP still has, as one folder that says what it holds.
 
-A backup holds the warehouse, the relay's books, the events that were written to files, and the policy. The inbox and the
-archive are plain files that never change: copy them as such. The mart is published from the warehouse.
+A backup holds the warehouse, the relay's books, the events that were written to files, the policy, and the key that masks
+names in shared marts: keep it as safe as the home. The inbox and the archive are plain files that never change: copy
+them as such. The mart is published from the warehouse.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from pathlib import Path
 from expectations.contract import contracts
 from flows.load import open_warehouse
 from flows.settings import Settings
-from warehouse import backup, ledger, publish
+from warehouse import backup, ledger, publish, share
 from warehouse.durable import sync, write_text
 
 NOTE = "backup.json"
 WAREHOUSE, RELAY, EVENTS, POLICY = "warehouse.duckdb", "relay.db", "events", "policy.toml"
+KEY = share.KEY_FILE
 PREFIX, STAMP = "valuemart-", "%Y%m%dT%H%M%SZ"
 
 
@@ -63,6 +65,8 @@ def back_up(settings: Settings, out: Path, now: datetime) -> Backup:
         shutil.copytree(settings.events_folder, building / EVENTS)
     if settings.policy_file.exists():
         shutil.copyfile(settings.policy_file, building / POLICY)
+    if (settings.home / KEY).exists():
+        shutil.copy(settings.home / KEY, building / KEY)  # with its mode: it is a secret
     made = Backup(
         folder, made_at, loaded.generation, str(rated.as_of) if rated.as_of else None, _size(building)
     )
@@ -93,7 +97,7 @@ def restore(settings: Settings, folder: Path, now: datetime) -> tuple[Backup, Pa
     restoring.mkdir(parents=True)
     for name in names:
         (restoring / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder / name, restoring / name)
+        shutil.copy(folder / name, restoring / name)
     aside = _put_aside(settings, now)
     for path in sorted(restoring.iterdir()):
         if path.name != POLICY or settings.policy is None:
@@ -104,12 +108,14 @@ def restore(settings: Settings, folder: Path, now: datetime) -> tuple[Backup, Pa
         state = ledger.generation(connection, "state").generation
         # What is published may carry the same number, and show what came after the backup.
         publish.publish(connection, settings.home, contracts(), state, recorded_at, force=True)
+    for each in settings.shares:
+        share.bring_up(settings.home, each)
     return made, aside
 
 
 def _put_aside(settings: Settings, now: datetime) -> Path | None:
     """Move what a restore replaces into a folder of its own; None where there is nothing."""
-    names = [WAREHOUSE, f"{WAREHOUSE}.wal", RELAY, f"{RELAY}-wal", f"{RELAY}-shm", EVENTS]
+    names = [WAREHOUSE, f"{WAREHOUSE}.wal", RELAY, f"{RELAY}-wal", f"{RELAY}-shm", EVENTS, KEY]
     if settings.policy is None:
         names.append(POLICY)
     there = [settings.home / name for name in names if (settings.home / name).exists()]

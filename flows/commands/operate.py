@@ -65,7 +65,7 @@ def backup(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Copy what cannot be made again, as of one moment: warehouse, relay's books, event files, policy."""
+    """Copy what cannot be made again, as of one moment: warehouse, relay's books, event files, policy, keys."""
     from datetime import UTC, datetime
 
     from flows.backing_up import back_up

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import stat
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -96,10 +97,19 @@ def backed_up(tmp_path: Path, young_company: Path) -> tuple[Settings, Path]:
 def test_a_backup_can_be_restored_into_an_empty_home(
     backed_up: tuple[Settings, Path], tmp_path: Path
 ) -> None:
-    settings, folder = backed_up
+    settings, _ = backed_up
+    key = (
+        settings.home / "publish.key"
+    )  # masks names in shared marts: with another, nobody would know them again
+    key.touch(mode=0o600)
+    key.write_text("secret")
+    folder = backing_up.back_up(settings, tmp_path / "out", NOW + timedelta(days=1)).folder
     elsewhere = settings_of(tmp_path / "elsewhere")
 
     _, aside = backing_up.restore(elsewhere, folder, NOW)
+
+    restored = elsewhere.home / "publish.key"
+    assert (restored.read_text(), stat.S_IMODE(restored.stat().st_mode)) == ("secret", 0o600)
 
     assert aside is None
     assert_same(mart(settings.home), mart(elsewhere.home))
