@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from flows import alerts, artifacts, metrics
 from flows.settings import Settings
+from flows.sinks.building import backlogs
 from flows.stages import RefreshResult
 
 
@@ -18,7 +19,5 @@ def leave(settings: Settings, results: Sequence[RefreshResult]) -> None:
         for outcome in result.load.outcomes:
             if outcome.status == "refused":
                 alerts.batch_refused(outcome)
-    relayed = results[-1].relayed
-    if relayed and not relayed.busy:
-        metrics.write_events(settings, {sink.sink: sink.backlog for sink in relayed.sinks}, now)
+    metrics.write_events(settings, backlogs(settings), now)
     metrics.write_refresh(settings, results, now)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from prefect.events import emit_event
 
 from warehouse.ledger import BatchOutcome
-from warehouse.relay_store import Backlog
+from warehouse.relay_records import Backlog
 
 BATCH_REFUSED = "valuemart.batch.refused"
 OUTBOX_STUCK = "valuemart.outbox.stuck"
@@ -27,16 +27,9 @@ def batch_refused(outcome: BatchOutcome) -> None:
     )
 
 
-def stuck_for(backlog: Backlog, now: datetime, bearable: timedelta) -> timedelta | None:
-    """For how long a sink's oldest event has been waiting, where that is longer than bearable."""
-    if backlog.oldest is None or now - backlog.oldest <= bearable:
-        return None
-    return now - backlog.oldest
-
-
-def outbox_stuck(sink: str, backlog: Backlog, age: timedelta) -> None:
+def outbox_stuck(sink: str, backlog: Backlog, now: datetime) -> None:
     """Tell of a sink whose oldest event has been waiting for too long."""
-    hours = age.total_seconds() / 3600
+    hours = backlog.age(now) / timedelta(hours=1)
     emit_event(
         OUTBOX_STUCK,
         resource={"prefect.resource.id": f"valuemart.sink.{sink}", "prefect.resource.name": sink},

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from flows.settings import Settings
 from warehouse import reading
-from warehouse.relay_store import Backlog
+from warehouse.relay_records import Backlog
 
 if TYPE_CHECKING:
     from flows.stages import RefreshResult
@@ -61,7 +61,7 @@ def write_events(settings: Settings, backlogs: Mapping[str, Backlog], now: datet
         waiting.labels(sink).set(backlog.waiting)
         dead.labels(sink).set(backlog.dead)
         held.labels(sink).set(backlog.blocked)
-        age.labels(sink).set((now - backlog.oldest).total_seconds() if backlog.oldest else 0)
+        age.labels(sink).set(backlog.age(now).total_seconds())
     _gauge(registry, "outbox_counted_timestamp_seconds", "When this was counted").set(now.timestamp())
     _write(settings, "valuemart_events.prom", registry)
 

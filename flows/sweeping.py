@@ -21,9 +21,9 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.deployments import run_deployment
 from prefect.states import State
 
-from flows import alerts, metrics, relay, watching
+from flows import alerts, metrics, watching
 from flows import settings as configuration
-from flows.sinks.file import FileSink
+from flows.sinks.building import backlogs
 
 REFRESH, REFRESHES = "refresh/refresh-on-landing", "refresh"
 
@@ -75,9 +75,8 @@ def latest_states() -> list[State]:
 def _look_after_events(settings: configuration.Settings) -> None:
     """Count what each sink has not got yet, and tell where one has been stuck for too long."""
     now = datetime.now(UTC)
-    backlogs = relay.backlogs(settings.relay_file, [FileSink.name])
-    metrics.write_events(settings, backlogs, now)
-    for sink, backlog in backlogs.items():
-        age = alerts.stuck_for(backlog, now, timedelta(minutes=settings.stuck_after_minutes))
-        if age is not None:
-            alerts.outbox_stuck(sink, backlog, age)
+    outstanding = backlogs(settings)
+    metrics.write_events(settings, outstanding, now)
+    for sink, backlog in outstanding.items():
+        if backlog.age(now) > timedelta(minutes=settings.stuck_after_minutes):
+            alerts.outbox_stuck(sink, backlog, now)

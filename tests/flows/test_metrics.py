@@ -3,14 +3,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from expectations.gate import Gate
-from flows import alerts, metrics, stages
+from flows import metrics, stages
 from flows.stages import RefreshResult
 from tests.flows.small_company import customer, land, settings_of
-from warehouse.relay_store import Backlog
+from warehouse.relay_records import Backlog
 
 NOW = datetime(2025, 7, 1, 4, 0, tzinfo=UTC)
 NONE = Backlog(waiting=0, dead=0, blocked=0, oldest=None)
@@ -56,19 +55,3 @@ def test_the_age_of_the_oldest_event_is_told_for_each_sink(tmp_path: Path) -> No
     assert found["valuemart_outbox_oldest_age_seconds", "webhook"] == 5400
     assert found["valuemart_outbox_oldest_age_seconds", "file"] == 0
     assert found["valuemart_outbox_waiting", "file"] == 0
-
-
-@pytest.mark.parametrize(
-    ("oldest", "stuck"),
-    [
-        (None, None),
-        (NOW - timedelta(hours=1), None),
-        (NOW - timedelta(hours=1, seconds=1), timedelta(hours=1, seconds=1)),
-    ],
-)
-def test_a_sink_is_stuck_when_its_oldest_event_waits_for_longer_than_is_bearable(
-    oldest: datetime | None, stuck: timedelta | None
-) -> None:
-    backlog = Backlog(waiting=1 if oldest else 0, dead=0, blocked=0, oldest=oldest)
-
-    assert alerts.stuck_for(backlog, NOW, bearable=timedelta(hours=1)) == stuck
