@@ -23,5 +23,5 @@ def running(
     settings = company(folder / "home")
     on_schedule = getattr(request.module, "ON_SCHEDULE", False)
     project = clone(folder / "project", quiet_seconds=10, on_schedule=on_schedule)
-    with plant(settings, project, VALUEMART_NOTIFY_URL=people.url) as there:
+    with plant(settings, project, people) as there:
         yield there

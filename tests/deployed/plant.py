@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -108,19 +109,25 @@ def override(settings: Settings, buyer: str, tier: str, *, sequence: int) -> Pat
 
 @dataclass(frozen=True)
 class Receiver:
-    """A webhook that keeps what it is sent."""
+    """A webhook of a consumer of events, and of people: it keeps what either is sent."""
 
     url: str
     texts: list[str]
+    events: list[dict[str, Any]]
 
 
 @contextmanager
 def receiver() -> Iterator[Receiver]:
     texts: list[str] = []
+    events: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            texts.append(json.loads(self.rfile.read(int(self.headers["content-length"])))["text"])
+            received = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            if "specversion" in received:
+                events.append(received)
+            else:
+                texts.append(received["text"])
             self.send_response(204)
             self.end_headers()
 
@@ -130,7 +137,7 @@ def receiver() -> Iterator[Receiver]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        yield Receiver(f"http://127.0.0.1:{server.server_address[1]}/", texts)
+        yield Receiver(f"http://127.0.0.1:{server.server_address[1]}/", texts, events)
         server.shutdown()
         thread.join()
 
@@ -150,15 +157,12 @@ class Plant:
     variables: Mapping[str, str]
     process: subprocess.Popen[str]
     said: list[str]
+    receiver: Receiver
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """Every event that arrived at the file sink, as often as it arrived."""
-        return [
-            json.loads(line)
-            for file in sorted(self.settings.events_folder.glob("*.jsonl"))
-            for line in file.read_text(encoding="utf-8").splitlines()
-        ]
+        """Every event that arrived at the webhook, as often as it arrived."""
+        return list(self.receiver.events)
 
     def moved(self, buyer: str) -> bool | None:
         """Whether an event says that a person moved that customer."""
@@ -211,13 +215,24 @@ class Plant:
 
 
 @contextmanager
-def plant(settings: Settings, project: Path, **variables: str) -> Iterator[Plant]:
-    """`valuemart serve` from that project for the length of the block; it must end cleanly, and leave no process."""
+def plant(settings: Settings, project: Path, there: Receiver, **variables: str) -> Iterator[Plant]:
+    """`valuemart serve` from that project for the length of the block; it must end cleanly, and leave no process.
+
+    Events go to files and to the receiver's webhook, messages to people there, too.
+    """
     port = free_port()
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
         "VALUEMART_HOME": str(settings.home),
         "VALUEMART_POLICY": str(settings.policy),
+        "VALUEMART_NOTIFY_URL": there.url,
+        "VALUEMART_SINKS": json.dumps(
+            {
+                "files": {"kind": "file"},
+                "crm": {"kind": "webhook", "url": there.url, "secret_env": "CRM_WEBHOOK_SECRET"},
+            }
+        ),
+        "CRM_WEBHOOK_SECRET": f"whsec_{base64.b64encode(bytes(range(32))).decode()}",
         "PYTHONPATH": str(project),
         **variables,
     }
@@ -229,7 +244,7 @@ def plant(settings: Settings, project: Path, **variables: str) -> Iterator[Plant
     said: list[str] = []
     reading = threading.Thread(target=lambda: said.extend(process.stderr or ()), daemon=True)
     reading.start()
-    running = Plant(settings, project, f"http://127.0.0.1:{port}/api", environment, process, said)
+    running = Plant(settings, project, f"http://127.0.0.1:{port}/api", environment, process, said, there)
     try:
         wait_for(
             "the server, the deployments and the worker",
