@@ -1,4 +1,4 @@
-"""How long it takes from a batch's `_SUCCESS` to the event at its consumer: `python -m tests.bench.latency [TIMES]`.
+"""How long it takes from a batch's `_SUCCESS` to the event at a webhook: `python -m tests.bench.latency [TIMES]`.
 
 A real server, worker and watcher on this machine, as `valuemart serve` runs them, with the deployments as they are
 shipped: 30 s of the time is the pause that lets several landings become one refresh.
@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.deployed.plant import BUYERS, Plant, clone, company, override, plant, wait_for
+from tests.deployed.plant import BUYERS, Plant, clone, company, override, plant, receiver, wait_for
 
 TIERS = ("strategic", "marginal", "core", "cultivate")
 PAUSE, SWEEP_PERIOD = 30, 300
@@ -40,7 +40,7 @@ def main(times: int) -> None:
     with tempfile.TemporaryDirectory(prefix="valuemart-latency-") as folder:
         settings = company(Path(folder) / "home")
         project = clone(Path(folder) / "project", quiet_seconds=PAUSE, on_schedule=True)
-        with plant(settings, project) as running:
+        with receiver() as there, plant(settings, project, there) as running:
             time.sleep(2 * PAUSE)  # the refresh that follows every deployment
             took = [arrival(running, number, patience=600) for number in range(4, 4 + times)]
             print(f"from _SUCCESS to the event: {', '.join(f'{each:.1f}' for each in took)} s")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployed.plant import Plant, clone, company, override, plant, wait_for
+from tests.deployed.plant import Plant, clone, company, override, plant, receiver, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -86,7 +86,11 @@ def test_the_server_keeps_its_books_in_postgresql_where_a_team_wants_that(
 ) -> None:
     settings = company(tmp_path / "home")
     project = clone(tmp_path / "project", quiet_seconds=10, on_schedule=False)
-    with plant(settings, project, PREFECT_API_DATABASE_CONNECTION_URL=f"{POSTGRES}/{database}") as running:
+    books = f"{POSTGRES}/{database}"
+    with (
+        receiver() as there,
+        plant(settings, project, there, PREFECT_API_DATABASE_CONNECTION_URL=books) as running,
+    ):
         override(settings, "AMBER", "strategic", sequence=2)
         wait_for("the tier change of AMBER", lambda: running.moved("AMBER"))
 
