@@ -13,7 +13,7 @@ LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --gene
 	--extra sinks --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench bench-predict bench-credit bench-stability chaos docs clean lock
+.PHONY: help install run serve test check bench bench-predict bench-credit bench-stability bench-latency chaos docs clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ $(STAMP): requirements-dev.lock pyproject.toml
 
 run: $(STAMP) ## make a sample company, load, rate and publish it: valuemart demo
 	@$(BIN)/valuemart demo
+
+serve: $(STAMP) ## run everything on this machine: Prefect server, deployments, worker, watcher: valuemart serve
+	@exec $(BIN)/valuemart serve
 
 test: check ## all checks and all tests
 	@$(BIN)/python -m pytest
@@ -59,6 +62,9 @@ bench-credit: $(STAMP) ## how early and how rightly credit warnings come, beside
 
 bench-stability: $(STAMP) ## how calm tiers are: under noise, and with the memory on and off (the sample company)
 	@$(BIN)/python -m tests.bench.stability
+
+bench-latency: $(STAMP) ## measure from a landing to its event, on a server of its own (ten minutes)
+	@$(BIN)/python -m tests.bench.latency
 
 chaos: $(STAMP) ## every sink: 10,000 events, five stops of its receiver, twenty kills of the relay (needs the brokers)
 	@VALUEMART_REQUIRE_SERVICES=1 $(BIN)/python -m pytest -q -m slow tests/sinks/test_chaos.py

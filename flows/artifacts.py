@@ -1,16 +1,36 @@
-"""What a run leaves on the Prefect server for people to read: the batches' fates and a summary of the rating."""
+"""What a run leaves on the Prefect server for people to read: the batches' fates, the rating, the moves, where things lie."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from uuid import UUID
 
-from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
 
+from flows.progress import counting
 from flows.settings import Settings
 from flows.stages import RefreshResult
 from warehouse.ledger import BatchOutcome, TableOutcome
 
 MOST_MOVES = 50
+MOVE_COLUMNS = {
+    "company_code": "company",
+    "customer_id": "customer",
+    "from_tier": "from",
+    "to_tier": "to",
+    "cause": "cause",
+    "reasons": "why",
+}
+# A load that is over sooner than this needs no progress bar; a longer one moves it as often.
+PROGRESS_EACH_SECONDS = 5
 
 
 def leave(settings: Settings, results: Sequence[RefreshResult]) -> None:
@@ -39,10 +59,47 @@ def leave(settings: Settings, results: Sequence[RefreshResult]) -> None:
         create_markdown_artifact(
             key="rating", markdown="\n\n".join(map(_summary, rated)), description="Rating"
         )
-    if results[-1].published:
-        create_link_artifact(key="mart", link=settings.mart_file.as_uri(), link_text="mart.duckdb")
-    if results[-1].report:
-        create_link_artifact(key="report", link=results[-1].report.as_uri(), link_text="the report")
+    moves = [move for result in rated if result.rating for move in result.rating.moves]
+    if moves:
+        create_table_artifact(
+            key="movers",
+            table=[
+                {heading: str(move[key] or "") for key, heading in MOVE_COLUMNS.items()}
+                for move in moves[:MOST_MOVES]
+            ],
+            description=f"Whose tier changed, {min(len(moves), MOST_MOVES)} of {len(moves)}",
+        )
+    for key, path in {
+        "mart": settings.mart_file,
+        "report": settings.report_file,
+        "data-docs": settings.home / "data_docs" / "index.html",
+    }.items():
+        if path.exists():
+            create_link_artifact(key=key, link=path.as_uri(), link_text=path.name, description=str(path))
+
+
+@contextmanager
+def progress() -> Iterator[None]:
+    """A progress bar on the server for the loads of the block, where they take long."""
+    bar: UUID | None = None
+    moved_at = time.monotonic()
+
+    def move(done: int, of: int) -> None:
+        nonlocal bar, moved_at
+        if time.monotonic() < moved_at + PROGRESS_EACH_SECONDS:
+            return
+        moved_at, percent = time.monotonic(), 100 * done / of
+        if bar is None:
+            bar = UUID(
+                str(create_progress_artifact(percent, key="loading", description=f"Loading {of} batches"))
+            )
+        else:
+            update_progress_artifact(bar, percent)
+
+    with counting(move):
+        yield
+        if bar is not None:
+            update_progress_artifact(bar, 100.0)
 
 
 def _tables(outcome: BatchOutcome) -> Sequence[TableOutcome | None]:
@@ -61,10 +118,4 @@ def _summary(result: RefreshResult) -> str:
             f"{rating.new_rows} rows new or revised, {len(rating.moves)} moves, {rating.events} events."
         ),
     ]
-    if rating.moves:
-        lines += ["| customer | from | to | cause | why |", "|---|---|---|---|---|"]
-        lines += [
-            "| {company_code}/{customer_id} | {from_tier} | {to_tier} | {cause} | {reasons} |".format(**move)
-            for move in rating.moves[:MOST_MOVES]
-        ]
     return "\n".join(lines)

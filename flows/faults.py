@@ -10,7 +10,7 @@ class UsageError(Exception):
 
 
 class ServerError(Exception):
-    """The run's own Prefect server did not start; the message says where to look."""
+    """A Prefect server did not start, or does not take what it is asked; the message says where to look."""
 
 
 class PullRunningError(Exception):
@@ -20,6 +20,7 @@ class PullRunningError(Exception):
 def exit_code(error: Exception) -> int | None:
     """The exit code of an error that a person can mend; None for a fault of our own."""
     from expectations.contract import ContractError
+    from flows.backing_up import BackupError
     from flows.databases.faults import DatabaseRefusedError, DatabaseUnreachableError
     from flows.pull import LandingError
     from flows.settings import SettingsError
@@ -38,6 +39,7 @@ def exit_code(error: Exception) -> int | None:
         return OTHER
     mistakes = (
         UsageError,
+        BackupError,
         SettingsError,
         LandingError,
         DatabaseRefusedError,

@@ -12,7 +12,7 @@ import duckdb
 
 from expectations.gate import Gate, GateError
 from flows import pull
-from flows.progress import say
+from flows.progress import reached, say
 from flows.settings import Settings
 from warehouse import ledger, merge, quarantine, staging
 from warehouse.batch import Batch, read_manifest
@@ -79,6 +79,7 @@ def load_inbox(settings: Settings, gate: Gate, *, recorded_at: datetime) -> Load
             say(f"loading {'/'.join(arrival.landed.identity)} ({number} of {len(read)})")
             before = known.get(arrival.landed.identity)
             outcome = _load(connection, settings, gate, arrival, before, recorded_at)
+            reached(number, len(read))
             report.outcomes.append(outcome)
             staging.remove_scratch(settings.scratch)
             if outcome.status != "refused":

@@ -60,11 +60,11 @@ def prepare(home: Path) -> OwnServer | None:
         return None
     server = _start_server(Path(os.environ["PREFECT_HOME"]))
     os.environ["PREFECT_API_URL"] = server.url
-    _pass_by_proxies()
+    pass_by_proxies()
     return server
 
 
-def _pass_by_proxies() -> None:
+def pass_by_proxies() -> None:
     """A proxy that the network asks for does not know this machine's own address."""
     exempt = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     if exempt != "*":

@@ -8,8 +8,10 @@ from contextvars import ContextVar
 from threading import Event
 
 Listener = Callable[[str], None]
+Counter = Callable[[int, int], None]
 
 _listener: ContextVar[Listener | None] = ContextVar("progress listener", default=None)
+_counter: ContextVar[Counter | None] = ContextVar("progress counter", default=None)
 
 
 _stopping = Event()
@@ -32,6 +34,23 @@ def say(step: str) -> None:
     listener = _listener.get()
     if listener is not None:
         listener(step)
+
+
+def reached(done: int, of: int) -> None:
+    """Tell whoever counts how much of a long step is done."""
+    counter = _counter.get()
+    if counter is not None:
+        counter(done, of)
+
+
+@contextmanager
+def counting(counter: Counter) -> Iterator[None]:
+    """Send how far the steps of the block have got to a counter."""
+    token = _counter.set(counter)
+    try:
+        yield
+    finally:
+        _counter.reset(token)
 
 
 @contextmanager

@@ -13,7 +13,13 @@ from flows.database_pull import Pulled, pull_batch
 
 @flow(name="pull", persist_result=False, validate_parameters=True)
 def pull(source: str, company: str, compare_keys: bool = False) -> Pulled:  # noqa: FBT001, FBT002 - a deployment's parameters
-    """Read what changed in a source's database, and its keys too where `compare_keys`, as one batch in the inbox."""
+    """Read what changed in a source's database, as one batch in the inbox.
+
+    Args:
+        source: The source whose database is read, such as odoo.
+        company: The legal entity to read.
+        compare_keys: Read all keys, too, and find what was deleted.
+    """
     pulled = pull_batch(
         configuration.load(), source, company, taken_at=datetime.now(UTC), compare_keys=compare_keys
     )

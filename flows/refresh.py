@@ -10,7 +10,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from expectations.gate import Gate
-from flows import artifacts, stages
+from flows import aftermath, artifacts, run_names, stages
 from flows import settings as configuration
 from flows.load import warehouse_held_open
 from flows.stages import RefreshResult
@@ -24,16 +24,25 @@ report_task = task(name="report", cache_policy=NO_CACHE, persist_result=False)(s
 relay_task = task(name="relay", cache_policy=NO_CACHE, persist_result=False)(stages.relay_stage)
 
 
-@flow(name="refresh", persist_result=False, validate_parameters=True)
+@flow(name="refresh", flow_run_name=run_names.of_refresh, persist_result=False, validate_parameters=True)
 def refresh(as_of: date | None = None) -> RefreshResult:
-    """Bring everything up to what has landed and to a day; without one, to yesterday in the company's time zone."""
+    """Bring everything up to what has landed and to a day: load, rate, publish the mart, send the events.
+
+    Args:
+        as_of: Rate as of this day; empty means yesterday in the company's time zone.
+    """
     settings = configuration.load()
     return _run(settings, [as_of or configuration.yesterday(settings.timezone)])[-1]
 
 
-@flow(name="backfill", persist_result=False, validate_parameters=True)
+@flow(name="backfill", flow_run_name=run_names.of_backfill, persist_result=False, validate_parameters=True)
 def backfill(first: date, last: date) -> list[RefreshResult]:
-    """Rate the months from `first` to `last` in order, each by what was known at its end, then catch up with today."""
+    """Rate past months in order, each by what was known at its end, then catch up with the latest rating.
+
+    Args:
+        first: Any day of the first month to rate.
+        last: Any day of the last month to rate.
+    """
     settings = configuration.load()
     days = [month_end(month) for month in months_between(first, last)]
     return _run(settings, [*days, *stages.rated_after(settings, days[-1])])
@@ -58,12 +67,19 @@ def _run(
     with warehouse_held_open(settings, stages.now()) if len(days) > 1 else nullcontext():
         for day in days:
             prepare(day)
-            result = RefreshResult(day, load=load_task(settings, gate), rating=rate_task(settings, day))
+            result = RefreshResult(day)
+            with result.timed("load"), artifacts.progress():
+                result.load = load_task(settings, gate)
+            with result.timed("rate"):
+                result.rating = rate_task(settings, day)
             if day == days[-1]:
-                result.published = publish_task(settings)
+                with result.timed("publish"):
+                    result.published = publish_task(settings)
             results.append(result)
-    results[-1].relayed = relay_task(settings)
+    with results[-1].timed("relay"):
+        results[-1].relayed = relay_task(settings)
     # Last, and outside the warehouse: it is made of the published mart, and whoever waits for events does not wait for it.
-    results[-1].report = report_task(settings)
-    artifacts.leave(settings, results)
+    with results[-1].timed("report"):
+        results[-1].report = report_task(settings)
+    aftermath.leave(settings, results)
     return results

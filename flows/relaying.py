@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from prefect import flow, get_run_logger
 
+from flows import metrics
 from flows import relay as relaying
 from flows import settings as configuration
 from flows.relay import RelayReport
@@ -14,10 +15,15 @@ from flows.sinks.building import outlets
 
 @flow(name="relay", persist_result=False, validate_parameters=True)
 def relay(seconds: float = 45) -> RelayReport:
-    """Serve every sink until it has everything, is down, or `seconds` have passed: less than the schedule's period."""
+    """Serve every sink until it has everything, is down, or its time is over.
+
+    Args:
+        seconds: How long a run may send; less than the time between two runs.
+    """
     settings = configuration.load()
     settings.home.mkdir(parents=True, exist_ok=True)
     report = relaying.relay(settings.relay_file, outlets(settings), budget=timedelta(seconds=seconds))
+    metrics.write_events(settings, {sink.sink: sink.backlog for sink in report.sinks}, datetime.now(UTC))
     log = get_run_logger()
     for sink in report.sinks:
         if sink.down:

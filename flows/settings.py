@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnparsableSettingError
 
@@ -143,6 +151,8 @@ class Settings(BaseSettings):
         default_factory=dict
     )
     publish: Annotated[dict[str, PublishRule], AfterValidator(_share_names)] = Field(default_factory=dict)
+    notify_url: SecretStr | None = None
+    stuck_after_minutes: int = Field(default=60, ge=1)
 
     @property
     def shares(self) -> tuple[Share, ...]:
@@ -211,6 +221,16 @@ class Settings(BaseSettings):
         return self.report_folder / "index.html"
 
     @property
+    def metrics_folder(self) -> Path:
+        """Where each run leaves its numbers, for Prometheus."""
+        return self.home / "metrics"
+
+    @property
+    def backups_folder(self) -> Path:
+        """Where backups go unless somebody names another place."""
+        return self.home / "backups"
+
+    @property
     def policy_file(self) -> Path:
         """The policy in force: the configured one, else the one calibrated into the home."""
         return self.policy or self.home / "policy.toml"
@@ -255,6 +275,18 @@ def load() -> Settings:
         ) from error
     _refuse_passwords_of_nobody(settings)
     return settings
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What makes a process that starts in another folder find the same settings: every path in full."""
+    file = _config_file()
+    paths = {
+        "HOME": str(settings.home),
+        "SOURCES_PATH": os.pathsep.join(str(each.absolute()) for each in settings.sources_path),
+        "POLICY": str(settings.policy.absolute()) if settings.policy else "",
+        "CONFIG": str(file.absolute()) if file else "",
+    }
+    return {PREFIX + name: value for name, value in paths.items() if value}
 
 
 def _config_file() -> Path | None:

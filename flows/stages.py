@@ -5,6 +5,9 @@ A stage that finds nothing to do does nothing; one that was killed is made up fo
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -28,7 +31,7 @@ SENDING_AT_MOST = timedelta(seconds=30)
 
 @dataclass(slots=True)
 class RefreshResult:
-    """What a run did, stage by stage; None where a stage had nothing to do."""
+    """What a run did, stage by stage, and for how long; None where a stage had nothing to do."""
 
     as_of: date
     load: load.LoadReport = field(default_factory=load.LoadReport)
@@ -36,6 +39,16 @@ class RefreshResult:
     published: Published | None = None
     report: Path | None = None
     relayed: relay.RelayReport | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Note what the stage in the block took."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = round(time.perf_counter() - began, 3)
 
     def exit_code(self, *, strict: bool) -> int:
         """0, 3 where a batch was refused, 4 where rows were quarantined and the run is strict."""

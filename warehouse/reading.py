@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from warehouse import ledger
 from warehouse.connection import literal
 from warehouse.published_files import Row
 from warehouse.published_files import attached as _published
@@ -101,6 +102,15 @@ FROM books.ops.refusal
 WHERE batch_id IN ({batches})
 ORDER BY recorded_at DESC, batch_id, rule, file, row_number
 """
+
+
+def published_batches(ops_file: Path) -> dict[tuple[str, str, str], ledger.KnownBatch]:
+    """(source, company, batch id) to what the published ledger says of it; empty where nothing was published yet."""
+    if not ops_file.is_file():
+        return {}
+    with _published(published=ops_file) as connection:
+        connection.execute("USE published")
+        return ledger.known_batches(connection)
 
 
 def quarantine_rules(ops_file: Path, wanted: QuarantineFilter) -> list[Row]:

@@ -3,7 +3,18 @@
 Nothing heavy is imported before a command needs it, so that `--help` answers at once.
 """
 
-from flows.commands import bring_in, credit, databases, events, look, quarantine, report, rules, simulate
+from flows.commands import (
+    bring_in,
+    credit,
+    databases,
+    events,
+    look,
+    operate,
+    quarantine,
+    report,
+    rules,
+    simulate,
+)
 from flows.commands.common import app
 
 __all__ = [
@@ -13,6 +24,7 @@ __all__ = [
     "databases",
     "events",
     "look",
+    "operate",
     "quarantine",
     "report",
     "rules",

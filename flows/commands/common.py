@@ -42,6 +42,7 @@ work = Group("Bring data in and rate", sort_key=1)
 look = Group("Look at the results", sort_key=2)
 send = Group("Send events", sort_key=3)
 rules = Group("Set the rules", sort_key=4)
+operate = Group("Run it day by day", sort_key=5)
 
 app = App(
     name="valuemart",

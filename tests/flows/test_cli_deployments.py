@@ -9,26 +9,70 @@ import pytest
 import yaml
 
 from flows.announce import LANDED
+from flows.automations import TAG
+from flows.bootstrapping import POOL, QUEUES
+from flows.sweeping import REFRESH, REFRESHES
 
 PROJECT = Path(__file__).parents[2]
 DEPLOYED: dict[str, dict[str, Any]] = {
     each["name"]: each
     for each in yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
 }
+WRITE = {"refresh-nightly", "refresh-on-landing", "backfill", "maintain"}
+RUN_BY_HAND = {"backfill"}
+
+
+def flow_of(name: str) -> Any:
+    path, _, function = DEPLOYED[name]["entrypoint"].partition(":")
+    module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+    return getattr(module, function)
 
 
 @pytest.mark.parametrize("name", sorted(DEPLOYED))
 def test_a_deployment_names_a_flow_and_parameters_that_are_there(name: str) -> None:
-    path, _, function = DEPLOYED[name]["entrypoint"].partition(":")
-    module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+    known = inspect.signature(flow_of(name).fn).parameters
 
-    known = inspect.signature(getattr(module, function).fn).parameters
     assert set(DEPLOYED[name]["parameters"]) <= set(known)
 
 
 @pytest.mark.parametrize("name", sorted(DEPLOYED))
+def test_a_deployment_says_what_it_does_and_what_each_parameter_means(name: str) -> None:
+    assert DEPLOYED[name]["description"].endswith(".")
+    for parameter, described in flow_of(name).parameters.properties.items():
+        assert described.get("description"), f"{name}: {parameter}"
+
+
+@pytest.mark.parametrize("name", sorted(DEPLOYED))
 def test_whatever_writes_the_warehouse_goes_through_the_queue_with_a_limit_of_one(name: str) -> None:
-    assert DEPLOYED[name]["work_pool"] == {"name": "valuemart", "work_queue_name": "writer"}
+    pool = DEPLOYED[name]["work_pool"]
+
+    assert pool["name"] == POOL
+    assert pool["work_queue_name"] in QUEUES
+    assert (pool["work_queue_name"] == "writer") == (name in WRITE)
+    assert QUEUES["writer"] == 1
+
+
+@pytest.mark.parametrize("name", sorted(DEPLOYED))
+def test_every_run_can_be_missed_when_it_dies(name: str) -> None:
+    # The automation that crashes zombie runs sees this tag alone, and gives them three of these heartbeats.
+    assert TAG in DEPLOYED[name]["tags"]
+    variables = DEPLOYED[name]["work_pool"]["job_variables"]["env"]
+    assert variables["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
+
+
+@pytest.mark.parametrize("name", sorted(DEPLOYED))
+def test_a_deployment_runs_by_itself_unless_it_is_meant_for_a_person(name: str) -> None:
+    runs_by_itself = bool(DEPLOYED[name].get("schedules") or DEPLOYED[name].get("triggers"))
+
+    assert runs_by_itself == (name not in RUN_BY_HAND)
+
+
+def test_the_sweep_asks_for_a_deployment_that_is_there_and_knows_all_refreshes_by_their_tag() -> None:
+    flow, _, name = REFRESH.partition("/")
+    refreshes = {each for each, deployed in DEPLOYED.items() if deployed["entrypoint"].endswith(":refresh")}
+
+    assert flow_of(name).name == flow
+    assert {each for each, deployed in DEPLOYED.items() if REFRESHES in deployed["tags"]} == refreshes
 
 
 def test_a_landing_is_answered_half_a_minute_after_the_last_of_several() -> None:
@@ -37,6 +81,8 @@ def test_a_landing_is_answered_half_a_minute_after_the_last_of_several() -> None
     # Proactive with `after` = `expect`: each further landing begins the half minute anew, and its end fires once.
     assert (trigger["posture"], trigger["within"], trigger["threshold"]) == ("Proactive", 30, 1)
     assert trigger["after"] == trigger["expect"] == [LANDED]
+    # Without it, Prefect opens the half minute by itself, and again after each: a refresh for ever, with no landing.
+    assert trigger["for_each"]
     assert LANDED.rpartition(".")[0] + ".*" == trigger["match"]["prefect.resource.id"]
 
 

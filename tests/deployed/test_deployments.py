@@ -1,0 +1,146 @@
+"""What a real Prefect server with a worker makes of the deployments, on one machine, as `valuemart serve` runs it."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import duckdb
+import pytest
+import yaml
+
+from flows.settings import yesterday
+from tests.deployed.plant import Plant, Receiver, months_ago, overlapping, override, wait_for
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def on_the_server(running: Plant) -> dict[str, Any]:
+    """Everything that deploying makes, by what identifies it."""
+    with running.client() as client:
+        flows = {flow.id: flow.name for flow in client.read_flows()}
+        automations = client.read_automations()
+        return {
+            "deployments": sorted(f"{flows[each.flow_id]}/{each.name}" for each in client.read_deployments()),
+            "schedules": sorted(
+                str(schedule.schedule) for each in client.read_deployments() for schedule in each.schedules
+            ),
+            "queues": {
+                queue.name: queue.concurrency_limit
+                for queue in client.read_work_queues(work_pool_name="valuemart")
+            },
+            "automations": sorted(each.name for each in automations),
+            "ours": {each.name: each.id for each in automations if each.name.startswith("valuemart: ")},
+            "blocks": sorted(str(each.name) for each in client.read_block_documents()),
+        }
+
+
+def bootstrap(running: Plant, auth: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from flows.cli import main; main()", "bootstrap", "--json"],
+        env={**running.variables, "PREFECT_API_URL": running.url, "PREFECT_API_AUTH_STRING": auth},
+        cwd=running.settings.home.parent, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_a_fresh_clone_deploys_everything_and_again_adds_nothing(running: Plant) -> None:
+    deployed = yaml.safe_load((running.project / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    before = on_the_server(running)
+    names = [name.rpartition("/")[2] for name in before["deployments"]]
+    assert sorted(names) == sorted(each["name"] for each in deployed)
+    assert {"writer": 1, "relay": 1, "asking": None}.items() <= before["queues"].items()
+    assert Counter(before["automations"]).most_common(1)[0][1] == 1
+    assert len(before["ours"]) == 5
+
+    auth = (running.settings.home / "server" / "auth-string").read_text().strip()
+    done = bootstrap(running, auth)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["notifies"] is True
+    # The same ids, too: an automation that is made anew forgets which runs it has an eye on.
+    assert on_the_server(running) == before
+
+
+def test_the_server_asks_for_the_password_that_only_its_owner_can_read(running: Plant) -> None:
+    file = running.settings.home / "server" / "auth-string"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    with pytest.raises(HTTPError, match="401"):
+        urlopen(f"{running.url}/admin/settings")
+    assert "password" not in running.variables
+    assert file.read_text().strip() not in "".join(running.said)
+
+    done = bootstrap(running, "valuemart:guessed")
+    assert done.returncode == 1
+    assert "does not let us in: set PREFECT_API_AUTH_STRING" in done.stderr
+
+
+def test_a_batch_dropped_into_the_inbox_arrives_as_an_event_with_no_other_action(running: Plant) -> None:
+    folder = override(running.settings, "AMBER", "strategic", sequence=2)
+
+    wait_for("the tier change of AMBER", lambda: running.moved("AMBER"))
+    assert not folder.exists()
+    with running.client() as client:
+        (run_id,) = (run.id for run in client.read_flow_runs() if folder.name in run.name)
+        (run,) = running.ended(run_id)
+        left = {each.key for each in client.read_artifacts() if each.flow_run_id == run_id}
+    assert run.name == f"{yesterday(running.settings.timezone)} generic_csv/1000/{folder.name}"
+    assert {"batches", "rating", "movers", "mart"} <= left
+    metrics = (running.settings.metrics_folder / "valuemart.prom").read_text(encoding="utf-8")
+    assert "valuemart_refresh_last_success_timestamp_seconds" in metrics
+
+
+def spoil(folder: Path) -> None:
+    """Let a batch's manifest promise another content than its file has."""
+    manifest = json.loads((folder / "datapackage.json").read_text())
+    manifest["resources"][0]["hash"] = "sha256:" + "0" * 64
+    (folder / "datapackage.json").write_text(json.dumps(manifest))
+
+
+def test_runs_that_are_asked_for_together_wait_for_each_other_and_write_nothing_twice(
+    running: Plant, people: Receiver
+) -> None:
+    folder = override(running.settings, "BRASS", "strategic", sequence=3)
+    spoilt = override(running.settings, "CORAL", "strategic", sequence=4)
+    spoil(spoilt)
+    asked = [
+        running.ask("refresh/refresh-nightly"),
+        running.ask(
+            "backfill/backfill",
+            first=str(months_ago(running.settings, 2)),
+            last=str(months_ago(running.settings, 2)),
+        ),
+        running.ask("refresh/refresh-nightly"),
+    ]
+
+    runs = running.ended(*asked)
+    assert [run.state_name for run in runs] == ["Completed"] * 3
+    assert overlapping(runs) == []
+    with duckdb.connect(str(running.settings.ops_file), read_only=True) as books:
+        loaded = books.execute(
+            "SELECT accepted, inserted FROM ops.ops.batch_table WHERE batch_id = ?", [folder.name]
+        ).fetchall()
+    assert loaded == [(1, 1)]
+    assert running.moved("BRASS")
+    assert [
+        event for event, times in Counter(event["id"] for event in running.events).items() if times > 1
+    ] == []
+    # What was refused is said to people, once.
+    told = wait_for("the message", lambda: [text for text in people.texts if spoilt.name in text] or None)
+    assert len(told) == 1
+    assert told[0].startswith(f"valuemart refused the batch generic_csv/1000/{spoilt.name}: ")
+
+
+def test_nothing_is_refreshed_that_nobody_asked_for(running: Plant) -> None:
+    with running.client() as client:
+        runs = client.read_flow_runs()
+    asked_by_landings = [run for run in runs if run.created_by and run.created_by.type == "AUTOMATION"]
+
+    # One for AMBER, and one for BRASS and CORAL, which landed together; the second may still be to come.
+    assert 1 <= len(asked_by_landings) <= 2

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import threading
+from datetime import date
+from pathlib import Path
+
+import pytest
+from prefect.states import Completed, Crashed, Failed, Pending, Running, Scheduled, State
+
+from expectations.gate import Gate
+from flows import stages, sweeping, watching
+from flows.pull import Landed
+from flows.settings import Settings
+from tests.flows.small_company import customer, land, settings_of
+
+DAY = date(2025, 6, 30)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_of(tmp_path / "home")
+
+
+def drop(settings: Settings, sequence: int, *, complete: bool = True) -> Landed:
+    landed = land(settings, {"customers": [customer(f"C{sequence}")]}, taken=DAY, sequence=sequence)
+    if not complete:
+        (landed.folder / "_SUCCESS").unlink()
+    return landed
+
+
+def names(looked: list[tuple[Landed, str | None]]) -> list[str]:
+    return [landed.batch_id for landed, _ in looked]
+
+
+def test_a_landing_is_told_once_and_a_folder_without_success_not_at_all(settings: Settings) -> None:
+    watcher = watching.Watcher(settings, lambda _: None)
+    first = drop(settings, 1)
+    unfinished = drop(settings, 2, complete=False)
+
+    assert names(list(watcher.look())) == [first.batch_id]
+    assert names(list(watcher.look())) == []
+    (unfinished.folder / "_SUCCESS").touch()
+    assert names(list(watcher.look())) == [unfinished.batch_id]
+
+
+def test_a_landing_nobody_could_be_told_of_is_told_at_the_next_look(settings: Settings) -> None:
+    answers = iter(["the server is down", None])
+    watcher = watching.Watcher(settings, lambda _: next(answers))
+    drop(settings, 1)
+
+    assert [untold for _, untold in watcher.look()] == ["the server is down"]
+    assert [untold for _, untold in watcher.look()] == [None]
+    assert list(watcher.look()) == []
+
+
+def test_what_the_published_books_know_is_awaited_no_more_unless_it_was_mended(settings: Settings) -> None:
+    drop(settings, 1)
+    refused = drop(settings, 2)
+    manifest = refused.folder / "datapackage.json"
+    whole = manifest.read_text()
+    manifest.write_text(whole.replace("sha256:", "sha256:0"))
+    assert len(watching.awaiting(settings)) == 2
+
+    report = stages.load_stage(settings, Gate())
+    stages.publish_stage(settings)
+    assert [outcome.status for outcome in report.outcomes] == ["loaded", "refused"]
+    assert watching.awaiting(settings) == []
+
+    manifest.write_text(whole)
+    assert [each.batch_id for each in watching.awaiting(settings)] == [refused.batch_id]
+
+
+@pytest.mark.timeout(60)
+def test_a_batch_that_lands_while_the_inbox_is_watched_is_seen_at_once(settings: Settings) -> None:
+    looks = watching.changes(settings.inbox)
+    assert next(looks)
+    landing = threading.Timer(0.2, drop, [settings, 1])
+    landing.start()
+
+    watcher = watching.Watcher(settings, lambda _: None)
+    seen = next(looked for due in looks if due and (looked := list(watcher.look())))
+    landing.join()
+    looks.close()
+
+    assert len(seen) == 1
+
+
+LANDED = ["erp/1000/one"]
+NOTHING: list[str] = []
+
+
+@pytest.mark.parametrize(
+    ("landed", "latest", "reason"),
+    [
+        (NOTHING, [], None),
+        (NOTHING, [Completed()], None),
+        (LANDED, [], "1 landed: erp/1000/one"),
+        (LANDED, [Completed(), Crashed()], "1 landed: erp/1000/one"),
+        (["a", "b", "c", "d"], [Failed()], "4 landed: a, b, c, …"),
+        # one is on its way
+        (LANDED, [Scheduled()], None),
+        (LANDED, [Pending(), Completed()], None),
+        (LANDED, [Running(), Crashed()], None),
+        # what a crash left undone is made up for, what failed would fail again
+        (NOTHING, [Crashed(), Completed()], "the last refresh crashed"),
+        (NOTHING, [Failed(), Completed()], None),
+        (NOTHING, [Completed(), Crashed()], None),
+        # three bad ends in a row are a person's business
+        (LANDED, [Crashed(), Failed(), Crashed(), Completed()], None),
+        (NOTHING, [Crashed(), Crashed(), Crashed()], None),
+        (LANDED, [Crashed(), Failed(), Completed()], "1 landed: erp/1000/one"),
+    ],
+)
+def test_the_sweep_asks_where_a_refresh_is_due_and_none_is_on_its_way(
+    landed: list[str], latest: list[State], reason: str | None
+) -> None:
+    assert sweeping.due(landed, latest) == reason
