@@ -10,10 +10,10 @@ LINES ?= 1000000
 CUSTOMERS ?= 20000
 UV ?= uv
 LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	--extra sinks --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
+	--all-extras --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test check bench bench-predict bench-credit bench-stability bench-latency chaos docs clean lock
+.PHONY: help install run serve test test-long check bench bench-predict bench-credit bench-stability bench-latency chaos docs clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,7 +37,10 @@ serve: $(STAMP) ## run everything on this machine: Prefect server, deployments, 
 	@exec $(BIN)/valuemart serve
 
 test: check ## all checks and all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+test-long: $(STAMP) ## the tests that take minutes: kills and cuts of every sink, dead workers, old DuckDB versions
+	@$(BIN)/python -m pytest -m long --timeout 1800
 
 check: $(STAMP) ## lint, format, types, room borders, dependencies, generated files
 	@$(BIN)/ruff check .
@@ -67,14 +70,14 @@ bench-latency: $(STAMP) ## measure from a landing to its event, on a server of i
 	@$(BIN)/python -m tests.bench.latency
 
 chaos: $(STAMP) ## every sink: 10,000 events, five stops of its receiver, twenty kills of the relay (needs the brokers)
-	@VALUEMART_REQUIRE_SERVICES=1 $(BIN)/python -m pytest -q -m slow tests/sinks/test_chaos.py
+	@VALUEMART_REQUIRE_SERVICES=1 $(BIN)/python -m pytest -q -m long tests/sinks/test_chaos.py
 
 clean: ## remove .venv, caches and build leftovers (never ./var, where the data lies)
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find flows transforms expectations warehouse tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: ## resolve the dependencies anew (needs uv; for maintainers)
-	@echo 'duckdb==1.5.5' > .lock-pins && echo 'duckdb-extension-encodings==1.5.5' >> .lock-pins
+	@echo 'duckdb==1.5.5' > .lock-pins && echo 'duckdb-cli==1.5.5' >> .lock-pins
 	@$(LOCK) -c .lock-pins -o requirements.lock
-	@$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
+	@$(LOCK) --group dev -c requirements.lock -c .lock-pins -o requirements-dev.lock
 	@rm -f .lock-pins

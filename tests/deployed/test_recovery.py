@@ -16,7 +16,7 @@ import pytest
 
 from tests.deployed.plant import Plant, clone, company, override, plant, receiver, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 ON_SCHEDULE = True
 POSTGRES = "postgresql+asyncpg://postgres@127.0.0.1:5432"

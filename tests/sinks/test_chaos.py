@@ -169,7 +169,7 @@ def test_a_receiver_that_stops_and_a_relay_that_is_killed_lose_nothing(tmp_path:
     survive(tmp_path, broker, SMALL, seed=5)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("broker", BROKERS, indirect=True)
 def test_ten_thousand_events_survive_five_stops_and_twenty_kills(

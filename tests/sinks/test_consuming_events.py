@@ -263,7 +263,7 @@ def test_a_consumer_taken_from_the_page_takes_each_event_once_and_in_order(newco
         ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_flow_of_the_page_runs_for_each_credit_warning(newcomer: Newcomer):
     warning, subject, port = "valuemart.customer.credit.warning.raised.v1", "1000/W", free_port()

@@ -1,6 +1,6 @@
 """A BI tool embeds whatever DuckDB its driver was built with: the mart opens in old ones and new ones alike.
 
-Opt-in, `pytest -m slow`, since each version is installed into a throw-away environment of its own.
+Opt-in, `make test-long`, since each version is installed into a throw-away environment of its own.
 """
 
 from __future__ import annotations
@@ -32,12 +32,10 @@ print(json.dumps({
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("version", ["1.0.0", "1.2.2", "1.4.1", "1.5.5", "2.0.0"])
-def test_the_mart_opens_in(version: str, tmp_path: Path, request: pytest.FixtureRequest):
-    if "slow" not in (request.config.getoption("markexpr") or ""):
-        pytest.skip("installs another DuckDB; ask for it with -m slow")
+def test_the_mart_opens_in(version: str, tmp_path: Path):
     home = tmp_path / "home"
     connection = open_warehouse(home)
     bring_to(connection, 3)
