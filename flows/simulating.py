@@ -16,7 +16,13 @@ from flows.replaying import simulate as replay_stored_facts
 
 @flow(name="simulate", persist_result=False, validate_parameters=True)
 def simulate(policy: str, first: date | None = None, last: date | None = None) -> Simulation:
-    """Replay under the policy of a file; nothing in the home is touched. `first` and `last` name months by a day of theirs."""
+    """Replay rated periods under another policy; nothing in the home is touched.
+
+    Args:
+        policy: The policy file, on the machine that runs this.
+        first: Any day of the first month; empty means as far back as was rated.
+        last: Any day of the last month; empty means the latest that was rated.
+    """
     found = replay_stored_facts(
         configuration.load(),
         read_policy(Path(policy)),

@@ -18,8 +18,8 @@ DEPLOYED: dict[str, dict[str, Any]] = {
     each["name"]: each
     for each in yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
 }
-WRITE = {"refresh-nightly", "refresh-on-landing", "backfill", "maintain"}
-RUN_BY_HAND = {"backfill"}
+OPEN_THE_WAREHOUSE = {"refresh-nightly", "refresh-on-landing", "backfill", "simulate", "maintain"}
+RUN_BY_HAND = {"backfill", "simulate"}
 
 
 def flow_of(name: str) -> Any:
@@ -43,12 +43,12 @@ def test_a_deployment_says_what_it_does_and_what_each_parameter_means(name: str)
 
 
 @pytest.mark.parametrize("name", sorted(DEPLOYED))
-def test_whatever_writes_the_warehouse_goes_through_the_queue_with_a_limit_of_one(name: str) -> None:
+def test_whatever_opens_the_warehouse_goes_through_the_queue_with_a_limit_of_one(name: str) -> None:
     pool = DEPLOYED[name]["work_pool"]
 
     assert pool["name"] == POOL
     assert pool["work_queue_name"] in QUEUES
-    assert (pool["work_queue_name"] == "writer") == (name in WRITE)
+    assert (pool["work_queue_name"] == "writer") == (name in OPEN_THE_WAREHOUSE)
     assert QUEUES["writer"] == 1
 
 
