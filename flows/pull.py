@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from expectations.contract import load as load_contract
 from flows.settings import Settings
-from warehouse.batch import MANIFEST, READY
+from warehouse.batch import MANIFEST, READY, WINDOW, Window
+from warehouse.cells import is_undated
 from warehouse.ledger import KnownBatch
 from warehouse.source import Source, get_source, mapping_hash
 
@@ -97,11 +99,13 @@ def land(
     extracted_at: datetime,
     sequence: int = 0,
     mode: str | None = None,
+    window: Window | None = None,
 ) -> Landed:
     """Make a batch of files exported by hand; the same files with the same `extracted_at` are the same batch.
 
     A file becomes the resource whose pattern matches its name; `RESOURCE=PATH` says so where none or several do.
-    `extracted_at` is an aware instant. LandingError where a file cannot be placed.
+    `extracted_at` is an aware instant. `window` goes with the mode `window_replace`, be it named or the profile's.
+    LandingError where a file cannot be placed.
     """
     mapping = get_source(source, settings.sources_path)
     if not SAFE_NAME.fullmatch(company):
@@ -109,7 +113,7 @@ def land(
             f"{company!r} is no company code: use letters, digits, dots, dashes and underscores"
         )
     placed = _place(files, mapping)
-    entries = [_entry(mapping, resource, paths, mode) for resource, paths in sorted(placed.items())]
+    entries = [_entry(mapping, resource, paths, mode, window) for resource, paths in sorted(placed.items())]
     moment = extracted_at.astimezone(UTC)
     content = hashlib.sha256(json.dumps([entries, sequence], sort_keys=True).encode()).hexdigest()
     batch_id = f"{moment:%Y%m%dT%H%M%SZ}-{content[:12]}"
@@ -161,7 +165,9 @@ def _place(files: Sequence[str], source: Source) -> dict[str, list[Path]]:
     return placed
 
 
-def _entry(source: Source, resource: str, paths: Sequence[Path], mode: str | None) -> dict[str, object]:
+def _entry(
+    source: Source, resource: str, paths: Sequence[Path], mode: str | None, window: Window | None
+) -> dict[str, object]:
     hashes = ["sha256:" + file_sha256(path) for path in paths]
     names = [path.name for path in paths]
     return {
@@ -169,8 +175,24 @@ def _entry(source: Source, resource: str, paths: Sequence[Path], mode: str | Non
         "path": names[0] if len(names) == 1 else names,
         "bytes": sum(path.stat().st_size for path in paths),
         "hash": hashes[0] if len(hashes) == 1 else hashes,
-        "valuemart": {"mode": mode or source.profile.resources[resource].mode},
+        "valuemart": _taken(source, resource, mode or source.profile.resources[resource].mode, window),
     }
+
+
+def _taken(source: Source, resource: str, mode: str, window: Window | None) -> dict[str, object]:
+    """How a resource was taken, as its manifest says it; LandingError where mode and window do not go together."""
+    if mode != WINDOW:
+        return {"mode": mode}
+    if window is None:
+        raise LandingError(
+            f"{resource} replaces a window of days; name it with --window-from and --window-to"
+        )
+    for table, mapping in source.profile.tables.items():
+        if mapping.driving == resource and not mapping.derived and is_undated(load_contract(table)):
+            raise LandingError(
+                f"{resource} makes {table}, whose rows bear no date, so no window of them can be replaced; land it apart"
+            )
+    return {"mode": mode, "window": {"from": window.first.isoformat(), "to": window.last.isoformat()}}
 
 
 def file_sha256(path: Path) -> str:

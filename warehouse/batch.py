@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from warehouse.faults import BatchRefusedError, Fault
 
 MANIFEST = "datapackage.json"
 READY = "_SUCCESS"
-MODES = ("full_snapshot", "delta_upsert")
+WINDOW = "window_replace"
+MODES = ("full_snapshot", WINDOW, "delta_upsert")
 # The keys that a canonical table has in the ERP, all of them: what is not among them is gone.
 KEY_SET = "key_set"
 # A manifest is a page, not a data file; beyond this it is something else.
@@ -24,15 +25,32 @@ LAST_SEQUENCE = 10**18 - 1
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """The days, both inclusive, of which a `window_replace` brings every row there is."""
+
+    first: date
+    last: date
+
+    def __str__(self) -> str:
+        return f"{self.first} to {self.last}"
+
+
+@dataclass(frozen=True, slots=True)
 class BatchResource:
-    """One resource of a batch: its files, how they were taken, and what the sender says of them."""
+    """One resource of a batch: its files, how they were taken, and what the sender says of them.
+
+    `window` is there where the mode is `window_replace`, and only there. A resource that is `look_up_only` is what
+    others refer to, loaded before: its rows drive no table of this batch.
+    """
 
     name: str
     paths: tuple[str, ...]
     hashes: tuple[str, ...]
     mode: str
+    window: Window | None
     rows: int | None
     control_totals: Mapping[str, Decimal]
+    look_up_only: bool = False
 
     @property
     def sha256(self) -> str:
@@ -54,6 +72,14 @@ class Watermark:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """Whose quarantined rows a batch brings again, mended: the batch, and (table, file, row number) of each row."""
+
+    batch_id: str
+    rows: tuple[tuple[str, str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """A landed batch as its manifest describes it."""
 
@@ -68,6 +94,7 @@ class Batch:
     manifest_sha256: str
     watermarks: Mapping[str, Watermark] = field(default_factory=dict)
     key_sets: tuple[BatchResource, ...] = ()
+    corrects: Correction | None = None
 
     @property
     def order(self) -> tuple[int, datetime, str]:
@@ -137,6 +164,7 @@ def read_manifest(folder: Path) -> Batch:
                 str(name): Watermark(_moment(read.get("since")), _moment(read.get("until")))
                 for name, read in (about.get("watermarks") or {}).items()
             },
+            corrects=_correction(about.get("corrects")),
         )
     except KeyError as error:
         raise _refuse(
@@ -191,11 +219,38 @@ def _resource(entry: Mapping[str, Any]) -> BatchResource:
         paths=paths,
         hashes=tuple(str(value).removeprefix("sha256:").lower() for value in hashes),
         mode=mode,
+        window=_window(str(entry["name"]), mode, about.get("window")),
         rows=None if about.get("rows") is None else int(about["rows"]),
         control_totals={
-            str(column): Decimal(str(total)) for column, total in (about.get("controlTotals") or {}).items()
+            str(column): _finite(total) for column, total in (about.get("controlTotals") or {}).items()
         },
+        look_up_only=about.get("lookUpOnly") is True,
     )
+
+
+def _finite(stated: object) -> Decimal:
+    total = Decimal(str(stated))
+    if not total.is_finite():
+        raise ValueError(f"the control total {stated!r} is no number")
+    return total
+
+
+def _correction(stated: Mapping[str, Any] | None) -> Correction | None:
+    if stated is None:
+        return None
+    rows = tuple((str(table), str(file), int(number)) for table, file, number in stated["rows"])
+    return Correction(str(stated["batchId"]), rows)
+
+
+def _window(resource: str, mode: str, stated: Mapping[str, Any] | None) -> Window | None:
+    if (mode == WINDOW) is (stated is None):
+        raise ValueError(f"resource {resource!r} of mode {mode} has {'no' if stated is None else 'a'} window")
+    if stated is None:
+        return None
+    window = Window(date.fromisoformat(stated["from"]), date.fromisoformat(stated["to"]))
+    if window.last < window.first:
+        raise ValueError(f"the window of resource {resource!r} ends before it begins ({window})")
+    return window
 
 
 def locate(batch: Batch, path: str) -> Path:

@@ -45,7 +45,7 @@ def _column_type(text: str) -> str:
 
 
 Identifier = Annotated[str, AfterValidator(_identifier)]
-Mode = Literal["full_snapshot", "delta_upsert"]
+Mode = Literal["full_snapshot", "window_replace", "delta_upsert"]
 
 
 class _Model(BaseModel):
