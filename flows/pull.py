@@ -120,7 +120,6 @@ def land(
     folder = settings.inbox / source / company / batch_id
     if not (folder / READY).exists():
         manifest = {
-            "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
             "name": batch_id.lower(),
             "created": moment.isoformat(),
             "valuemart": {
@@ -133,7 +132,8 @@ def land(
             },
             "resources": entries,
         }
-        _write_batch(folder, placed, manifest)
+        copies = {path.name: path for paths in placed.values() for path in paths}
+        write_batch(folder, copies, manifest)
     return Landed(folder, source, company, batch_id)
 
 
@@ -204,14 +204,27 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _write_batch(folder: Path, placed: Mapping[str, Sequence[Path]], manifest: Mapping[str, object]) -> None:
-    """The batch appears with its `_SUCCESS`, or not at all: a half-made one is made again from the start."""
+def write_batch(
+    folder: Path,
+    copies: Mapping[str, Path],
+    manifest: Mapping[str, object],
+    files: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write a batch of files to copy and files by content, once.
+
+    It appears with its `_SUCCESS`, or not at all: a half-made one is made again from the start, a whole one stays.
+    """
+    if (folder / READY).exists():
+        return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for paths in placed.values():
-        for path in paths:
-            shutil.copyfile(path, folder / path.name)
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    for name, path in copies.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / name)
+    for name, content in (files or {}).items():
+        (folder / name).write_bytes(content)
+    document = {"$schema": "https://datapackage.org/profiles/2.0/datapackage.json", **manifest}
+    (folder / MANIFEST).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     (folder / READY).touch()
 
 

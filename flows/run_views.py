@@ -124,7 +124,7 @@ def _attention(result: RefreshResult) -> Iterator[str]:
                 yield (
                     f"warning: {outcome.batch.place}: {each.name}: {each.quarantined:,} of {each.rows_in:,} rows "
                     "are in quarantine; "
-                    "see `valuemart quarantine show`"
+                    f"see `valuemart quarantine show --batch {outcome.batch.batch_id}`"
                 )
     for waiting in result.load.waiting:
         yield f"waiting: {waiting} has no _SUCCESS yet"

@@ -40,7 +40,9 @@ class BatchResource:
     """One resource of a batch: its files, how they were taken, and what the sender says of them.
 
     `window` is there where the mode is `window_replace`, and only there. A resource that is `look_up_only` is what
-    others refer to, loaded before: its rows drive no table of this batch.
+    others refer to, loaded before: its rows drive no table of this batch. One that `is_plain` is CSV as every program
+    writes it (UTF-8, commas, double quotes), whatever its source's profile says of delimiters and encoding; its cells
+    are written as the profile says.
     """
 
     name: str
@@ -51,6 +53,7 @@ class BatchResource:
     rows: int | None
     control_totals: Mapping[str, Decimal]
     look_up_only: bool = False
+    is_plain: bool = False
 
     @property
     def sha256(self) -> str:
@@ -225,6 +228,7 @@ def _resource(entry: Mapping[str, Any]) -> BatchResource:
             str(column): _finite(total) for column, total in (about.get("controlTotals") or {}).items()
         },
         look_up_only=about.get("lookUpOnly") is True,
+        is_plain=about.get("plain") is True,
     )
 
 

@@ -56,7 +56,9 @@ def check_files(batch: Batch, source: Source) -> dict[str, CheckedFile]:
     checked: dict[str, CheckedFile] = {}
     faults: list[Fault] = []
     for resource in (*batch.resources, *batch.key_sets):
-        dialect = Dialect() if resource.mode == KEY_SET else source.dialect(resource.name)
+        dialect = (
+            Dialect() if resource.mode == KEY_SET else resources.dialect_of(source, batch, resource.name)
+        )
         for path, sha256 in zip(resource.paths, resource.hashes, strict=True):
             try:
                 checked[path] = files.check(locate(batch, path), path, sha256, dialect)
@@ -70,7 +72,10 @@ def check_files(batch: Batch, source: Source) -> dict[str, CheckedFile]:
 def open_locked(path: Path, batch: Batch, source: Source) -> duckdb.DuckDBPyConnection:
     """A new scratch file in an instance that can read the batch's files and nothing else."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    used = [encodings.encoding_of(source.dialect(resource.name).encoding) for resource in batch.resources]
+    used = [
+        encodings.encoding_of(resources.dialect_of(source, batch, resource.name).encoding)
+        for resource in batch.resources
+    ]
     delivered = (*batch.resources, *batch.key_sets)
     located = [locate(batch, file) for resource in delivered for file in resource.paths]
     names = sorted({name for file in located for name in (str(file), resources.readable_path(file))})
@@ -120,7 +125,7 @@ def keep_unreadable_records(
     owner = {path: resource.name for resource in batch.resources for path in resource.paths}
     found = [(owner[record[0]], *record) for record in resources.rejected_records(connection, batch)]
     for resource, path, number, rule, _, text in found:
-        quote = source.dialect(resource).quote
+        quote = resources.dialect_of(source, batch, resource).quote
         if rule == "broken_quoting" and "\n" in text and text.count(quote) % 2:
             lines = text.count("\n")
             message = f"a quote is opened and not closed: the {lines} lines after it cannot be told apart"

@@ -153,16 +153,21 @@ class _Merger:
             return
         tables, files, numbers = (list(column) for column in zip(*correction.rows, strict=True))
         self.connection.execute(
-            """UPDATE quarantine."row" AS kept SET released_by = ?
-               FROM (SELECT unnest(?::VARCHAR[]) AS table_name, unnest(?::VARCHAR[]) AS file,
-                            unnest(?::BIGINT[]) AS row_number) AS named
-               WHERE kept.source = ? AND kept.company_code = ? AND kept.batch_id = ?
+            """UPDATE quarantine."row" AS kept SET released_by = $batch_id
+               FROM (SELECT unnest($tables::VARCHAR[]) AS table_name, unnest($files::VARCHAR[]) AS file,
+                            unnest($numbers::BIGINT[]) AS row_number) AS named
+               WHERE kept.source = $source AND kept.company_code = $company AND kept.batch_id = $corrected
                  AND (kept.table_name, kept.file, kept.row_number) = (named.table_name, named.file, named.row_number)""",
-            [
-                self.batch.batch_id, tables, files, numbers,
-                self.batch.source, self.batch.company, correction.batch_id,
-            ],
-        )  # fmt: skip
+            {
+                "tables": tables,
+                "files": files,
+                "numbers": numbers,
+                "source": self.batch.source,
+                "company": self.batch.company,
+                "batch_id": self.batch.batch_id,
+                "corrected": correction.batch_id,
+            },
+        )
 
     def merge(self, table: StagedTable) -> TableOutcome:
         """Merge one table; the counts of its rows by fate, which add up to the rows that came in."""

@@ -20,7 +20,7 @@ from warehouse.batch import Batch, locate
 from warehouse.connection import literal, quoted, scalar
 from warehouse.encodings import encoding_of
 from warehouse.faults import BatchRefusedError, Fault, SourceError
-from warehouse.source import Dialect, Resource, ResourceColumn, Source
+from warehouse.source import PLAIN, Dialect, Resource, ResourceColumn, Source
 
 _DUCKDB_TYPES = {
     "text": "VARCHAR",
@@ -72,7 +72,7 @@ def open_files(
     faults: list[Fault] = []
     for name in source.profile.resources:
         delivered = batch.resource(name)
-        dialect = source.dialect(name)
+        dialect = dialect_of(source, batch, name)
         found: list[SourceFile] = []
         for path in delivered.paths if delivered else ():
             try:
@@ -91,6 +91,7 @@ def open_files(
 
 def create_typed(
     connection: duckdb.DuckDBPyConnection,
+    batch: Batch,
     source: Source,
     opened: Mapping[str, Sequence[SourceFile]],
     *,
@@ -107,7 +108,7 @@ def create_typed(
     faults: list[Fault] = []
     for name, resource in source.profile.resources.items():
         try:
-            typed = [_typed(file, resource, source.dialect(name)) for file in opened[name]]
+            typed = [_typed(file, resource, dialect_of(source, batch, name)) for file in opened[name]]
         except BatchRefusedError as error:
             faults.extend(error.faults)
             continue
@@ -120,6 +121,12 @@ def create_typed(
             ) from error
     if faults:
         raise BatchRefusedError(*faults)
+
+
+def dialect_of(source: Source, batch: Batch, name: str) -> Dialect:
+    """How a resource of a batch is written: as the profile says, but for the layout of one that is plain CSV."""
+    dialect, delivered = source.dialect(name), batch.resource(name)
+    return dialect.model_copy(update=PLAIN) if delivered and delivered.is_plain else dialect
 
 
 def readable_path(file: Path) -> str:

@@ -74,6 +74,10 @@ class Dialect(_Model):
         return self
 
 
+# CSV as every program writes it.
+PLAIN = {"encoding": "utf-8", "delimiter": ",", "quote": '"', "escape": '"', "header_rows": 1}
+
+
 class ResourceColumn(_Model):
     """One column a source's SQL sees, and the headers it may have in the file."""
 

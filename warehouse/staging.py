@@ -106,7 +106,7 @@ def _fill(
     records.update({name: number + unreadable[name] for name, number in counts.items()})
     intake.keep_blank_records(connection, checked)
     size = sum(file.size for file in checked.values())
-    resources.create_typed(connection, source, opened, stored=size < intake.SMALL_BATCH_BYTES)
+    resources.create_typed(connection, batch, source, opened, stored=size < intake.SMALL_BATCH_BYTES)
     intake.check_totals(connection, batch, source, records, unreadable)
     driving = {mapping.driving for mapping in source.profile.tables.values()}
     known = {resource.name for resource in batch.resources if resource.look_up_only}
