@@ -113,6 +113,7 @@ def _read(landed: pull.Landed, settings: Settings) -> _Arrival:
     except SourceError as error:
         faults = (_mapping_fault(error),)
     try:
+        pull.require_own_folder(landed, settings.inbox)
         return _Arrival(landed, read_manifest(landed.folder), source, faults)
     except BatchRefusedError as error:
         return _Arrival(landed, blank, source, (*faults, *error.faults))

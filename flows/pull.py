@@ -15,6 +15,7 @@ from expectations.contract import load as load_contract
 from flows.settings import Settings
 from warehouse.batch import MANIFEST, READY, WINDOW, Window
 from warehouse.cells import is_undated
+from warehouse.faults import BatchRefusedError, Fault
 from warehouse.ledger import KnownBatch
 from warehouse.source import Source, get_source, mapping_hash
 
@@ -54,7 +55,7 @@ def scan_inbox(inbox: Path) -> Inbox:
     ready: list[Landed] = []
     waiting: list[Landed] = []
     for folder in sorted(inbox.glob("*/*/*")):
-        if not folder.is_dir() or folder.is_symlink():
+        if not folder.is_dir():
             continue
         landed = Landed(folder, *folder.parts[-3:])
         (ready if (folder / READY).exists() else waiting).append(landed)
@@ -69,6 +70,8 @@ def fingerprint(landed: Landed, settings: Settings) -> str:
     digest = hashlib.sha256()
     digest.update(mapping_hash(landed.source, settings.sources_path).encode())
     digest.update(f"\0{settings.shrink_limit}\0".encode())
+    if not _lies_in(settings.inbox, landed.folder):
+        return digest.hexdigest()  # a link may lead to a whole disk
     for path in sorted(landed.folder.rglob("*")):
         if path.is_file():
             state = path.stat()
@@ -76,6 +79,19 @@ def fingerprint(landed: Landed, settings: Settings) -> str:
                 f"{path.relative_to(landed.folder)}\0{state.st_size}\0{state.st_mtime_ns}\0".encode()
             )
     return digest.hexdigest()
+
+
+def _lies_in(inbox: Path, folder: Path) -> bool:
+    """Whether a batch folder is one of the inbox's own, and no link on its way leads elsewhere."""
+    return folder.resolve() == inbox.resolve().joinpath(*folder.parts[-3:])
+
+
+def require_own_folder(landed: Landed, inbox: Path) -> None:
+    """BatchRefusedError where a link leads out of the inbox on the way to a batch's folder."""
+    if not _lies_in(inbox, landed.folder):
+        message = f"{'/'.join(landed.identity)} is reached by a link that leads out of the inbox"
+        remedy = "Deliver the batch's folder itself; links are not followed."
+        raise BatchRefusedError(Fault("path_outside_batch", message, remedy))
 
 
 def new_batches(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -138,10 +139,17 @@ def read_manifest(folder: Path) -> Batch:
     path = folder / MANIFEST
     mend = "Have the sender write the manifest again."
     try:
-        if path.stat().st_size > MANIFEST_BYTES:
+        about_file = path.lstat()
+        if not stat.S_ISREG(about_file.st_mode):
+            # Reading a pipe or a device would never end, and a link may lead anywhere.
+            raise _refuse("manifest_unreadable", "is no plain file", mend, file=MANIFEST)
+        if about_file.st_size > MANIFEST_BYTES:
             raise _refuse("manifest_unreadable", "is larger than 4 MiB, no manifest is", mend, file=MANIFEST)
         content = path.read_bytes()
         document = json.loads(content)
+        json.dumps(
+            document, ensure_ascii=False
+        ).encode()  # halves of characters are no text, though JSON has them
     except FileNotFoundError:
         raise _refuse("manifest_missing", "the batch has no manifest", mend, file=MANIFEST) from None
     except (OSError, ValueError, RecursionError) as error:
@@ -215,10 +223,13 @@ def _resource(entry: Mapping[str, Any]) -> BatchResource:
     if mode not in (*MODES, KEY_SET):
         known = ", ".join((*MODES, KEY_SET))
         raise ValueError(f"the mode of resource {entry['name']!r} is {mode!r}, none of {known}")
-    if not paths or len(paths) != len(hashes) or not all(isinstance(path, str) for path in paths):
+    if not paths or len(paths) != len(hashes):
         raise ValueError(f"resource {entry['name']!r} needs one hash a path")
+    for text in (entry["name"], *paths):
+        if not isinstance(text, str) or any(ord(character) < 32 for character in text):
+            raise ValueError(f"{text!r} is no name of a resource or file")
     return BatchResource(
-        name=str(entry["name"]),
+        name=entry["name"],
         paths=paths,
         hashes=tuple(str(value).removeprefix("sha256:").lower() for value in hashes),
         mode=mode,
@@ -261,14 +272,24 @@ def locate(batch: Batch, path: str) -> Path:
     """The file of a manifest path, inside the batch folder and nowhere else."""
     file = batch.folder / path
     suspect = path.startswith("/") or ".." in Path(path).parts or "\\" in path or "\0" in path
-    if suspect or not file.resolve().is_relative_to(batch.folder.resolve()):
-        message = f"the path {path!r} leads out of the batch folder"
+    try:
+        outside = suspect or not file.resolve().is_relative_to(batch.folder.resolve())
+        is_there = not outside and file.is_file()
+    except (OSError, RuntimeError):  # a name that is too long, a link that leads to itself
+        outside, is_there = False, False
+    if outside:
+        message = f"the path {_brief(path)} leads out of the batch folder"
         raise _refuse("path_outside_batch", message, "Name files inside the batch only.", file=MANIFEST)
-    if not file.is_file():
+    if not is_there:
         raise _refuse(
             "file_missing",
             "is named by the manifest but is not there",
             "Deliver the batch again, whole.",
-            file=path,
+            file=_brief(path).strip("'"),
         )
     return file
+
+
+def _brief(text: str) -> str:
+    """A name from a manifest as a message can bear it."""
+    return repr(text if len(text) <= 100 else text[:100] + "…")

@@ -35,8 +35,12 @@ _FOREIGN = {
     "a Zstandard archive": b"\x28\xb5\x2f\xfd",
     "a PDF document": b"%PDF-",
 }
-# Longer than any line DuckDB reads.
-_LONGEST_FIELD = 1 << 30
+# The longest line that DuckDB reads; in some encodings it never comes back from a longer one.
+_LONGEST_LINE = 2_000_000
+# Of a record that Python's own reader looks at; quoted, it may have several lines.
+_LONGEST_FIELD = 4 * 1024 * 1024
+# Text packs five to thirty times smaller. What unpacks to far more is a mistake or a trap, and would take all memory.
+_MOST_UNPACKED, _HARMLESS_BYTES = 200, 64 * 1024 * 1024
 _BLANK = (b"\n\n", b"\n\r\n", b"\r\r")
 
 
@@ -92,13 +96,28 @@ def check(file: Path, path: str, sha256: str, dialect: Dialect) -> CheckedFile:
     text_fault, blank = text.finish()
     if text_fault:
         raise BatchRefusedError(text_fault)
-    return CheckedFile(size, _blank_records(file, dialect) if blank else ())
+    try:
+        return CheckedFile(size, _blank_records(file, dialect) if blank else ())
+    except csv.Error as error:
+        raise BatchRefusedError(_no_records(path, error)) from None
 
 
-def header(file: Path, dialect: Dialect) -> list[str]:
-    """The cells of a text file's first record; none where the file is empty or begins with a blank line."""
-    with _records(file, dialect) as records:
-        return next(records, [])
+def header(file: Path, path: str, dialect: Dialect) -> list[str]:
+    """The cells of a text file's first record; none where the file is empty or begins with a blank line.
+
+    BatchRefusedError where it is none that can be read.
+    """
+    try:
+        with _records(file, dialect) as records:
+            return next(records, [])
+    except csv.Error as error:
+        raise BatchRefusedError(_no_records(path, error)) from None
+
+
+def _no_records(path: str, error: csv.Error) -> Fault:
+    message = f"cannot be split into records ({error})"
+    remedy = "A quote may be opened and not closed, or it is no text. Export it again."
+    return Fault("unreadable_file", message, remedy, path)
 
 
 def _chunks(stream: BinaryIO) -> Iterator[bytes]:
@@ -126,11 +145,17 @@ def _refuse_foreign(start: bytes, path: str) -> None:
 
 
 def _feed_decompressed(file: Path, path: str, text: _Text) -> None:
-    start = b""
+    start, size = b"", 0
+    most = max(_HARMLESS_BYTES, _MOST_UNPACKED * file.stat().st_size)
     try:
         with _decompressed(file) as stream:
             for chunk in _chunks(stream):
                 start = start or chunk[:8]
+                size += len(chunk)
+                if size > most:
+                    message = f"unpacks to more than {_MOST_UNPACKED} times its size, as no text does"
+                    remedy = "Deliver it unpacked if it is meant."
+                    raise BatchRefusedError(Fault("unpacks_too_large", message, remedy, path))
                 text.feed(chunk)
     except (EOFError, OSError, zlib.error) as error:
         message = f"is cut or damaged ({' '.join(str(error).split())[:200]})"
@@ -168,6 +193,7 @@ class _Text:
         self.fault: Fault | None = None
         self.tail = b"\n"  # so that a blank first line is found as any other
         self.blank_seen = self.blank_inside = False
+        self.open_line = 0  # bytes of the line that the last part ended in
 
     def feed(self, chunk: bytes, *, final: bool = False) -> None:
         """Take the next part."""
@@ -180,9 +206,37 @@ class _Text:
             except UnicodeDecodeError as error:
                 self.fault = self._undecodable(error)
                 return
+            except UnicodeError:
+                self.fault = Fault(
+                    "wrong_encoding",
+                    f"does not begin with the mark by which {self.encoding.name} is read",
+                    f"Export the file as {self.encoding.name}, or state its encoding in the source's profile.",
+                    self.path,
+                    1,
+                )
+                return
             self.lines += text.count("\n")
+        if self._has_too_long_a_line(chunk):
+            self.fault = Fault(
+                "line_too_long",
+                f"has a line of more than {_LONGEST_LINE:,} bytes",
+                "No record is that long: line ends were lost, or it is no text. Export it again.",
+                self.path,
+            )
+            return
         # A line's end is one byte in every encoding but UTF-16.
         self._look_for_blank_lines(text.encode() if text and self.encoding.codec == "utf-16" else chunk)
+
+    def _has_too_long_a_line(self, chunk: bytes) -> bool:
+        place, allowed = 0, _LONGEST_LINE - self.open_line
+        while len(chunk) - place > allowed:
+            end = max(chunk.rfind(mark, place, place + max(allowed, 0)) for mark in (b"\n", b"\r"))
+            if end < 0:
+                return True
+            place, allowed = end + 1, _LONGEST_LINE
+        last = max(chunk.rfind(mark) for mark in (b"\n", b"\r"))
+        self.open_line = len(chunk) - last - 1 if last >= 0 else self.open_line + len(chunk)
+        return False
 
     def finish(self) -> tuple[Fault | None, bool]:
         """What was found in the whole text."""

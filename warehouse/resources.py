@@ -40,6 +40,8 @@ _RULES = {
 # How Parquet's own dates print as text.
 _NATIVE_DATES = ("%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
 _WILDCARD = re.compile(r"[*?\[]")
+# No ERP's table is wider; every column is named many times in the SQL that reads it.
+_MOST_COLUMNS, _LONGEST_HEADER = 4_096, 256 * 1024
 # The view of a resource's records as text.
 RAW = "__raw"
 _NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL.*)")
@@ -174,11 +176,19 @@ def unreadable(path: str, error: Exception) -> Fault:
 
 def _header(file: Path, path: str, dialect: Dialect) -> list[str]:
     """The header's names; a name that stands twice gets a suffix, so that it can only be bound by its first place."""
-    cells = files.header(file, dialect)
+    cells = files.header(file, path, dialect)
     if not any(cell.strip() for cell in cells):
         message = "begins with a blank line, not with its header"
         remedy = "Export it again, with the header in the first line."
         raise BatchRefusedError(Fault("missing_header", message, remedy, path, 1))
+    wrong = None
+    if any("\0" in cell for cell in cells):
+        wrong = "holds bytes of 0"
+    elif len(cells) > _MOST_COLUMNS or sum(map(len, cells)) > _LONGEST_HEADER:
+        wrong = f"has {len(cells):,} columns and {sum(map(len, cells)):,} characters"
+    if wrong:
+        remedy = "It is no text, or was damaged: export the file again."
+        raise BatchRefusedError(Fault("unreadable_header", f"its header {wrong}", remedy, path, 1))
     names: dict[str, str] = {}
     for position, cell in enumerate(cells, start=1):
         name = cell.strip() or f"column {position}"
@@ -203,7 +213,7 @@ def _bind(file: SourceFile, resource: Resource) -> dict[str, str]:
             if not column.optional:
                 message = f"the column {' or '.join(repr(candidate) for candidate in wanted)} is missing"
                 remedy = (
-                    f"The header has {', '.join(file.headers)}: "
+                    f"The header has {_listed(file.headers)}: "
                     "export it with the column, or add the header's name to the profile."
                 )
                 faults.append(Fault("missing_column", message, remedy, file.path, 1, wanted[0]))
@@ -219,6 +229,12 @@ def _bind(file: SourceFile, resource: Resource) -> dict[str, str]:
     if faults:
         raise BatchRefusedError(*faults)
     return bound
+
+
+def _listed(headers: Iterable[str]) -> str:
+    """Headers as a message can bear them."""
+    told = [header if len(header) <= 40 else header[:40] + "…" for header in headers]
+    return ", ".join(told if len(told) <= 40 else [*told[:40], f"and {len(told) - 40} more"])
 
 
 def _typed(file: SourceFile, resource: Resource, dialect: Dialect) -> str:
