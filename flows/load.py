@@ -14,7 +14,7 @@ from expectations.gate import Gate, GateError
 from flows import pull
 from flows.progress import say
 from flows.settings import Settings
-from warehouse import ledger, merge, quarantine, staging
+from warehouse import conversion, ledger, merge, quarantine, staging
 from warehouse.batch import Batch, read_manifest
 from warehouse.connection import open_database
 from warehouse.faults import BatchRefusedError, Fault, SourceError
@@ -142,7 +142,8 @@ def _load(
         return BatchOutcome(batch, "unchanged")
     try:
         source = _accepted_source(arrival, before)
-        judged = _stage_and_judge(settings, gate, arrival, source)
+        known = conversion.Known(connection, batch.company)
+        judged = _stage_and_judge(settings, gate, arrival, source, known)
         return merge.merge_batch(
             connection,
             judged,
@@ -212,16 +213,21 @@ def _unjudged(error: GateError) -> Fault:
     return Fault("judgement_failed", " ".join(str(error).split()), remedy)
 
 
-def _stage_and_judge(settings: Settings, gate: Gate, arrival: _Arrival, source: Source) -> merge.Judged:
+def _stage_and_judge(
+    settings: Settings, gate: Gate, arrival: _Arrival, source: Source, known: conversion.Known
+) -> merge.Judged:
     """Fill the batch's scratch file with typed rows, judge them, and put aside those that may not enter."""
     path = settings.scratch / f"{'-'.join(arrival.landed.identity)}.duckdb"
     with staging.stage(arrival.batch, source, path) as scratch:
-        try:
-            judgements = gate.judge_all(scratch.connection, [table.contract for table in scratch.tables])
-        except GateError as error:
-            raise BatchRefusedError(_unjudged(error)) from error
-        for table, judgement in zip(scratch.tables, judgements, strict=True):
-            quarantine.put_aside(scratch, table, judgement.violations)
+        for tables in conversion.rounds(scratch):
+            for table in tables:
+                conversion.convert(scratch, table, known)
+            try:
+                judgements = gate.judge_all(scratch.connection, [table.contract for table in tables])
+            except GateError as error:
+                raise BatchRefusedError(_unjudged(error)) from error
+            for table, judgement in zip(tables, judgements, strict=True):
+                quarantine.put_aside(scratch, table, judgement.violations)
         quarantine.put_look_ups_aside(scratch)
         quarantine.number_rows_as_the_file_does(scratch)
     return merge.Judged(

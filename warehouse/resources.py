@@ -197,7 +197,7 @@ def _header(file: Path, path: str, dialect: Dialect) -> list[str]:
     return list(names.values())
 
 
-def _bind(file: SourceFile, resource: Resource) -> dict[str, str]:
+def bind(file: SourceFile, resource: Resource) -> dict[str, str]:
     """Profile column to the file's own header: exact name first, then regardless of case."""
     folded: dict[str, str] = {}
     for header in file.headers:
@@ -233,13 +233,13 @@ def _bind(file: SourceFile, resource: Resource) -> dict[str, str]:
 
 def _listed(headers: Iterable[str]) -> str:
     """Headers as a message can bear them."""
-    told = [header if len(header) <= 40 else header[:40] + "…" for header in headers]
+    told = [" ".join(header[:40].split()) + ("…" if len(header) > 40 else "") for header in headers]
     return ", ".join(told if len(told) <= 40 else [*told[:40], f"and {len(told) - 40} more"])
 
 
 def _typed(file: SourceFile, resource: Resource, dialect: Dialect) -> str:
     """The SELECT of one file, typed by the profile, with the record's handle."""
-    bound = _bind(file, resource)
+    bound = bind(file, resource)
     texts, typed, failed, entries = [], [], [], []
     for name, column in resource.columns.items():
         header = bound.get(name)

@@ -97,6 +97,18 @@ class ResourceColumn(_Model):
         return data
 
 
+class Totals(_Model):
+    """The totals rows of a report: how they are known, and which of their figures must be what the rows above sum to.
+
+    `marks` stand in the column `column` of a totals row; rows with one of `subtotals` are no rows to be summed either.
+    """
+
+    column: Identifier
+    marks: tuple[str, ...] = Field(min_length=1)
+    subtotals: tuple[str, ...] = ()
+    check: tuple[Identifier, ...] = Field(min_length=1)
+
+
 class Resource(_Model):
     """One of the ERP's own tables or reports."""
 
@@ -104,6 +116,7 @@ class Resource(_Model):
     required: bool = True
     mode: Mode = "delta_upsert"
     dialect: Mapping[str, Any] = Field(default_factory=dict)
+    totals: Totals | None = None
     columns: Mapping[Identifier, ResourceColumn]
 
     @model_validator(mode="before")
@@ -114,6 +127,18 @@ class Resource(_Model):
         own = {key: value for key, value in data.items() if key not in Dialect.model_fields}
         beside = {key: value for key, value in data.items() if key in Dialect.model_fields}
         return {**own, "dialect": {**own.get("dialect", {}), **beside}}
+
+    @model_validator(mode="after")
+    def _totals_are_of_its_columns(self) -> Resource:
+        if self.totals is None:
+            return self
+        for name in (self.totals.column, *self.totals.check):
+            if name not in self.columns:
+                raise ValueError(f"totals: {name!r} is not one of the columns")
+        for name in self.totals.check:
+            if not self.columns[name].type.startswith(("decimal", "integer")):
+                raise ValueError(f"totals.check: {name!r} is no number")
+        return self
 
 
 class TableMapping(_Model):

@@ -20,6 +20,7 @@ from warehouse.faults import BatchRefusedError, Fault, SourceError
 from warehouse.files import CheckedFile
 from warehouse.key_sets import KeySet
 from warehouse.source import Source
+from warehouse.totals import check_totals_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,9 @@ def _fill(
     size = sum(file.size for file in checked.values())
     resources.create_typed(connection, batch, source, opened, stored=size < intake.SMALL_BATCH_BYTES)
     intake.check_totals(connection, batch, source, records, unreadable)
+    faults = check_totals_rows(connection, batch, source, opened, unreadable)
+    if faults:
+        raise BatchRefusedError(*faults)
     driving = {mapping.driving for mapping in source.profile.tables.values()}
     known = {resource.name for resource in batch.resources if resource.look_up_only}
     return Scratch(
