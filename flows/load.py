@@ -12,6 +12,7 @@ import duckdb
 
 from expectations.gate import Gate, GateError
 from flows import pull
+from flows.data_docs import DataDocs
 from flows.progress import say
 from flows.settings import Settings
 from warehouse import conversion, ledger, merge, quarantine, staging
@@ -143,14 +144,16 @@ def _load(
     try:
         source = _accepted_source(arrival, before)
         known = conversion.Known(connection, batch.company)
-        judged = _stage_and_judge(settings, gate, arrival, source, known)
-        return merge.merge_batch(
+        docs = DataDocs.of_batch(settings, gate, arrival.landed.identity)
+        judged = _stage_and_judge(settings, gate, arrival, source, known, docs)
+        merged = merge.merge_batch(
             connection,
             judged,
             owners=settings.owners,
             shrink_limit=settings.shrink_limit,
             recorded_at=recorded_at,
         )
+        merged.data_docs = docs.write()
     except (BatchRefusedError, SourceError) as error:
         outcome = BatchOutcome(batch, "refused", _refused_tables(arrival, error.records), _faults(error))
         merge.refuse_batch(
@@ -162,6 +165,7 @@ def _load(
             recorded_at=recorded_at,
         )
         return outcome
+    return merged
 
 
 def _refused_tables(arrival: _Arrival, records: Mapping[str, int]) -> list[TableOutcome]:
@@ -214,7 +218,12 @@ def _unjudged(error: GateError) -> Fault:
 
 
 def _stage_and_judge(
-    settings: Settings, gate: Gate, arrival: _Arrival, source: Source, known: conversion.Known
+    settings: Settings,
+    gate: Gate,
+    arrival: _Arrival,
+    source: Source,
+    known: conversion.Known,
+    docs: DataDocs,
 ) -> merge.Judged:
     """Fill the batch's scratch file with typed rows, judge them, and put aside those that may not enter."""
     path = settings.scratch / f"{'-'.join(arrival.landed.identity)}.duckdb"
@@ -228,6 +237,7 @@ def _stage_and_judge(
                 raise BatchRefusedError(_unjudged(error)) from error
             for table, judgement in zip(tables, judgements, strict=True):
                 quarantine.put_aside(scratch, table, judgement.violations)
+            docs.add(scratch, {judgement.table: judgement for judgement in judgements})
         quarantine.put_look_ups_aside(scratch)
         quarantine.number_rows_as_the_file_does(scratch)
     return merge.Judged(

@@ -42,7 +42,7 @@ def try_out(
     """
     now = datetime.now(UTC)
     with TemporaryDirectory(prefix="valuemart-check-") as folder:
-        apart = settings.model_copy(update={"home": Path(folder)})
+        apart = settings.model_copy(update={"home": Path(folder), "data_docs": "never"})
         pull.land(apart, files, source=source, company=company, extracted_at=now, mode=mode, window=window)
         (outcome,) = load.load_inbox(apart, Gate(), recorded_at=now.replace(tzinfo=None)).outcomes
         return Trial(

@@ -7,6 +7,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
+from flows.data_docs import INDEX, folder_of
 from flows.render import fields_of, pairs, place, say, say_json, table, text
 
 if TYPE_CHECKING:
@@ -89,6 +90,16 @@ def show_status(
         }
     )
     table(books.batches, BATCH_COLUMNS, title="Latest batches")
+    pages = {
+        batch["batch_id"]: folder_of(settings, batch["source"], batch["company_code"], batch["batch_id"])
+        / INDEX
+        for batch in books.batches
+    }
+    documented = {name: place(page) for name, page in pages.items() if page.is_file()}
+    if documented:
+        say()
+        say("Data Docs")
+        pairs(documented)
     if books.refusals:
         say()
         say("Refused")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 
 import duckdb
 
@@ -40,13 +41,17 @@ class TableOutcome:
 
 @dataclass(slots=True)
 class BatchOutcome:
-    """What became of a batch: `loaded`, `unchanged` (its rows were all here already) or `refused`."""
+    """What became of a batch: `loaded`, `unchanged` (its rows were all here already) or `refused`.
+
+    `data_docs` is the page on the rules its rows were judged by, where one was written.
+    """
 
     batch: Batch
     status: str
     tables: list[TableOutcome] = field(default_factory=list)
     faults: tuple[Fault, ...] = ()
     warnings: tuple[str, ...] = ()
+    data_docs: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

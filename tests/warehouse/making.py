@@ -237,7 +237,7 @@ class Loader:
         """The settings point at folders of the test's own."""
         sources = self.root / "sources"
         sources.mkdir(parents=True, exist_ok=True)
-        self.settings = Settings(home=self.root / "home", sources_path=[sources])
+        self.settings = Settings(home=self.root / "home", sources_path=[sources], data_docs="never")
         self.settings.home.mkdir()
         self.settings.warehouse_file.write_bytes(_empty_warehouse())
 
