@@ -12,7 +12,7 @@ import duckdb
 import polars as pl
 
 from expectations.contract import Column
-from warehouse.connection import count, literal, quoted
+from warehouse.connection import count, frame, literal, quoted
 from warehouse.staging import Scratch, StagedTable
 
 RATES, FACTORS, PRODUCTS = "fx_rates", "uom_conversions", "products"
@@ -29,11 +29,10 @@ class Known:
 
     def rows(self, table: str, columns: str) -> pl.DataFrame:
         """The live rows of a canonical table."""
-        return pl.DataFrame(
-            self.connection.sql(
-                f"SELECT {columns} FROM erp.{quoted(table)} WHERE company_code = $company AND NOT is_deleted",
-                params={"company": self.company},
-            )
+        return frame(
+            self.connection,
+            f"SELECT {columns} FROM erp.{quoted(table)} WHERE company_code = $company AND NOT is_deleted",
+            {"company": self.company},
         )
 
 
