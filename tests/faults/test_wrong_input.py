@@ -244,7 +244,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "unknown_mode": Fault(
         "manifest_incomplete",
-        ("LINES", "'merge'", "full_snapshot, window_replace, delta_upsert"),
+        ("LINES", "'merge'", "full_snapshot, window_replace, delta_upsert, key_set"),
         manifest=manifest(lambda m: m["resources"][0]["valuemart"].update(mode="merge")),
     ),
     "no_time": Fault(
@@ -276,7 +276,7 @@ FAULTS: dict[str, Fault] = {
         "path_outside_batch", (), manifest=manifest(lambda m: m["resources"][0].update(path=["a\\lines.csv"]))
     ),
     "path_with_nul": Fault(
-        "path_outside_batch", (), manifest=manifest(lambda m: m["resources"][0].update(path=["lines\0.csv"]))
+        "manifest_incomplete", (), manifest=manifest(lambda m: m["resources"][0].update(path=["lines\0.csv"]))
     ),
     "symlink_out": Fault(
         "path_outside_batch",
