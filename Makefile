@@ -8,12 +8,13 @@ STAMP := $(VENV)/.installed
 GENERATED := expectations.document expectations.frames flows.event_schemas flows.rule_pages
 LINES ?= 1000000
 CUSTOMERS ?= 20000
+FILES ?= 2000
 UV ?= uv
 LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--all-extras --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test test-long check bench bench-predict bench-credit bench-stability bench-latency chaos docs clean lock
+.PHONY: help install run serve test test-long check bench bench-predict bench-credit bench-stability bench-latency chaos fuzz docs clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +72,9 @@ bench-latency: $(STAMP) ## measure from a landing to its event, on a server of i
 
 chaos: $(STAMP) ## every sink: 10,000 events, five stops of its receiver, twenty kills of the relay (needs the brokers)
 	@VALUEMART_REQUIRE_SERVICES=1 $(BIN)/python -m pytest -q -m long tests/sinks/test_chaos.py
+
+fuzz: $(STAMP) ## load files broken in every way (FILES=2000), and print how they ended
+	@$(BIN)/python -m tests.fuzz.fuzzing $(FILES)
 
 clean: ## remove .venv, caches and build leftovers (never ./var, where the data lies)
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -62,6 +62,7 @@ class Column:
     column may be nullable (then null is a value of the key). `minimum` and `maximum` are inclusive, as text.
     `source` names where the value comes from. An empty `allowed` means any value. `refers_to` is the published column
     that holds the same identifiers, as `table.column`, or None; identifiers are unique within a company_code.
+    Where a value was not delivered, it can be converted from the column `converted_from` by the table `converted_by`.
     """
 
     name: str
@@ -76,6 +77,8 @@ class Column:
     example: str | None
     source: str | None
     refers_to: str | None = None
+    converted_from: str | None = None
+    converted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +278,8 @@ def _column(each: SchemaProperty, path: Path) -> Column:
         example=_as_text(examples[0]) if examples else None,
         source=", ".join(each.transformSourceObjects or []) or None,
         refers_to=_refers_to(each, where),
+        converted_from=cast("str | None", custom.get("convertedFrom")),
+        converted_by=cast("str | None", custom.get("convertedBy")),
     )
 
 

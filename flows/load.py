@@ -12,9 +12,10 @@ import duckdb
 
 from expectations.gate import Gate, GateError
 from flows import pull
+from flows.data_docs import DataDocs
 from flows.progress import reached, say
 from flows.settings import Settings
-from warehouse import ledger, merge, quarantine, staging
+from warehouse import conversion, ledger, merge, quarantine, staging
 from warehouse.batch import Batch, read_manifest
 from warehouse.connection import open_database
 from warehouse.faults import BatchRefusedError, Fault, SourceError
@@ -116,6 +117,7 @@ def _read(landed: pull.Landed, settings: Settings) -> _Arrival:
     except SourceError as error:
         faults = (_mapping_fault(error),)
     try:
+        pull.require_own_folder(landed, settings.inbox)
         return _Arrival(landed, read_manifest(landed.folder), source, faults)
     except BatchRefusedError as error:
         return _Arrival(landed, blank, source, (*faults, *error.faults))
@@ -144,14 +146,17 @@ def _load(
         return BatchOutcome(batch, "unchanged")
     try:
         source = _accepted_source(arrival, before)
-        judged = _stage_and_judge(settings, gate, arrival, source)
-        return merge.merge_batch(
+        known = conversion.Known(connection, batch.company)
+        docs = DataDocs.of_batch(settings, gate, arrival.landed.identity)
+        judged = _stage_and_judge(settings, gate, arrival, source, known, docs)
+        merged = merge.merge_batch(
             connection,
             judged,
             owners=settings.owners,
             shrink_limit=settings.shrink_limit,
             recorded_at=recorded_at,
         )
+        merged.data_docs = docs.write()
     except (BatchRefusedError, SourceError) as error:
         outcome = BatchOutcome(batch, "refused", _refused_tables(arrival, error.records), _faults(error))
         merge.refuse_batch(
@@ -163,6 +168,7 @@ def _load(
             recorded_at=recorded_at,
         )
         return outcome
+    return merged
 
 
 def _refused_tables(arrival: _Arrival, records: Mapping[str, int]) -> list[TableOutcome]:
@@ -214,16 +220,27 @@ def _unjudged(error: GateError) -> Fault:
     return Fault("judgement_failed", " ".join(str(error).split()), remedy)
 
 
-def _stage_and_judge(settings: Settings, gate: Gate, arrival: _Arrival, source: Source) -> merge.Judged:
+def _stage_and_judge(
+    settings: Settings,
+    gate: Gate,
+    arrival: _Arrival,
+    source: Source,
+    known: conversion.Known,
+    docs: DataDocs,
+) -> merge.Judged:
     """Fill the batch's scratch file with typed rows, judge them, and put aside those that may not enter."""
     path = settings.scratch / f"{'-'.join(arrival.landed.identity)}.duckdb"
     with staging.stage(arrival.batch, source, path) as scratch:
-        try:
-            judgements = gate.judge_all(scratch.connection, [table.contract for table in scratch.tables])
-        except GateError as error:
-            raise BatchRefusedError(_unjudged(error)) from error
-        for table, judgement in zip(scratch.tables, judgements, strict=True):
-            quarantine.put_aside(scratch, table, judgement.violations)
+        for tables in conversion.rounds(scratch):
+            for table in tables:
+                conversion.convert(scratch, table, known)
+            try:
+                judgements = gate.judge_all(scratch.connection, [table.contract for table in tables])
+            except GateError as error:
+                raise BatchRefusedError(_unjudged(error)) from error
+            for table, judgement in zip(tables, judgements, strict=True):
+                quarantine.put_aside(scratch, table, judgement.violations)
+            docs.add(scratch, {judgement.table: judgement for judgement in judgements})
         quarantine.put_look_ups_aside(scratch)
         quarantine.number_rows_as_the_file_does(scratch)
     return merge.Judged(

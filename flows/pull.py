@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from expectations.contract import load as load_contract
 from flows.settings import Settings
-from warehouse.batch import MANIFEST, READY
+from warehouse.batch import MANIFEST, READY, WINDOW, Window
+from warehouse.cells import is_undated
+from warehouse.faults import BatchRefusedError, Fault
 from warehouse.ledger import KnownBatch
 from warehouse.source import Source, get_source, mapping_hash
 
@@ -52,7 +55,7 @@ def scan_inbox(inbox: Path) -> Inbox:
     ready: list[Landed] = []
     waiting: list[Landed] = []
     for folder in sorted(inbox.glob("*/*/*")):
-        if not folder.is_dir() or folder.is_symlink():
+        if not folder.is_dir():
             continue
         landed = Landed(folder, *folder.parts[-3:])
         (ready if (folder / READY).exists() else waiting).append(landed)
@@ -67,6 +70,8 @@ def fingerprint(landed: Landed, settings: Settings) -> str:
     digest = hashlib.sha256()
     digest.update(mapping_hash(landed.source, settings.sources_path).encode())
     digest.update(f"\0{settings.shrink_limit}\0".encode())
+    if not _lies_in(settings.inbox, landed.folder):
+        return digest.hexdigest()  # a link may lead to a whole disk
     for path in sorted(landed.folder.rglob("*")):
         if path.is_file():
             state = path.stat()
@@ -74,6 +79,19 @@ def fingerprint(landed: Landed, settings: Settings) -> str:
                 f"{path.relative_to(landed.folder)}\0{state.st_size}\0{state.st_mtime_ns}\0".encode()
             )
     return digest.hexdigest()
+
+
+def _lies_in(inbox: Path, folder: Path) -> bool:
+    """Whether a batch folder is one of the inbox's own, and no link on its way leads elsewhere."""
+    return folder.resolve() == inbox.resolve().joinpath(*folder.parts[-3:])
+
+
+def require_own_folder(landed: Landed, inbox: Path) -> None:
+    """BatchRefusedError where a link leads out of the inbox on the way to a batch's folder."""
+    if not _lies_in(inbox, landed.folder):
+        message = f"{'/'.join(landed.identity)} is reached by a link that leads out of the inbox"
+        remedy = "Deliver the batch's folder itself; links are not followed."
+        raise BatchRefusedError(Fault("path_outside_batch", message, remedy))
 
 
 def new_batches(
@@ -98,12 +116,14 @@ def land(
     sequence: int = 0,
     mode: str | None = None,
     stated: Mapping[str, str] | None = None,
+    window: Window | None = None,
 ) -> Landed:
     """Make a batch of files exported by hand; the same files with the same `extracted_at` are the same batch.
 
     A file becomes the resource whose pattern matches its name; `RESOURCE=PATH` says so where none or several do.
-    `extracted_at` is an aware instant, `stated` what the source's settings are for these files. LandingError where a file
-    cannot be placed, or a setting is none of the source's.
+    `extracted_at` is an aware instant, `stated` what the source's settings are for these files. `window` goes with the mode
+    `window_replace`, be it named or the profile's. LandingError where a file cannot be placed, or a setting is none of
+    the source's.
     """
     mapping = get_source(source, settings.sources_path)
     if not SAFE_NAME.fullmatch(company):
@@ -118,7 +138,7 @@ def land(
                 f"{name}={value}: {source} has no such setting; it has {', '.join(known) or 'none'}"
             )
     placed = _place(files, mapping)
-    entries = [_entry(mapping, resource, paths, mode) for resource, paths in sorted(placed.items())]
+    entries = [_entry(mapping, resource, paths, mode, window) for resource, paths in sorted(placed.items())]
     moment = extracted_at.astimezone(UTC)
     content = hashlib.sha256(
         json.dumps([entries, sequence, *([stated] if stated else [])], sort_keys=True).encode()
@@ -127,7 +147,6 @@ def land(
     folder = settings.inbox / source / company / batch_id
     if not (folder / READY).exists():
         manifest = {
-            "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
             "name": batch_id.lower(),
             "created": moment.isoformat(),
             "valuemart": {
@@ -141,7 +160,8 @@ def land(
             },
             "resources": entries,
         }
-        _write_batch(folder, placed, manifest)
+        copies = {path.name: path for paths in placed.values() for path in paths}
+        write_batch(folder, copies, manifest)
     return Landed(folder, source, company, batch_id)
 
 
@@ -173,7 +193,9 @@ def _place(files: Sequence[str], source: Source) -> dict[str, list[Path]]:
     return placed
 
 
-def _entry(source: Source, resource: str, paths: Sequence[Path], mode: str | None) -> dict[str, object]:
+def _entry(
+    source: Source, resource: str, paths: Sequence[Path], mode: str | None, window: Window | None
+) -> dict[str, object]:
     hashes = ["sha256:" + file_sha256(path) for path in paths]
     names = [path.name for path in paths]
     return {
@@ -181,8 +203,24 @@ def _entry(source: Source, resource: str, paths: Sequence[Path], mode: str | Non
         "path": names[0] if len(names) == 1 else names,
         "bytes": sum(path.stat().st_size for path in paths),
         "hash": hashes[0] if len(hashes) == 1 else hashes,
-        "valuemart": {"mode": mode or source.profile.resources[resource].mode},
+        "valuemart": _taken(source, resource, mode or source.profile.resources[resource].mode, window),
     }
+
+
+def _taken(source: Source, resource: str, mode: str, window: Window | None) -> dict[str, object]:
+    """How a resource was taken, as its manifest says it; LandingError where mode and window do not go together."""
+    if mode != WINDOW:
+        return {"mode": mode}
+    if window is None:
+        raise LandingError(
+            f"{resource} replaces a window of days; name it with --window-from and --window-to"
+        )
+    for table, mapping in source.profile.tables.items():
+        if mapping.driving == resource and not mapping.derived and is_undated(load_contract(table)):
+            raise LandingError(
+                f"{resource} makes {table}, whose rows bear no date, so no window of them can be replaced; land it apart"
+            )
+    return {"mode": mode, "window": {"from": window.first.isoformat(), "to": window.last.isoformat()}}
 
 
 def file_sha256(path: Path) -> str:
@@ -194,14 +232,27 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _write_batch(folder: Path, placed: Mapping[str, Sequence[Path]], manifest: Mapping[str, object]) -> None:
-    """The batch appears with its `_SUCCESS`, or not at all: a half-made one is made again from the start."""
+def write_batch(
+    folder: Path,
+    copies: Mapping[str, Path],
+    manifest: Mapping[str, object],
+    files: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write a batch of files to copy and files by content, once.
+
+    It appears with its `_SUCCESS`, or not at all: a half-made one is made again from the start, a whole one stays.
+    """
+    if (folder / READY).exists():
+        return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for paths in placed.values():
-        for path in paths:
-            shutil.copyfile(path, folder / path.name)
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    for name, path in copies.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / name)
+    for name, content in (files or {}).items():
+        (folder / name).write_bytes(content)
+    document = {"$schema": "https://datapackage.org/profiles/2.0/datapackage.json", **manifest}
+    (folder / MANIFEST).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     (folder / READY).touch()
 
 

@@ -13,6 +13,7 @@ from flows.views import FATES
 if TYPE_CHECKING:
     from flows.database_pull import Pulled
     from flows.stages import RefreshResult
+    from warehouse.ledger import BatchOutcome
 
 
 def show_pulled(pulled: Pulled, *, untold: str | None, as_json: bool) -> None:
@@ -126,7 +127,7 @@ def _attention(result: RefreshResult) -> Iterator[str]:
                 yield (
                     f"warning: {outcome.batch.place}: {each.name}: {each.quarantined:,} of {each.rows_in:,} rows "
                     "are in quarantine; "
-                    "see `valuemart quarantine show`"
+                    f"see `valuemart quarantine show --batch {outcome.batch.batch_id}`{_page(outcome)}"
                 )
     for waiting in result.load.waiting:
         yield f"waiting: {waiting} has no _SUCCESS yet"
@@ -138,6 +139,10 @@ def _attention(result: RefreshResult) -> Iterator[str]:
             f"no policy was configured: one was fitted to the data, {place(result.rating.calibrated)}; "
             "read it, it rules from now on"
         )
+
+
+def _page(outcome: BatchOutcome) -> str:
+    return f", or {place(outcome.data_docs)}" if outcome.data_docs else ""
 
 
 def show_moves(moves: Sequence[Row], *, most: int = 20) -> None:

@@ -54,6 +54,9 @@ def run_demo(settings: Settings, world: World) -> list[RefreshResult]:
     from transforms.plan import month_end
     from warehouse.durable import write_text
 
+    settings = settings.model_copy(
+        update={"data_docs": "never"}
+    )  # a page for each month would take as long as the rest
     settings.home.mkdir(parents=True, exist_ok=True)
     if not settings.policy_file.exists():
         write_text(settings.policy_file, default_policy())

@@ -12,7 +12,7 @@ import re
 import tomllib
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
@@ -150,6 +150,7 @@ class Settings(BaseSettings):
     connections: dict[Annotated[str, AfterValidator(_connection_name)], Connection] = Field(
         default_factory=dict
     )
+    data_docs: Literal["never", "violations", "always"] = "violations"
     publish: Annotated[dict[str, PublishRule], AfterValidator(_share_names)] = Field(default_factory=dict)
     notify_url: SecretStr | None = None
     stuck_after_minutes: int = Field(default=60, ge=1)
@@ -174,6 +175,11 @@ class Settings(BaseSettings):
     def archive(self) -> Path:
         """Where loaded batches are moved to."""
         return self.home / "archive"
+
+    @property
+    def data_docs_folder(self) -> Path:
+        """Great Expectations' pages on what was judged: `<source>/<company>/<batch_id>/index.html`."""
+        return self.home / "data_docs"
 
     @property
     def scratch(self) -> Path:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
-from flows.render import fields_of, pairs, place, plain, say, say_json, table, text
+from flows.data_docs import INDEX, folder_of
+from flows.render import fields_of, pairs, place, say, say_json, table, text
 
 if TYPE_CHECKING:
     from flows.ordering import Ordered
@@ -38,6 +35,7 @@ BATCH_COLUMNS = {
     "status": "status",
     "extracted_at": "extracted",
     **FATES,
+    "released": "released",
 }
 
 # measure: its value, the heading of that value, and why it is empty
@@ -84,11 +82,24 @@ def show_status(
             "batches": ", ".join(f"{batches:,} {status}" for status, batches in counts.items()) or "none",
             "inbox": f"{len(inbox.ready):,} to load, {len(inbox.waiting):,} waiting for _SUCCESS",
             "rows": ", ".join(f"{books.row_counts[key]:,} {heading}" for key, heading in FATES.items()),
+            "released": f"{books.row_counts['released']:,} of the quarantined, by corrections"
+            if books.row_counts["released"]
+            else "none of the quarantined",
             "events": f"{books.events:,} written",
             **{f"sink {sink}": backlog_text(backlog) for sink, backlog in backlogs.items()},
         }
     )
     table(books.batches, BATCH_COLUMNS, title="Latest batches")
+    pages = {
+        batch["batch_id"]: folder_of(settings, batch["source"], batch["company_code"], batch["batch_id"])
+        / INDEX
+        for batch in books.batches
+    }
+    documented = {name: place(page) for name, page in pages.items() if page.is_file()}
+    if documented:
+        say()
+        say("Data Docs")
+        pairs(documented)
     if books.refusals:
         say()
         say("Refused")
@@ -107,66 +118,6 @@ def backlog_text(backlog: Backlog) -> str:
         return "has everything"
     oldest = f" since {text(backlog.oldest)}" if backlog.oldest else ""
     return f"{backlog.waiting:,} waiting{oldest}, {backlog.dead:,} given up, {backlog.blocked:,} customers held back"
-
-
-def show_quarantine_rules(found: Sequence[Row], *, as_json: bool) -> None:
-    """Quarantined rows counted by the rule they broke."""
-    if as_json:
-        say_json(found)
-        return
-    table(
-        found,
-        {
-            "source": "source",
-            "company_code": "company",
-            "table_name": "table",
-            "rule": "rule",
-            "column_name": "column",
-            "rows": "rows",
-            "batches": "batches",
-            "first": "first",
-        },
-    )
-
-
-def show_quarantine_rows(found: Sequence[Row], *, as_json: bool) -> None:
-    """Quarantined rows with their reasons and the text as it was delivered."""
-    if as_json:
-        say_json([{**row, "raw": _parsed(row["raw"]), "staged": _parsed(row["staged"])} for row in found])
-        return
-    if not found:
-        say("no such row is in quarantine")
-    for row in found:
-        say(
-            f"{row['source']}/{row['company_code']}/{row['batch_id']} {row['file']} row {row['row_number']}: {row['table_name']}"
-        )
-        for reason in row["reasons"]:
-            text_delivered = (
-                f"{reason['column']} {reason['value']!r}: " if reason["value"] is not None else ""
-            )
-            say(f"  {text_delivered}{reason['rule']}: {reason['message']}")
-        if row["raw"]:
-            say(f"  {row['raw']}")
-
-
-def _parsed(document: str | None) -> object:
-    return None if document is None else json.loads(document)
-
-
-def export(
-    columns: Sequence[str], rows: Iterable[tuple[Any, ...]], out: Path | None, *, as_json: bool
-) -> None:
-    """Rows to a file or to standard output, as CSV or as one JSON object a line."""
-    with out.open("w", encoding="utf-8", newline="") if out else nullcontext(sys.stdout) as stream:
-        if as_json:
-            for row in rows:
-                stream.write(
-                    json.dumps(plain(dict(zip(columns, row, strict=True))), ensure_ascii=False) + "\n"
-                )
-        else:
-            writer = csv.writer(stream)
-            writer.writerow(columns)
-            writer.writerows(rows)
 
 
 def show_sources(known: Sequence[Source], *, as_json: bool) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from warehouse.faults import BatchRefusedError, Fault
 
 MANIFEST = "datapackage.json"
 READY = "_SUCCESS"
-MODES = ("full_snapshot", "delta_upsert")
+WINDOW = "window_replace"
+MODES = ("full_snapshot", WINDOW, "delta_upsert")
 # The keys that a canonical table has in the ERP, all of them: what is not among them is gone.
 KEY_SET = "key_set"
 # A manifest is a page, not a data file; beyond this it is something else.
@@ -24,15 +26,35 @@ LAST_SEQUENCE = 10**18 - 1
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """The days, both inclusive, of which a `window_replace` brings every row there is."""
+
+    first: date
+    last: date
+
+    def __str__(self) -> str:
+        return f"{self.first} to {self.last}"
+
+
+@dataclass(frozen=True, slots=True)
 class BatchResource:
-    """One resource of a batch: its files, how they were taken, and what the sender says of them."""
+    """One resource of a batch: its files, how they were taken, and what the sender says of them.
+
+    `window` is there where the mode is `window_replace`, and only there. A resource that is `look_up_only` is what
+    others refer to, loaded before: its rows drive no table of this batch. One that `is_plain` is CSV as every program
+    writes it (UTF-8, commas, double quotes), whatever its source's profile says of delimiters and encoding; its cells
+    are written as the profile says.
+    """
 
     name: str
     paths: tuple[str, ...]
     hashes: tuple[str, ...]
     mode: str
+    window: Window | None
     rows: int | None
     control_totals: Mapping[str, Decimal]
+    look_up_only: bool = False
+    is_plain: bool = False
 
     @property
     def sha256(self) -> str:
@@ -54,6 +76,14 @@ class Watermark:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """Whose quarantined rows a batch brings again, mended: the batch, and (table, file, row number) of each row."""
+
+    batch_id: str
+    rows: tuple[tuple[str, str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """A landed batch as its manifest describes it."""
 
@@ -69,6 +99,7 @@ class Batch:
     watermarks: Mapping[str, Watermark] = field(default_factory=dict)
     key_sets: tuple[BatchResource, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    corrects: Correction | None = None
 
     @property
     def order(self) -> tuple[int, datetime, str]:
@@ -109,10 +140,17 @@ def read_manifest(folder: Path) -> Batch:
     path = folder / MANIFEST
     mend = "Have the sender write the manifest again."
     try:
-        if path.stat().st_size > MANIFEST_BYTES:
+        about_file = path.lstat()
+        if not stat.S_ISREG(about_file.st_mode):
+            # Reading a pipe or a device would never end, and a link may lead anywhere.
+            raise _refuse("manifest_unreadable", "is no plain file", mend, file=MANIFEST)
+        if about_file.st_size > MANIFEST_BYTES:
             raise _refuse("manifest_unreadable", "is larger than 4 MiB, no manifest is", mend, file=MANIFEST)
         content = path.read_bytes()
         document = json.loads(content)
+        json.dumps(
+            document, ensure_ascii=False
+        ).encode()  # halves of characters are no text, though JSON has them
     except FileNotFoundError:
         raise _refuse("manifest_missing", "the batch has no manifest", mend, file=MANIFEST) from None
     except (OSError, ValueError, RecursionError) as error:
@@ -139,6 +177,7 @@ def read_manifest(folder: Path) -> Batch:
                 for name, read in (about.get("watermarks") or {}).items()
             },
             settings={str(name): str(value) for name, value in (about.get("settings") or {}).items()},
+            corrects=_correction(about.get("corrects")),
         )
     except KeyError as error:
         raise _refuse(
@@ -186,32 +225,73 @@ def _resource(entry: Mapping[str, Any]) -> BatchResource:
     if mode not in (*MODES, KEY_SET):
         known = ", ".join((*MODES, KEY_SET))
         raise ValueError(f"the mode of resource {entry['name']!r} is {mode!r}, none of {known}")
-    if not paths or len(paths) != len(hashes) or not all(isinstance(path, str) for path in paths):
+    if not paths or len(paths) != len(hashes):
         raise ValueError(f"resource {entry['name']!r} needs one hash a path")
+    for text in (entry["name"], *paths):
+        if not isinstance(text, str) or any(ord(character) < 32 for character in text):
+            raise ValueError(f"{text!r} is no name of a resource or file")
     return BatchResource(
-        name=str(entry["name"]),
+        name=entry["name"],
         paths=paths,
         hashes=tuple(str(value).removeprefix("sha256:").lower() for value in hashes),
         mode=mode,
+        window=_window(str(entry["name"]), mode, about.get("window")),
         rows=None if about.get("rows") is None else int(about["rows"]),
         control_totals={
-            str(column): Decimal(str(total)) for column, total in (about.get("controlTotals") or {}).items()
+            str(column): _finite(total) for column, total in (about.get("controlTotals") or {}).items()
         },
+        look_up_only=about.get("lookUpOnly") is True,
+        is_plain=about.get("plain") is True,
     )
+
+
+def _finite(stated: object) -> Decimal:
+    total = Decimal(str(stated))
+    if not total.is_finite():
+        raise ValueError(f"the control total {stated!r} is no number")
+    return total
+
+
+def _correction(stated: Mapping[str, Any] | None) -> Correction | None:
+    if stated is None:
+        return None
+    rows = tuple((str(table), str(file), int(number)) for table, file, number in stated["rows"])
+    return Correction(str(stated["batchId"]), rows)
+
+
+def _window(resource: str, mode: str, stated: Mapping[str, Any] | None) -> Window | None:
+    if (mode == WINDOW) is (stated is None):
+        raise ValueError(f"resource {resource!r} of mode {mode} has {'no' if stated is None else 'a'} window")
+    if stated is None:
+        return None
+    window = Window(date.fromisoformat(stated["from"]), date.fromisoformat(stated["to"]))
+    if window.last < window.first:
+        raise ValueError(f"the window of resource {resource!r} ends before it begins ({window})")
+    return window
 
 
 def locate(batch: Batch, path: str) -> Path:
     """The file of a manifest path, inside the batch folder and nowhere else."""
     file = batch.folder / path
     suspect = path.startswith("/") or ".." in Path(path).parts or "\\" in path or "\0" in path
-    if suspect or not file.resolve().is_relative_to(batch.folder.resolve()):
-        message = f"the path {path!r} leads out of the batch folder"
+    try:
+        outside = suspect or not file.resolve().is_relative_to(batch.folder.resolve())
+        is_there = not outside and file.is_file()
+    except (OSError, RuntimeError):  # a name that is too long, a link that leads to itself
+        outside, is_there = False, False
+    if outside:
+        message = f"the path {_brief(path)} leads out of the batch folder"
         raise _refuse("path_outside_batch", message, "Name files inside the batch only.", file=MANIFEST)
-    if not file.is_file():
+    if not is_there:
         raise _refuse(
             "file_missing",
             "is named by the manifest but is not there",
             "Deliver the batch again, whole.",
-            file=path,
+            file=_brief(path).strip("'"),
         )
     return file
+
+
+def _brief(text: str) -> str:
+    """A name from a manifest as a message can bear it."""
+    return repr(text if len(text) <= 100 else text[:100] + "…")

@@ -2,8 +2,9 @@
 
 The rule behind every fate: the table ends up as if the batches of a source had been applied in their order, (sequence,
 extracted at, batch id). A row carries the order of the batch that last said something of it, so a batch that comes late
-finds out what it may still say; what newer batches said of keys that were not here yet, snapshots say by their order in
-the ledger, and tombstones by their place in ops.tombstone.
+finds out what it may still say; what newer batches said of keys that were not here yet, snapshots and windows say by
+their order in the ledger, and tombstones by their place in ops.tombstone. Of a key that a newer snapshot or window holds
+in quarantine, it has said nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def classify(
     `staged` is the staged row's rowid: rows of a derived table may share their example record.
     `fate` is one of
     insert, update: the row enters, or replaces `target`; where it comes from a source of precedence, another source's row;
-    insert_dead, update_dead: so too, but a newer batch (`killer`) said that it is gone;
+    insert_dead, update_dead: so too, but a newer batch said that it is gone (`killer`, unless that was a window);
     touch: the same content from a newer batch; keep: nothing to say; bury: a tombstone for a live row;
     note: a tombstone for a row of this source that is not here (yet); owned: another source has precedence.
     `earlier`: the row that stays was known before the stored version says.
@@ -48,7 +49,20 @@ def classify(
     stale = snapshot is not None and batch.order < snapshot
     content = [*(column.name for column in contract.columns), "is_deleted", "source_changed_at"]
     staged, stored = (", ".join(f"{side}.{quoted(name)}" for name in content) for side in ("s", "t"))
-    killer = f"CASE WHEN $stale THEN {_struct('$snapshot_sequence', '$snapshot_at', '$snapshot_id')} END"
+    windows = ledger.gather_newer_windows(connection, batch, table.name) and contract.own_date is not None
+    spared = "false"
+    if stale or windows:
+        _gather_spared(connection, batch, contract)
+        spared = (
+            f"EXISTS (SELECT 1 FROM spared WHERE spared.key = {key_text(contract, 's')} AND batch_id = %s)"
+        )
+    outlived = spared % "$snapshot_id" if stale else "false"
+    windowed = "false"
+    if windows:
+        windowed = f"""EXISTS (SELECT 1 FROM newer_window AS w
+            WHERE CAST(s.{quoted(str(contract.own_date))} AS DATE) BETWEEN w.window_from AND w.window_to
+              AND NOT {spared % "w.batch_id"})"""
+    killer = f"CASE WHEN $stale AND NOT {outlived} THEN {_struct('$snapshot_sequence', '$snapshot_at', '$snapshot_id')} END"
     buried = ""
     if _has_tombstones(connection, batch, table.name):
         newer = f"({', '.join(f'm.{name}' for name in ORDER.split(', '))}) > ({OWN_ORDER})"
@@ -64,9 +78,9 @@ def classify(
                 SELECT s.rowid AS staged, s._file, s._row, t.rowid AS target, s.is_deleted AS dying,
                        coalesce(t.source_system = $source, false) AS own, t.is_deleted AS is_dead,
                        t.rowid IS NOT NULL AND {_rank("t.source_system", owners)} < {_rank("$source", owners)} AS outranked,
-                       $stale OR ({", ".join(f"t.{name}" for name in ORDER.split(", "))}) > ({OWN_ORDER}) AS late,
+                       ($stale AND NOT {outlived}) OR ({", ".join(f"t.{name}" for name in ORDER.split(", "))}) > ({OWN_ORDER}) AS late,
                        ({staged}) IS DISTINCT FROM ({stored}) AS differs,
-                       {_known_on(contract)} AS known_on, t.known_on AS known_before, {killer} AS killer
+                       {_known_on(contract)} AS known_on, t.known_on AS known_before, {killer} AS killer, {windowed} AS windowed
                 FROM scratch.staging.{quoted(table.name)} AS s
                 LEFT JOIN erp.{quoted(table.name)} AS t ON t.company_code = $company AND {same_key(contract, "s", "t")}
                 {buried}
@@ -77,14 +91,14 @@ def classify(
                     WHEN NOT own AND outranked THEN 'owned'
                     WHEN own AND late THEN 'keep'
                     WHEN own AND dying THEN CASE WHEN is_dead THEN 'touch' ELSE 'bury' END
-                    WHEN own AND differs THEN 'update'
+                    WHEN own AND differs THEN CASE WHEN windowed THEN 'update_dead' ELSE 'update' END
                     WHEN own THEN $same
                     WHEN dying THEN CASE WHEN $stale THEN 'keep' ELSE 'note' END
                     ELSE CASE WHEN target IS NULL THEN 'insert' ELSE 'update' END
-                         || CASE WHEN killer IS NULL THEN '' ELSE '_dead' END
+                         || CASE WHEN killer IS NULL AND NOT windowed THEN '' ELSE '_dead' END
                     END AS fate
                 FROM compared)
-            SELECT * EXCLUDE (dying, own, is_dead, outranked, late, differs, known_before),
+            SELECT * EXCLUDE (dying, own, is_dead, outranked, late, differs, known_before, windowed),
                    fate IN ('keep', 'owned') AND NOT dying AND known_on < known_before AND ({always}) AS earlier
             FROM judged""",
         {
@@ -93,7 +107,7 @@ def classify(
             "source": batch.source,
             "table": table.name,
             "stale": stale,
-            "same": "touch" if table.mode == "delta_upsert" else "keep",
+            "same": "keep" if table.mode == "full_snapshot" else "touch",
             **dict(
                 zip(
                     ("snapshot_sequence", "snapshot_at", "snapshot_id"),
@@ -118,6 +132,17 @@ def same_key(contract: Contract, left: str, right: str) -> str:
 def key_text(contract: Contract, side: str) -> str:
     """A row's key as one text."""
     return f"CAST(to_json([{', '.join(f'CAST({side}.{quoted(name)} AS VARCHAR)' for name in contract.key)}]) AS VARCHAR)"
+
+
+def _gather_spared(connection: duckdb.DuckDBPyConnection, batch: Batch, contract: Contract) -> None:
+    """Fill the temp table `spared`: the keys that the source's batches hold in quarantine."""
+    key = ", ".join(f"staged->>{literal(name)}" for name in contract.key)
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP TABLE spared AS
+            SELECT DISTINCT CAST(to_json([{key}]) AS VARCHAR) AS key, batch_id FROM quarantine."row"
+            WHERE source = ? AND company_code = ? AND table_name = ? AND staged IS NOT NULL""",
+        [batch.source, batch.company, contract.name],
+    )
 
 
 def _has_tombstones(connection: duckdb.DuckDBPyConnection, batch: Batch, table: str) -> bool:

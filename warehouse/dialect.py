@@ -133,6 +133,22 @@ class Dialect(Model):
         return {**UNITS, **self.units}
 
 
+# CSV as every program writes it, whatever the profile's own files look like.
+PLAIN: Mapping[str, Any] = {
+    "encoding": "utf-8",
+    "fallback_encoding": None,
+    "delimiter": ",",
+    "quote": '"',
+    "escape": '"',
+    "layout": "plain",
+    "header_rows": (1,),
+    "preamble": False,
+    "repeated_headers": False,
+    "totals_marks": (),
+    "totals_endings": (),
+}
+
+
 class ResourceColumn(Model):
     """One column a source's SQL sees, and the headers it may have in the file."""
 

@@ -79,7 +79,9 @@ def check_files(batch: Batch, source: Source, scratch: Path) -> dict[str, Checke
     checked: dict[str, CheckedFile] = {}
     faults: list[Fault] = []
     for resource in (*batch.resources, *batch.key_sets):
-        dialect = Dialect() if resource.mode == KEY_SET else source.dialect(resource.name)
+        dialect = (
+            Dialect() if resource.mode == KEY_SET else resources.dialect_of(source, batch, resource.name)
+        )
         for path, sha256 in zip(resource.paths, resource.hashes, strict=True):
             try:
                 checked[path] = files.check(
@@ -155,7 +157,7 @@ def keep_unreadable_records(
     owner = {path: resource.name for resource in batch.resources for path in resource.paths}
     found = [(owner[record[0]], *record) for record in resources.rejected_records(connection, checked)]
     for resource, path, number, rule, _, text in found:
-        quote = source.dialect(resource).quote
+        quote = resources.dialect_of(source, batch, resource).quote
         if rule == "broken_quoting" and "\n" in text and text.count(quote) % 2:
             lines = text.count("\n")
             message = f"a quote is opened and not closed: the {lines} lines after it cannot be told apart"

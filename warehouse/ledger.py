@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 
 import duckdb
 
-from warehouse.batch import KEY_SET, Batch
+from warehouse.batch import KEY_SET, Batch, Window
 from warehouse.faults import Fault
 
 
@@ -23,6 +24,7 @@ class TableOutcome:
     rows_in: int
     row_hash: str
     excluded_by: Mapping[str, int] = field(default_factory=dict)
+    window: Window | None = None
     accepted: int = 0
     quarantined: int = 0
     refused: int = 0
@@ -39,13 +41,17 @@ class TableOutcome:
 
 @dataclass(slots=True)
 class BatchOutcome:
-    """What became of a batch: `loaded`, `unchanged` (its rows were all here already) or `refused`."""
+    """What became of a batch: `loaded`, `unchanged` (its rows were all here already) or `refused`.
+
+    `data_docs` is the page on the rules its rows were judged by, where one was written.
+    """
 
     batch: Batch
     status: str
     tables: list[TableOutcome] = field(default_factory=list)
     faults: tuple[Fault, ...] = ()
     warnings: tuple[str, ...] = ()
+    data_docs: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +126,19 @@ def advance_state(connection: duckdb.DuckDBPyConnection, recorded_at: datetime) 
 
 def last_applied(
     connection: duckdb.DuckDBPyConnection, batch: Batch, table: str
-) -> tuple[str, str, str] | None:
-    """Row hash, mode and mapping version of the batch in force for that source, company and table."""
+) -> tuple[str, str, Window | None, str] | None:
+    """Row hash, mode, window and mapping version of the batch in force for that source, company and table."""
     rows = connection.execute(
-        """SELECT t.row_hash, t.mode, b.mapping_version
+        """SELECT t.row_hash, t.mode, t.window_from, t.window_to, b.mapping_version
            FROM ops.batch_table AS t JOIN ops.batch AS b USING (source, company_code, batch_id)
            WHERE source = ? AND company_code = ? AND t.table_name = ? AND b.status IN ('loaded', 'unchanged')
            ORDER BY b.sequence DESC, b.extracted_at DESC, b.batch_id DESC LIMIT 1""",
         [batch.source, batch.company, table],
     ).fetchall()
-    return rows[0] if rows else None
+    if not rows:
+        return None
+    row_hash, mode, first, last, mapping_version = rows[0]
+    return row_hash, mode, Window(first, last) if first else None, mapping_version
 
 
 def newest_snapshot(
@@ -145,6 +154,27 @@ def newest_snapshot(
         [batch.source, batch.company, table],
     ).fetchall()
     return rows[0] if rows else None
+
+
+def gather_newer_windows(connection: duckdb.DuckDBPyConnection, batch: Batch, table: str) -> bool:
+    """Fill the temp table `newer_window` with the windows that newer batches of the source replaced; whether there are any."""
+    connection.execute(
+        """CREATE OR REPLACE TEMP TABLE newer_window AS
+           SELECT b.batch_id, t.window_from, t.window_to
+           FROM ops.batch_table AS t JOIN ops.batch AS b USING (source, company_code, batch_id)
+           WHERE source = $source AND company_code = $company AND t.table_name = $table
+             AND t.window_from IS NOT NULL AND b.status IN ('loaded', 'unchanged')
+             AND (b.sequence, b.extracted_at, b.batch_id) > ($sequence::BIGINT, $extracted_at::TIMESTAMP, $batch_id)""",
+        {
+            "source": batch.source,
+            "company": batch.company,
+            "table": table,
+            "sequence": batch.sequence,
+            "extracted_at": batch.extracted_at,
+            "batch_id": batch.batch_id,
+        },
+    )
+    return bool(connection.execute("SELECT 1 FROM newer_window LIMIT 1").fetchall())
 
 
 def write_batch(
@@ -170,10 +200,11 @@ def write_batch(
         )
     reason = str(outcome.faults[0]) if outcome.faults else None
     connection.execute(
-        "INSERT INTO ops.batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO ops.batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             *identity, outcome.status, batch.sequence, batch.extracted_at, fingerprint, mapping_version,
             batch.supersedes, recorded_at, load_generation, reason,
+            batch.corrects.batch_id if batch.corrects else None,
         ],
     )  # fmt: skip
     for resource in (*batch.resources, *batch.key_sets):
@@ -188,11 +219,12 @@ def write_batch(
     for table in outcome.tables:
         excluded_by = ", ".join(f"{rule}: {rows}" for rule, rows in sorted(table.excluded_by.items())) or None
         connection.execute(
-            "INSERT INTO ops.batch_table VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO ops.batch_table VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 *identity, table.name, table.driving, table.derived, table.mode, table.rows_in, table.accepted,
                 table.quarantined, table.excluded, table.refused, table.inserted, table.updated, table.unchanged,
                 table.deleted, table.row_hash, excluded_by,
+                table.window.first if table.window else None, table.window.last if table.window else None,
             ],
         )  # fmt: skip
     _write_faults(connection, outcome, fingerprint, recorded_at)

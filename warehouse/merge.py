@@ -60,6 +60,7 @@ def merge_batch(
                 merger.is_news(table, outcome, judged.mapping_version)
                 for table, outcome in zip(judged.tables, outcomes, strict=True)
             )
+            merger.release()
             outcomes += [
                 outcome for look_up in judged.look_ups if (outcome := merger.look_up(look_up)).quarantined
             ]
@@ -145,6 +146,29 @@ class _Merger:
                 self.identity,
             )
 
+    def release(self) -> None:
+        """Note at the rows that this batch brings again, mended, that it did."""
+        correction = self.batch.corrects
+        if correction is None or not correction.rows:
+            return
+        tables, files, numbers = (list(column) for column in zip(*correction.rows, strict=True))
+        self.connection.execute(
+            """UPDATE quarantine."row" AS kept SET released_by = $batch_id
+               FROM (SELECT unnest($tables::VARCHAR[]) AS table_name, unnest($files::VARCHAR[]) AS file,
+                            unnest($numbers::BIGINT[]) AS row_number) AS named
+               WHERE kept.source = $source AND kept.company_code = $company AND kept.batch_id = $corrected
+                 AND (kept.table_name, kept.file, kept.row_number) = (named.table_name, named.file, named.row_number)""",
+            {
+                "tables": tables,
+                "files": files,
+                "numbers": numbers,
+                "source": self.batch.source,
+                "company": self.batch.company,
+                "batch_id": self.batch.batch_id,
+                "corrected": correction.batch_id,
+            },
+        )
+
     def merge(self, table: StagedTable) -> TableOutcome:
         """Merge one table; the counts of its rows by fate, which add up to the rows that came in."""
         outcome = TableOutcome(
@@ -155,14 +179,15 @@ class _Merger:
             table.rows_in,
             table.row_hash,
             dict(table.excluded),
+            table.window,
         )
         snapshot = table.mode == "full_snapshot"
         if snapshot and table.rows_in == 0 and not self._is_empty_there(table):
             raise BatchRefusedError(self._empty(table))
         owners = list(self.owners.get(self.batch.company, {}).get(table.name, ()))
         stale = classify(self.connection, self.batch, table, owners)
-        self.connection.execute("CREATE OR REPLACE TEMP TABLE absent (target BIGINT)")
-        if snapshot and not stale:
+        self.connection.execute("CREATE OR REPLACE TEMP TABLE absent (target BIGINT, stamped BOOLEAN)")
+        if (snapshot or table.window) and not stale:
             self._find_absent(table)
         self._keep_quarantine(table.name)
         self._quarantine_owned(table)
@@ -189,7 +214,7 @@ class _Merger:
         """Whether a table's rows changed anything, or are not those that the newest batch before it brought."""
         if outcome.inserted or outcome.updated or outcome.deleted:
             return True
-        same = (table.row_hash, table.mode, mapping_version)
+        same = (table.row_hash, table.mode, table.window, mapping_version)
         return (
             outcome.quarantined > 0 and ledger.last_applied(self.connection, self.batch, table.name) != same
         )
@@ -232,12 +257,20 @@ class _Merger:
         )
 
     def _find_absent(self, table: StagedTable) -> None:
-        """The source's own live rows that a full snapshot does not name (temp table `absent`)."""
+        """The source's own live rows that a full snapshot, or a window, does not name (temp table `absent`).
+
+        A row that a window deletes keeps the order of the version that it deletes: a batch from in between may yet move
+        the row out of the window.
+        """
         batch = self.batch
+        inside = "true"
+        if table.window:
+            day = f"CAST(t.{quoted(str(table.contract.own_date))} AS DATE)"
+            inside = f"{day} BETWEEN DATE '{table.window.first}' AND DATE '{table.window.last}'"
         self.connection.execute(
             f"""INSERT INTO absent
-                SELECT t.rowid FROM erp.{quoted(table.name)} AS t
-                WHERE t.company_code = $company AND t.source_system = $source AND NOT t.is_deleted
+                SELECT t.rowid, {table.window is None} FROM erp.{quoted(table.name)} AS t
+                WHERE t.company_code = $company AND t.source_system = $source AND NOT t.is_deleted AND {inside}
                   AND ({ORDER}) < ({OWN_ORDER})
                   AND NOT EXISTS (SELECT 1 FROM scratch.staging.{quoted(table.name)} AS s
                                   WHERE {same_key(table.contract, "s", "t")})""",
@@ -250,21 +283,21 @@ class _Merger:
         if nameless:
             self.connection.execute("DELETE FROM absent")
             self.warnings.append(
-                f"{table.name}: {absent} rows are missing from the snapshot, but of {nameless} of its records the key "
+                f"{table.name}: {absent} rows are missing from the {_whole(table)}, but of {nameless} of its records the key "
                 "could not be read, and they may be these: none was deleted"
             )
             return
         live = count(
             self.connection,
-            f"SELECT count(*) FROM erp.{quoted(table.name)} "
-            "WHERE company_code = ? AND source_system = ? AND NOT is_deleted",
+            f"SELECT count(*) FROM erp.{quoted(table.name)} AS t "
+            f"WHERE company_code = ? AND source_system = ? AND NOT is_deleted AND {inside}",
             [batch.company, batch.source],
         )
         if absent > live * self.shrink_limit:
             raise BatchRefusedError(
                 Fault(
-                    "snapshot_shrunk",
-                    f"the full snapshot lacks {absent} of {live} live rows of {table.name}, "
+                    "window_shrunk" if table.window else "snapshot_shrunk",
+                    f"the {_whole(table)} lacks {absent} of {live} live rows of {table.name}, "
                     f"more than the {self.shrink_limit:.0%} that may go at once",
                     "Check that the extract was not cut; if the rows are really gone, raise shrink_limit for this run.",
                     self._file(table),
@@ -274,7 +307,7 @@ class _Merger:
     def _nameless(self, table: StagedTable) -> int:
         """The quarantined records that may be any row, since their key could not be read."""
         required = [c.name for c in table.contract.columns if c.key_position and not c.nullable]
-        unread = " OR ".join(f"staged->>{literal(name)} IS NULL" for name in required)
+        unread = " OR ".join(f"(staged->>{literal(name)}) IS NULL" for name in required)
         return count(
             self.connection,
             f"""SELECT count(*) FROM scratch.rejected.row
@@ -290,7 +323,7 @@ class _Merger:
         """The scratch file's rejected rows of one table or look-up, with the batch's name."""
         self.connection.execute(
             """INSERT INTO quarantine.row
-               SELECT ?, ?, ?, table_name, file, row_number, staged, raw, ? FROM scratch.rejected.row
+               SELECT ?, ?, ?, table_name, file, row_number, staged, raw, ?, NULL FROM scratch.rejected.row
                WHERE table_name = ?""",
             [*self.identity, self.recorded_at, name],
         )
@@ -308,7 +341,7 @@ class _Merger:
         packed = ", ".join(f"{quoted(name)} := s.{quoted(name)}" for name in table.contract.column_names)
         self.connection.execute(
             f"""INSERT INTO quarantine.row
-                SELECT ?, ?, ?, ?, s._file, s._row, to_json(struct_pack({packed})), NULL, ?
+                SELECT ?, ?, ?, ?, s._file, s._row, to_json(struct_pack({packed})), NULL, ?, NULL
                 FROM change JOIN scratch.staging.{quoted(table.name)} AS s ON s.rowid = change.staged WHERE fate = 'owned'""",
             [*self.identity, table.name, self.recorded_at],
         )
@@ -327,7 +360,7 @@ class _Merger:
         outcome.updated = counted.get("update", 0) + counted.get("update_dead", 0)
         outcome.unchanged = sum(counted.get(fate, 0) for fate in ("touch", "keep", "note"))
         outcome.accepted = outcome.inserted + outcome.updated + outcome.unchanged + counted.get("bury", 0)
-        self.connection.execute("INSERT INTO absent SELECT target FROM change WHERE fate = 'bury'")
+        self.connection.execute("INSERT INTO absent SELECT target, true FROM change WHERE fate = 'bury'")
         outcome.deleted = count(self.connection, "SELECT count(*) FROM absent")
         cells.mark_dirty(self.connection, table.contract, self.batch.company)
         stamp = f"(batch_sequence, recorded_at, batch_id) = ({OWN_ORDER})"
@@ -338,8 +371,11 @@ class _Merger:
             )
         if outcome.deleted:
             self.connection.execute(
-                f"UPDATE {target} SET is_deleted = true, {stamp} WHERE rowid IN (SELECT target FROM absent)",
+                f"UPDATE {target} SET is_deleted = true, {stamp} WHERE rowid IN (SELECT target FROM absent WHERE stamped)",
                 order_of(self.batch),
+            )
+            self.connection.execute(
+                f"UPDATE {target} SET is_deleted = true WHERE rowid IN (SELECT target FROM absent WHERE NOT stamped)"
             )
         self.connection.execute(
             f"UPDATE {target} AS t SET known_on = change.known_on FROM change WHERE t.rowid = change.target AND earlier"
@@ -350,7 +386,7 @@ class _Merger:
     def _write(self, table: StagedTable) -> None:
         """Put the new version of every inserted or updated row beside the old one, then remove the old one.
 
-        A row that enters dead bears the order of the batch that said so. What is said of a master changes; that it
+        A row that enters dead bears the order of the batch that said so, unless that is a window. What is said of a master changes; that it
         exists has been known since it was first seen.
         """
         contract, batch = table.contract, self.batch
@@ -369,7 +405,7 @@ class _Merger:
                        $source AS source_system, coalesce(killer.batch_id, $batch_id) AS batch_id,
                        coalesce(killer.batch_sequence, $sequence::BIGINT) AS batch_sequence,
                        s._file AS source_file, file_hash.sha256 AS source_file_sha256, s._row AS source_row,
-                       s.source_changed_at, killer IS NOT NULL AS is_deleted,
+                       s.source_changed_at, ends_with(fate, '_dead') AS is_deleted,
                        coalesce(killer.recorded_at, $extracted_at::TIMESTAMP) AS recorded_at, {first_known} AS known_on
                 FROM change
                 JOIN scratch.staging.{quoted(table.name)} AS s ON s.rowid = change.staged
@@ -412,3 +448,8 @@ class _Merger:
                 WHERE NOT EXISTS (SELECT 1 FROM ops.tombstone AS m WHERE m.key = noted.key AND {place})""",
             {**about, **order_of(batch)},
         )
+
+
+def _whole(table: StagedTable) -> str:
+    """What a batch says is all there is: in messages."""
+    return f"window {table.window}" if table.window else "full snapshot"

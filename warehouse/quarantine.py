@@ -13,6 +13,7 @@ from warehouse.staging import Scratch, StagedTable
 
 # The judge's name for "something in _problems"; told here value by value instead.
 UNREADABLE = "unreadable_value"
+_NO_RATE = "no exchange rate holds on that day: land fx_rates with one, then release the row"
 
 
 class Violation(Protocol):
@@ -115,7 +116,8 @@ def _told(problem: str) -> str:
     column, rule = (f"split_part({problem}, ':', {place})" for place in (1, 2))
     return (
         f"{rule}, {column}, substr({problem}, length({column}) + length({rule}) + 3), "
-        "'the value cannot be taken as it stands'"
+        f"CASE {rule} WHEN 'fx_rate_missing' THEN {literal(_NO_RATE)} "
+        "ELSE 'the value cannot be taken as it stands' END"
     )
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -37,7 +36,9 @@ class Status:
 
     publication: Row  # generation, as_of, policy_id, policy_version, policy_hash, published_at, layout
     batch_counts: list[Row]  # one a status: status, batches
-    row_counts: Row  # rows_in, accepted, quarantined, excluded, refused; derived tables are not counted
+    row_counts: (
+        Row  # rows_in, accepted, quarantined, excluded, refused, released; derived tables are not counted
+    )
     batches: list[Row]  # latest first, with their rows by fate
     refusals: list[Row]  # of the batches shown
     events: int
@@ -80,7 +81,11 @@ def status(ops_file: Path, *, latest: int = 10) -> Status:
 _FATES = "rows_in, accepted, quarantined, excluded, refused"
 _SUMS = ", ".join(f"coalesce(sum({fate}), 0)::BIGINT AS {fate}" for fate in _FATES.split(", "))
 
-_ROW_COUNTS = f"SELECT {_SUMS} FROM books.ops.batch_table WHERE NOT derived"
+# Rows that were released count twice: as quarantined in their own batch, and with what became of them in the correction.
+_ROW_COUNTS = f"""
+SELECT {_SUMS}, (SELECT count(released_by) FROM books.quarantine."row") AS released
+FROM books.ops.batch_table WHERE NOT derived
+"""
 
 _BATCHES = f"""
 WITH fate AS (
@@ -88,11 +93,16 @@ WITH fate AS (
     FROM books.ops.batch_table
     WHERE NOT derived
     GROUP BY ALL
+), release AS (
+    SELECT source, company_code, batch_id, count(*) AS released FROM books.quarantine."row"
+    WHERE released_by IS NOT NULL GROUP BY ALL
 )
 SELECT batch.source, batch.company_code, batch.batch_id, batch.status, batch.sequence, batch.extracted_at,
-    batch.recorded_at, {", ".join(f"coalesce({fate}, 0) AS {fate}" for fate in _FATES.split(", "))}, batch.reason
+    batch.recorded_at, {", ".join(f"coalesce({fate}, 0) AS {fate}" for fate in _FATES.split(", "))},
+    coalesce(released, 0) AS released, batch.corrects, batch.reason
 FROM books.ops.batch
 LEFT JOIN fate USING (source, company_code, batch_id)
+LEFT JOIN release USING (source, company_code, batch_id)
 ORDER BY batch.recorded_at DESC, batch.sequence DESC, batch.extracted_at DESC, batch.batch_id DESC
 """
 
@@ -113,20 +123,23 @@ def published_batches(ops_file: Path) -> dict[tuple[str, str, str], ledger.Known
         return ledger.known_batches(connection)
 
 
-def quarantine_rules(ops_file: Path, wanted: QuarantineFilter) -> list[Row]:
-    """One row a source, company, table and rule: how many rows broke it, in how many batches, and the first of them.
+def quarantine_rules(ops_file: Path, wanted: QuarantineFilter, *, examples: int = 0) -> list[Row]:
+    """One row a source, company, table, rule and column: how many rows broke it, in how many batches, and the first.
 
-    A row that breaks two rules is counted under both.
+    A row that breaks two rules is counted under both; `released` counts those that a correction batch brought again.
+    With `examples`, only rows that are still kept out are looked at, and so many of each are listed.
     """
-    where = _conditions(wanted)
+    where = _conditions(wanted, kept_only=examples > 0)
+    first_ones = f", list({_EXAMPLE} ORDER BY batch_id, file, row_number)[:{examples:d}] AS examples"
     with _published(books=ops_file) as connection:
         return _rows(
             connection,
             f"""
-            SELECT source, company_code, table_name, rule, column_name, count(*) AS rows,
+            SELECT source, company_code, table_name, rule, column_name, count(*) AS rows, count(released_by) AS released,
                 count(DISTINCT batch_id) AS batches,
                 arg_min(file || ' row ' || row_number || ': ' || message, (batch_id, file, row_number)) AS first
-            FROM books.quarantine.reason
+                {first_ones if examples else ""}
+            FROM {_REASONS}
             {where}
             GROUP BY ALL
             ORDER BY rows DESC, source, company_code, table_name, rule, column_name
@@ -134,49 +147,37 @@ def quarantine_rules(ops_file: Path, wanted: QuarantineFilter) -> list[Row]:
         )
 
 
-def quarantine_rows(ops_file: Path, wanted: QuarantineFilter, *, limit: int) -> list[Row]:
-    """Quarantined rows in the order of their files, each with its raw text and every rule it broke."""
-    where = _conditions(wanted)
+def quarantine_rows(ops_file: Path, wanted: QuarantineFilter, *, kept_only: bool) -> list[Row]:
+    """Quarantined rows in the order of their files, each with its raw text and every rule it broke.
+
+    `kept_only` leaves out those that a correction batch brought again. Memory grows with their number.
+    """
+    where = _conditions(wanted, kept_only=kept_only)
     with _published(books=ops_file) as connection:
         return _rows(
             connection,
             f"""
-            WITH chosen AS (
-                SELECT DISTINCT {_ROW_KEY} FROM books.quarantine.reason {where} ORDER BY ALL LIMIT {limit:d}
-            )
-            SELECT {_ROW_KEY}, any_value(kept.raw)::VARCHAR AS raw, any_value(kept.staged)::VARCHAR AS staged,
+            SELECT {_ROW_KEY}, any_value(raw)::VARCHAR AS raw, any_value(staged)::VARCHAR AS staged,
+                any_value(released_by) AS released_by,
                 list({{'rule': rule, 'column': column_name, 'value': raw_value, 'message': message}}
                     ORDER BY rule, column_name) AS reasons
-            FROM chosen
-            JOIN books.quarantine.reason USING ({_ROW_KEY})
-            LEFT JOIN books.quarantine."row" AS kept USING ({_ROW_KEY})
+            FROM {_REASONS}
+            WHERE ({_ROW_KEY}) IN (SELECT ({_ROW_KEY}) FROM {_REASONS} {where})
             GROUP BY {_ROW_KEY}
-            ORDER BY ALL
+            ORDER BY {_ROW_KEY}
             """,
         )
 
 
 _ROW_KEY = "source, company_code, batch_id, table_name, file, row_number"
-EXPORT_COLUMNS = (*_ROW_KEY.split(", "), "rule", "column_name", "raw_value", "message", "raw")
+_EXAMPLE = (
+    "{'batch_id': batch_id, 'file': file, 'row_number': row_number, 'value': raw_value, 'message': message, "
+    "'raw': raw::VARCHAR}"
+)
+_REASONS = f'books.quarantine.reason LEFT JOIN books.quarantine."row" USING ({_ROW_KEY})'
 
 
-def quarantine_export(ops_file: Path, wanted: QuarantineFilter) -> Iterator[tuple[Any, ...]]:
-    """Every reason of every quarantined row, in the order of the files; the columns are EXPORT_COLUMNS."""
-    where = _conditions(wanted)
-    with _published(books=ops_file) as connection:
-        found = connection.execute(
-            f"""
-            SELECT {_ROW_KEY}, rule, column_name, raw_value, message, raw::VARCHAR AS raw
-            FROM (SELECT * FROM books.quarantine.reason {where})
-            LEFT JOIN books.quarantine."row" USING ({_ROW_KEY})
-            ORDER BY ALL
-            """
-        )
-        while chunk := found.fetchmany(10_000):
-            yield from chunk
-
-
-def _conditions(wanted: QuarantineFilter) -> str:
+def _conditions(wanted: QuarantineFilter, *, kept_only: bool) -> str:
     """A WHERE clause; empty where everything is wanted."""
     asked = {
         "source": wanted.source,
@@ -185,10 +186,9 @@ def _conditions(wanted: QuarantineFilter) -> str:
         "table_name": wanted.table,
         "rule": wanted.rule,
     }
-    where = " AND ".join(
-        f"{column} = {literal(value)}" for column, value in asked.items() if value is not None
-    )
-    return f"WHERE {where}" if where else ""
+    conditions = [f"{column} = {literal(value)}" for column, value in asked.items() if value is not None]
+    conditions += ["released_by IS NULL"] if kept_only else []
+    return f"WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def customer_file(mart_file: Path, customer: str, company: str | None) -> CustomerFile:

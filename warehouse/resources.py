@@ -18,7 +18,7 @@ from warehouse.batch import Batch
 from warehouse.binding import bind, listed
 from warehouse.binding import factor as factor_of
 from warehouse.connection import literal, quoted, scalar
-from warehouse.dialect import ResourceColumn
+from warehouse.dialect import PLAIN, Dialect, ResourceColumn
 from warehouse.faults import BatchRefusedError, Fault, SourceError
 from warehouse.files import CheckedFile
 from warehouse.source import Resource, Source
@@ -95,6 +95,12 @@ def create_typed(
             ) from error
     if faults:
         raise BatchRefusedError(*faults)
+
+
+def dialect_of(source: Source, batch: Batch, name: str) -> Dialect:
+    """How a resource of a batch is written: as the profile says, but for the layout of one that is plain CSV."""
+    dialect, delivered = source.dialect(name), batch.resource(name)
+    return dialect.model_copy(update=dict(PLAIN)) if delivered and delivered.is_plain else dialect
 
 
 def _empty(resource: Resource) -> str:

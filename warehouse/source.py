@@ -34,7 +34,19 @@ def _identifier(name: str) -> str:
 
 
 Identifier = Annotated[str, AfterValidator(_identifier)]
-Mode = Literal["full_snapshot", "delta_upsert"]
+Mode = Literal["full_snapshot", "window_replace", "delta_upsert"]
+
+
+class Totals(Model):
+    """The totals rows of a report: how they are known, and which of their figures must be what the rows above sum to.
+
+    `marks` stand in the column `column` of a totals row; rows with one of `subtotals` are no rows to be summed either.
+    """
+
+    column: Identifier
+    marks: tuple[str, ...] = Field(min_length=1)
+    subtotals: tuple[str, ...] = ()
+    check: tuple[Identifier, ...] = Field(min_length=1)
 
 
 class Resource(Model):
@@ -44,6 +56,7 @@ class Resource(Model):
     required: bool = True
     mode: Mode = "delta_upsert"
     dialect: Mapping[str, Any] = Field(default_factory=dict)
+    totals: Totals | None = None
     columns: Mapping[Identifier, ResourceColumn]
 
     @model_validator(mode="before")
@@ -55,6 +68,18 @@ class Resource(Model):
         own = {key: value for key, value in named.items() if key not in Dialect.model_fields}
         beside = {key: value for key, value in named.items() if key in Dialect.model_fields}
         return {**own, "dialect": {**plain_keys(own.get("dialect", {})), **beside}}
+
+    @model_validator(mode="after")
+    def _totals_are_of_its_columns(self) -> Resource:
+        if self.totals is None:
+            return self
+        for name in (self.totals.column, *self.totals.check):
+            if name not in self.columns:
+                raise ValueError(f"totals: {name!r} is not one of the columns")
+        for name in self.totals.check:
+            if not self.columns[name].type.startswith(("decimal", "integer")):
+                raise ValueError(f"totals.check: {name!r} is no number")
+        return self
 
 
 class TableMapping(Model):

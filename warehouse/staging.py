@@ -12,14 +12,15 @@ import duckdb
 
 from expectations.contract import Contract
 from expectations.contract import load as load_contract
-from warehouse import intake, key_sets, resources
-from warehouse.batch import Batch
+from warehouse import cells, intake, key_sets, resources
+from warehouse.batch import WINDOW, Batch, BatchResource, Window
 from warehouse.casts import EXTRA, typed_select
 from warehouse.connection import count, literal, quoted
-from warehouse.faults import BatchRefusedError, SourceError
+from warehouse.faults import BatchRefusedError, Fault, SourceError
 from warehouse.files import CheckedFile
 from warehouse.key_sets import KeySet
 from warehouse.source import Source
+from warehouse.totals import check_totals_rows
 from warehouse.values import LOST_CODE
 
 
@@ -37,6 +38,7 @@ class StagedTable:
     rows_in: int
     excluded: Mapping[str, int]
     row_hash: str
+    window: Window | None = None
 
     @property
     def name(self) -> str:
@@ -112,7 +114,11 @@ def _fill(
     size = sum(file.size for file in checked.values())
     resources.create_typed(connection, source, opened, stored=size < intake.SMALL_BATCH_BYTES)
     intake.check_totals(connection, batch, source, records, unreadable)
+    faults = check_totals_rows(connection, batch, source, opened, unreadable)
+    if faults:
+        raise BatchRefusedError(*faults)
     driving = {mapping.driving for mapping in source.profile.tables.values()}
+    known = {resource.name for resource in batch.resources if resource.look_up_only}
     return Scratch(
         connection,
         path,
@@ -121,12 +127,12 @@ def _fill(
         tuple(
             _stage_table(connection, batch, source, name, counts, records, left_out[mapping.driving])
             for name, mapping in source.profile.tables.items()
-            if mapping.driving in counts
+            if mapping.driving in counts and mapping.driving not in known
         ),
         tuple(
             LookUp(resource.name, resource.mode, records[resource.name])
             for resource in batch.resources
-            if resource.name not in driving
+            if resource.name not in driving and resource.name not in known
         ),
         key_sets.stage(connection, batch),
         counts,
@@ -153,6 +159,10 @@ def _stage_table(
     delivered = batch.resource(mapping.driving)
     if delivered is None:
         raise KeyError(mapping.driving)
+    # Rows that a source makes up out of several records are not what the sender declared a window of.
+    window = None if mapping.derived else delivered.window
+    if window and cells.is_undated(contract):
+        raise BatchRefusedError(_undated(contract, delivered))
     table = f"staging.{quoted(name)}"
     where = f"source {source.name}, {mapping.sql or name + '.sql'}"
     try:
@@ -172,14 +182,40 @@ def _stage_table(
     identical = _list_duplicates(connection, contract, take_identical=mapping.identical_rows == "one")
     if identical:
         excluded["identical_row"] = identical
+    if window:
+        _put_aside_outside(connection, contract, window)
     return StagedTable(
         contract=contract,
         driving=mapping.driving,
         derived=mapping.derived,
-        mode=delivered.mode,
+        mode="delta_upsert" if delivered.mode == WINDOW and not window else delivered.mode,
+        window=window,
         rows_in=staged if mapping.derived else records[mapping.driving],
         excluded=excluded,
         row_hash=_row_hash(connection, contract, mapping.driving),
+    )
+
+
+def _undated(contract: Contract, delivered: BatchResource) -> Fault:
+    return Fault(
+        "window_without_date",
+        f"the mode of {delivered.name} is {WINDOW}, but rows of {contract.name} bear no date of their own",
+        "Deliver it as full_snapshot or delta_upsert.",
+        delivered.paths[0],
+    )
+
+
+def _put_aside_outside(connection: duckdb.DuckDBPyConnection, contract: Contract, window: Window) -> None:
+    """Rows that lie outside the declared window: either the window or the date is wrong, and nobody here knows which."""
+    day = f"CAST({quoted(str(contract.own_date))} AS DATE)"
+    message = f"the day lies outside the window that the batch declares, {window}: one of them is wrong"
+    connection.execute(
+        f"""INSERT INTO rejected.reason
+            SELECT {literal(contract.name)}, _file, _row, 'outside_window', {literal(str(contract.own_date))},
+                   CAST({day} AS VARCHAR), {literal(message)}
+            FROM staging.{quoted(contract.name)}
+            WHERE NOT is_deleted AND {day} NOT BETWEEN ? AND ?""",
+        [window.first, window.last],
     )
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from flows.commands.common import Json, app, month, settings_of_this_process, work
 from flows.faults import UsageError
+
+if TYPE_CHECKING:
+    from warehouse.batch import Window
+
+
+Mode = Literal["full_snapshot", "window_replace", "delta_upsert"]
 
 
 @app.command(group=work)
@@ -23,9 +29,16 @@ def land(
         Parameter(help="When they were taken from the ERP; else when the youngest was last changed."),
     ] = None,
     mode: Annotated[
-        Literal["full_snapshot", "delta_upsert"] | None,
-        Parameter(help="Whether a row that is absent is gone (full_snapshot); else as the source says."),
+        Mode | None,
+        Parameter(
+            help="Whether a row that is absent is gone: full_snapshot (yes), window_replace (if it bears a day of the "
+            "window), delta_upsert (no); else as the source says."
+        ),
     ] = None,
+    window_from: Annotated[
+        date | None, Parameter(help="The first day of which the files bring every row (window_replace).")
+    ] = None,
+    window_to: Annotated[date | None, Parameter(help="The last day of which they do.")] = None,
     sequence: Annotated[int, Parameter(help="The batch's number, where the ERP counts its extracts.")] = 0,
     setting: Annotated[
         list[str] | None,
@@ -45,6 +58,7 @@ def land(
     from flows.pull import extraction_time, land
     from flows.settings import aware
 
+    window = _window(mode, window_from, window_to)
     settings = settings_of_this_process()
     stated = {}
     for given in setting or []:
@@ -62,8 +76,62 @@ def land(
         sequence=sequence,
         mode=mode,
         stated=stated,
+        window=window,
     )
     views.show_landed(landed, untold=announce(landed), as_json=as_json)
+
+
+def _window(mode: str | None, first: date | None, last: date | None) -> Window | None:
+    """The days of a window; UsageError where one end is missing, they are swapped, or the mode has none."""
+    from warehouse.batch import Window
+
+    if first is None and last is None:
+        return None
+    if first is None or last is None:
+        raise UsageError("a window has two ends; name both --window-from and --window-to")
+    if last < first:
+        raise UsageError(f"--window-from {first} lies after --window-to {last}; name the earlier day first")
+    if mode in {"full_snapshot", "delta_upsert"}:
+        raise UsageError(f"--mode {mode} has no window; say --mode window_replace")
+    return Window(first, last)
+
+
+@app.command(group=work)
+def check(
+    source: Annotated[str, Parameter(help="The source that describes the files; see `valuemart sources`.")],
+    /,
+    *paths: Annotated[
+        str, Parameter(help="Files, or RESOURCE=FILE where a file's name does not say what it is.")
+    ],
+    company: Annotated[str, Parameter(help="The legal entity they belong to.")] = "check",
+    mode: Annotated[Mode | None, Parameter(help="As in `land`.")] = None,
+    window_from: Annotated[date | None, Parameter(help="As in `land`.")] = None,
+    window_to: Annotated[date | None, Parameter(help="As in `land`.")] = None,
+    limit: Annotated[int, Parameter(help="How many rows of each rule to show.")] = 3,
+    as_json: Json = False,
+) -> int:
+    """Try files on a source without loading them: what would be accepted, quarantined and refused, and why.
+
+    Nothing is touched. Files are judged by themselves, as the first batch of an empty warehouse.
+    """
+    from flows.quarantine_views import show_trial
+    from flows.stages import REFUSED
+    from flows.trying import try_out
+
+    if limit < 1:
+        raise UsageError(f"--limit {limit} shows nothing; name 1 or more")
+    window = _window(mode, window_from, window_to)
+    trial = try_out(
+        settings_of_this_process(),
+        paths,
+        source=source,
+        company=company,
+        mode=mode,
+        window=window,
+        examples=limit,
+    )
+    show_trial(trial, as_json=as_json)
+    return REFUSED if trial.outcome.status == "refused" else 0
 
 
 @app.command(group=work)

@@ -1,4 +1,4 @@
-"""See which rows were kept out, and why."""
+"""See which rows were kept out, and why; have them mended, and let them in."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from flows.commands.common import (
     look,
     settings_of_this_process,
 )
+from flows.faults import UsageError
 
 if TYPE_CHECKING:
     from warehouse.reading import QuarantineFilter
 
-quarantine = App(name="quarantine", help="See which rows were kept out, and why.", group=look)
+quarantine = App(
+    name="quarantine", help="See which rows were kept out, have them mended, let them in.", group=look
+)
 app.command(quarantine)
 
 
@@ -45,13 +48,13 @@ def quarantine_list(
     as_json: Json = False,
 ) -> None:
     """Count quarantined rows by the rule they broke, with the first of each."""
-    from flows import views
+    from flows import quarantine_views
     from warehouse import reading
 
     found = reading.quarantine_rules(
         settings_of_this_process().ops_file, _wanted(source, company, batch, table, rule)
     )
-    views.show_quarantine_rules(found, as_json=as_json)
+    quarantine_views.show_rules(found, as_json=as_json)
 
 
 @quarantine.command(name="show")
@@ -62,17 +65,19 @@ def quarantine_show(
     batch: Batch = None,
     table: Table = None,
     rule: Rule = None,
-    limit: Annotated[int, Parameter(help="How many rows to show.")] = 20,
+    limit: Annotated[int, Parameter(help="How many rows of each rule to show.")] = 3,
     as_json: Json = False,
 ) -> None:
-    """Show quarantined rows: file, row, the text as delivered, and every rule it broke."""
-    from flows import views
+    """Show, by the rule they broke, the first rows that are kept out: file, row, and the text as delivered."""
+    from flows import quarantine_views
     from warehouse import reading
 
-    found = reading.quarantine_rows(
-        settings_of_this_process().ops_file, _wanted(source, company, batch, table, rule), limit=limit
+    if limit < 1:
+        raise UsageError(f"--limit {limit} shows nothing; name 1 or more")
+    found = reading.quarantine_rules(
+        settings_of_this_process().ops_file, _wanted(source, company, batch, table, rule), examples=limit
     )
-    views.show_quarantine_rows(found, as_json=as_json)
+    quarantine_views.show_examples(found, as_json=as_json)
 
 
 @quarantine.command(name="export")
@@ -90,11 +95,44 @@ def quarantine_export(
         bool, Parameter(name="--json", negative=(), show_default=False, help="One JSON object a line.")
     ] = False,
 ) -> None:
-    """Write quarantined rows as CSV, one line a row and rule, to send to whoever keeps the ERP."""
-    from flows import views
+    """Write the rows that are kept out as a CSV sheet to mend: one line a row, its cells as delivered, and why.
+
+    Mend the cells, leave the columns whose names begin with _ alone, and give the sheet to `quarantine release`.
+    """
+    from flows import mending, quarantine_views
     from warehouse import reading
 
-    found = reading.quarantine_export(
-        settings_of_this_process().ops_file, _wanted(source, company, batch, table, rule)
-    )
-    views.export(reading.EXPORT_COLUMNS, found, out, as_json=as_json)
+    settings, wanted = settings_of_this_process(), _wanted(source, company, batch, table, rule)
+    if as_json:
+        found = reading.quarantine_rows(settings.ops_file, wanted, kept_only=True)
+        quarantine_views.export_json(found, out)
+    else:
+        quarantine_views.export_sheet(mending.sheet(settings, wanted), out)
+
+
+@quarantine.command(name="release")
+def quarantine_release(
+    file: Annotated[Path, Parameter(help="The mended sheet, CSV in UTF-8.")],
+    /,
+    *,
+    untouched: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            show_default=False,
+            help="Release rows that nobody changed as well: what they lacked, an exchange rate perhaps, has come since.",
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Put the mended rows of an exported sheet into the inbox, as corrections of their batches; `refresh` loads them.
+
+    Rows that were not changed stay in quarantine. The same sheet again is the same corrections.
+    """
+    from flows import mending, quarantine_views
+    from flows.announce import announce
+
+    done = mending.release(settings_of_this_process(), file, untouched_too=untouched)
+    for landed in done.landed:
+        announce(landed)
+    quarantine_views.show_release(done, as_json=as_json)

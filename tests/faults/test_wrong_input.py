@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from tests.warehouse.making import (
 from transforms.policy_problems import PolicyError
 from warehouse.ledger import BatchOutcome
 
+MAY = ("2025-05-01", "2025-05-31")
 TWO_LINES = lines(line(1), line(2))
 GOOD = of_lines(line(1), line(2), batch_id="good")
 LINES_SQL = SQL["invoice_lines"]
@@ -43,6 +44,11 @@ def manifest(change: Callable[[dict[str, Any]], object]) -> bytes:
     document = replace(GOOD, batch_id="case").manifest()
     change(document)
     return json.dumps(document).encode()
+
+
+def mode_of(document: dict[str, Any], mode: str, window: Sequence[str] = ()) -> None:
+    stated = {"window": dict(zip(("from", "to"), window, strict=True))} if window else {}
+    document["resources"][0]["valuemart"].update(mode=mode, **stated)
 
 
 def with_file(name: str, content: bytes, **about: Any) -> Delivery:
@@ -191,7 +197,26 @@ FAULTS: dict[str, Fault] = {
         of_customers("K1;Eins"),
         before=of_customers("K1;Eins", "K2;Zwei", "K3;Drei", "K4;Vier", batch_id="yesterday", sequence=-1),
     ),
+    "window_over_rows_without_a_date": Fault(
+        "window_without_date",
+        ("customers.csv", "CUSTOMERS", "full_snapshot"),
+        1,
+        replace(of_customers("K1;Eins"), mode="window_replace", window=MAY),
+    ),
     # The manifest.
+    "window_is_missing": Fault(
+        "manifest_incomplete", ("LINES", "no window"), manifest=manifest(lambda m: mode_of(m, "window_replace"))
+    ),
+    "window_of_a_delta": Fault(
+        "manifest_incomplete",
+        ("LINES", "delta_upsert", "a window"),
+        manifest=manifest(lambda m: mode_of(m, "delta_upsert", MAY)),
+    ),
+    "window_ends_before_it_begins": Fault(
+        "manifest_incomplete",
+        ("before it begins",),
+        manifest=manifest(lambda m: mode_of(m, "window_replace", MAY[::-1])),
+    ),
     "no_manifest": Fault(
         "manifest_missing",
         ("datapackage.json",),
@@ -219,7 +244,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "unknown_mode": Fault(
         "manifest_incomplete",
-        ("LINES", "'merge'", "full_snapshot, delta_upsert"),
+        ("LINES", "'merge'", "full_snapshot, window_replace, delta_upsert, key_set"),
         manifest=manifest(lambda m: m["resources"][0]["valuemart"].update(mode="merge")),
     ),
     "no_time": Fault(
@@ -256,7 +281,7 @@ FAULTS: dict[str, Fault] = {
         "path_outside_batch", (), manifest=manifest(lambda m: m["resources"][0].update(path=["a\\lines.csv"]))
     ),
     "path_with_nul": Fault(
-        "path_outside_batch", (), manifest=manifest(lambda m: m["resources"][0].update(path=["lines\0.csv"]))
+        "manifest_incomplete", (), manifest=manifest(lambda m: m["resources"][0].update(path=["lines\0.csv"]))
     ),
     "symlink_out": Fault(
         "path_outside_batch",

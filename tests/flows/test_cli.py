@@ -224,3 +224,49 @@ def test_a_demonstration_with_too_few_customers_is_refused(capsys: pytest.Captur
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run([command, "--help"]) == 0
     assert "--json" in capsys.readouterr().out
+
+
+WINDOW = ["--mode", "window_replace", "--window-from", "2025-05-01", "--window-to", "2025-05-31"]
+
+
+def test_a_window_is_landed_with_its_two_ends(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "invoice_lines.csv"
+    file.write_text("document_id\nR1\n")
+
+    assert cli.run(["land", str(file), "--source", "generic_csv", "--company", "DE01", *WINDOW]) == 0
+
+    (manifest,) = home.glob("inbox/generic_csv/DE01/*/datapackage.json")
+    (resource,) = json.loads(manifest.read_text())["resources"]
+    assert resource["valuemart"] == {
+        "mode": "window_replace",
+        "window": {"from": "2025-05-01", "to": "2025-05-31"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (WINDOW[:2], "--window-from and --window-to"),
+        (WINDOW[:4], "both --window-from and --window-to"),
+        ([*WINDOW[:4], "--window-to", "2025-04-30"], "2025-05-01 lies after --window-to 2025-04-30"),
+        (["--mode", "delta_upsert", *WINDOW[2:]], "delta_upsert has no window"),
+    ],
+)
+@pytest.mark.usefixtures("home")
+def test_a_window_that_cannot_be_is_said_before_anything_lands(
+    tmp_path: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "invoice_lines.csv"
+    file.write_text("document_id\nR1\n")
+
+    assert cli.run(["land", str(file), "--source", "generic_csv", "--company", "DE01", *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("home")
+def test_rows_without_a_date_have_no_window(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "customers.csv"
+    file.write_text("customer_id\nK1\n")
+
+    assert cli.run(["land", str(file), "--source", "generic_csv", "--company", "DE01", *WINDOW]) == 2
+    assert "whose rows bear no date" in capsys.readouterr().err

@@ -48,6 +48,8 @@ def test_the_pages_example_loads_and_rates_as_the_page_says(valuemart: Valuemart
     assert "dealer" in [source["source"] for source in valuemart("sources")]
 
     exports = sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "exports").iterdir())
+    checked = {table["table"]: table for table in valuemart("check", "dealer", *exports)["tables"]}
+    assert (checked["invoice_lines"]["rows_in"], checked["invoice_lines"]["accepted"]) == (7, 5)
     valuemart("land", *exports, "--source", "dealer", "--company", "DE01")
     refreshed = valuemart("refresh", "--as-of", "2025-06-15")
 
@@ -56,7 +58,8 @@ def test_the_pages_example_loads_and_rates_as_the_page_says(valuemart: Valuemart
     assert (lines["rows_in"], lines["accepted"], lines["quarantined"]) == (7, 5, 1)
     assert lines["excluded_by"] == {"totals_line": 1}
 
-    (bad,) = valuemart("quarantine", "show")
+    shown = {rule["rule"]: rule for rule in valuemart("quarantine", "show")}
+    (bad,) = shown["not_a_number"]["examples"]
     assert bad["row_number"] == 7
     assert bad["raw"]["Menge"] == "abc"
 

@@ -130,6 +130,7 @@ class Delivery:
     sequence: int = 0
     extracted_at: datetime = FIRST_EXTRACT
     mode: str = "delta_upsert"
+    window: tuple[str, str] | None = None
     supersedes: str | None = None
     rows: Mapping[str, int] = field(default_factory=dict)
     totals: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -155,6 +156,11 @@ class Delivery:
                     "hash": ["sha256:" + hashlib.sha256(content).hexdigest() for content in files.values()],
                     "valuemart": {
                         "mode": self.mode,
+                        **(
+                            {"window": dict(zip(("from", "to"), self.window, strict=True))}
+                            if self.window
+                            else {}
+                        ),
                         "rows": self.rows.get(resource),
                         "controlTotals": self.totals.get(resource),
                     },
@@ -231,7 +237,7 @@ class Loader:
         """The settings point at folders of the test's own."""
         sources = self.root / "sources"
         sources.mkdir(parents=True, exist_ok=True)
-        self.settings = Settings(home=self.root / "home", sources_path=[sources])
+        self.settings = Settings(home=self.root / "home", sources_path=[sources], data_docs="never")
         self.settings.home.mkdir()
         self.settings.warehouse_file.write_bytes(_empty_warehouse())
 

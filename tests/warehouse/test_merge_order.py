@@ -9,28 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from itertools import count, permutations
-from pathlib import Path
+from itertools import permutations
 from typing import Any
 
-import duckdb
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.warehouse.making import (
-    COMPANY,
-    FIRST_EXTRACT,
-    NOW,
-    Delivery,
-    csv_text,
-    numbered,
-    write_source,
-)
-from warehouse import merge, quarantine, staging
-from warehouse.batch import read_manifest
-from warehouse.migrate import migrate
-from warehouse.source import read_source
+from tests.warehouse.landing_orders import Bench
+from tests.warehouse.making import COMPANY, FIRST_EXTRACT, Delivery, csv_text, numbered
 
 KEYS = ("K1", "K2", "K3")
 GONE = "gone"
@@ -99,46 +86,10 @@ def _of_one_source(batches: Iterable[Said], source: str) -> dict[str, Row]:
     return rows
 
 
-class Bench:
-    """A warehouse in memory that batches are merged into, and emptied again for the next order."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.numbers = count()
-        self.connection = duckdb.connect()
-        migrate(self.connection, NOW)
-        self.sources = {
-            name: read_source(write_source(folder / "sources", source=name)) for name in ("shop", "till")
-        }
-
-    def judged(self, delivery: Delivery) -> merge.Judged:
-        """A batch staged once, for all the orders it lands in."""
-        number = next(self.numbers)
-        batch = read_manifest(delivery.write(self.folder / f"inbox{number}"))
-        path = self.folder / f"{number}.duckdb"
-        with staging.stage(batch, self.sources[delivery.source], path) as scratch:
-            for table in scratch.tables:
-                quarantine.put_aside(scratch, table, [])
-            return merge.Judged(
-                path, batch, scratch.tables, (), "1", "", scratch.record_counts, scratch.bytes_read
-            )
-
-    def empty(self) -> None:
-        for table in ("erp.customers", "ops.batch", "ops.batch_table", "ops.batch_resource", "ops.tombstone"):
-            self.connection.execute(f"DELETE FROM {table}")
-        self.connection.execute("DELETE FROM quarantine.row; DELETE FROM quarantine.reason")
-
-    def land(self, batches: Iterable[merge.Judged], owners: Mapping[str, Any]) -> None:
-        self.empty()
-        for judged in batches:
-            merge.merge_batch(self.connection, judged, owners=owners, shrink_limit=1, recorded_at=NOW)
-
-    def customers(self) -> dict[str, Row]:
-        found = self.connection.execute(
-            "SELECT customer_id, name, source_system, known_on, NOT is_deleted FROM erp.customers"
-        ).fetchall()
-        assert len({row[0] for row in found}) == len(found), found
-        return {key: Row(*row) for key, *row in found}
+def _customers(bench: Bench) -> dict[str, Row]:
+    found = bench.rows("SELECT customer_id, name, source_system, known_on, NOT is_deleted FROM erp.customers")
+    assert len({row[0] for row in found}) == len(found), found
+    return {key: Row(*row) for key, *row in found}
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +114,7 @@ def assert_every_order_gives_the_same(
     wanted = shown(expected(batches, owners))
     for order in permutations(range(len(batches))):
         bench.land([judged[place] for place in order], {COMPANY: {"customers": owners}})
-        assert shown(bench.customers()) == wanted, f"landed in the order {[batches[p].number for p in order]}"
+        assert shown(_customers(bench)) == wanted, f"landed in the order {[batches[p].number for p in order]}"
 
 
 def rows(names: Sequence[str]) -> st.SearchStrategy[tuple[tuple[str, str], ...]]:

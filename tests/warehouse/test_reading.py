@@ -77,7 +77,8 @@ def ops(tmp_path: Path) -> Path:
         insert(
             connection,
             'quarantine."row"',
-            *(line | {"row_number": number, "raw": f'{{"NETWR": "{number}x"}}'} for number in (2, 5, 9)),
+            *(line | {"row_number": number, "raw": f'{{"NETWR": "{number}x"}}'} for number in (2, 5)),
+            line | {"row_number": 9, "released_by": "b1-mended-1"},
         )
         insert(
             connection,
@@ -177,7 +178,14 @@ def test_before_the_first_run_the_reader_is_told_how_to_begin(tmp_path: Path) ->
 def test_the_status_counts_rows_by_fate_without_derived_tables(ops: Path) -> None:
     counts = reading.status(ops).row_counts
 
-    assert counts == {"rows_in": 15, "accepted": 7, "quarantined": 3, "excluded": 0, "refused": 5}
+    assert counts == {
+        "rows_in": 15,
+        "accepted": 7,
+        "quarantined": 3,
+        "excluded": 0,
+        "refused": 5,
+        "released": 1,
+    }
 
 
 def test_the_status_lists_the_latest_batches_first_with_why_one_was_refused(ops: Path) -> None:
@@ -199,19 +207,34 @@ def test_quarantined_rows_are_counted_by_rule_with_the_first_of_each(ops: Path) 
         ("customer_missing", 1),
         ("duplicate_key", 1),
     ]
+    assert [rule["released"] for rule in found] == [0, 0, 1]
     assert found[0]["first"] == "VBRP.csv row 2: 2x is no amount"
 
 
 def test_a_quarantined_row_comes_with_its_text_and_every_rule_it_broke(ops: Path) -> None:
-    (row,) = reading.quarantine_rows(ops, QuarantineFilter(rule="customer_missing"), limit=10)
+    (row,) = reading.quarantine_rows(ops, QuarantineFilter(rule="customer_missing"), kept_only=True)
 
     assert row["row_number"] == 5
     assert row["raw"] == '{"NETWR": "5x"}'
     assert [reason["rule"] for reason in row["reasons"]] == ["customer_missing", "unparsable"]
 
 
-def test_quarantined_rows_are_shown_in_the_order_of_their_file_up_to_the_limit(ops: Path) -> None:
-    assert [row["row_number"] for row in reading.quarantine_rows(ops, QuarantineFilter(), limit=2)] == [2, 5]
+def test_rows_that_were_released_are_listed_only_if_asked_for(ops: Path) -> None:
+    every = reading.quarantine_rows(ops, QuarantineFilter(), kept_only=False)
+    assert [(row["row_number"], row["released_by"]) for row in every] == [
+        (2, None),
+        (5, None),
+        (9, "b1-mended-1"),
+    ]
+    assert reading.quarantine_rows(ops, QuarantineFilter(), kept_only=True) == every[:2]
+
+
+def test_each_rule_is_shown_with_the_first_rows_that_are_still_kept_out(ops: Path) -> None:
+    found = reading.quarantine_rules(ops, QuarantineFilter(), examples=1)
+
+    assert [(rule["rule"], rule["rows"]) for rule in found] == [("unparsable", 2), ("customer_missing", 1)]
+    assert [[each["row_number"] for each in rule["examples"]] for rule in found] == [[2], [5]]
+    assert found[0]["examples"][0]["raw"] == '{"NETWR": "2x"}'
 
 
 @pytest.mark.parametrize(
@@ -226,22 +249,7 @@ def test_quarantined_rows_are_shown_in_the_order_of_their_file_up_to_the_limit(o
 )
 def test_a_filter_that_nothing_meets_finds_nothing(ops: Path, wanted: QuarantineFilter) -> None:
     assert reading.quarantine_rules(ops, wanted) == []
-    assert reading.quarantine_rows(ops, wanted, limit=10) == []
-    assert list(reading.quarantine_export(ops, wanted)) == []
-
-
-def test_an_export_has_one_line_a_row_and_rule(ops: Path) -> None:
-    lines = [
-        dict(zip(reading.EXPORT_COLUMNS, line, strict=True))
-        for line in reading.quarantine_export(ops, QuarantineFilter())
-    ]
-
-    assert [(line["row_number"], line["rule"]) for line in lines] == [
-        (2, "unparsable"),
-        (5, "customer_missing"),
-        (5, "unparsable"),
-        (9, "duplicate_key"),
-    ]
+    assert reading.quarantine_rows(ops, wanted, kept_only=True) == []
 
 
 def test_a_customer_is_shown_by_the_latest_revision_and_the_period_before(mart: Path) -> None:

@@ -1,0 +1,351 @@
+"""Quarantined rows as a sheet that a clerk mends, and the mended sheet as correction batches in the inbox.
+
+A correction is a batch like any other. It takes its place right behind the batch that it corrects, so that a mended row
+never overwrites what a newer batch said of the same key; and it carries that batch's other resources along, to look
+things up in only.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date
+from pathlib import Path
+from typing import Any
+
+from flows import pull
+from flows.pull import Landed, LandingError
+from flows.settings import Settings
+from warehouse import reading
+from warehouse.batch import MANIFEST, Batch, locate, read_manifest
+from warehouse.faults import BatchRefusedError
+from warehouse.reading import QuarantineFilter
+from warehouse.source import Source, get_source
+
+Row = Mapping[str, Any]
+Place = tuple[str, str, str, str, str, int]
+Record = dict[str, str]
+
+PLACE = ("_source", "_company", "_batch", "_table", "_file", "_row")
+WHY = "_why"
+# The text of a record that could not be split into columns.
+UNSPLIT = "record"
+# A spreadsheet takes a cell that begins like this for a formula, or drops what it begins with.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_GUARD = "'"
+# Files whose cells are numbers and dates, not text in the source's own way of writing.
+_TYPED = (".parquet", ".xlsx", ".xlsm")
+# Each is named in the manifest, which may have 4 MiB.
+MOST_ROWS = 20_000
+
+
+def guarded(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula; `unguarded` gives the text back, whatever it was."""
+    return _GUARD + text if text.startswith((*_FORMULA, _GUARD)) else text
+
+
+def unguarded(cell: str) -> str:
+    """The text of a cell that was guarded; another one as it is."""
+    return cell.removeprefix(_GUARD)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What became of the rows of a mended sheet."""
+
+    landed: list[Landed] = field(default_factory=list)
+    released: int = 0
+    untouched: int = 0
+    released_before: int = 0
+
+
+def sheet(settings: Settings, wanted: QuarantineFilter) -> Iterator[list[str]]:
+    """The sheet's lines, its header first: where a row is from, why it is kept out, and its cells as they were delivered.
+
+    One line a row that is still in quarantine. The cells' columns are those of all its rows.
+    """
+    rows = reading.quarantine_rows(settings.ops_file, wanted, kept_only=True)
+    sources: dict[str, Source] = {}
+    records = [_delivered(row, _source(settings, sources, row["source"])) for row in rows]
+    columns = list(dict.fromkeys(name for record in records for name in record))
+    yield [*PLACE, WHY, *map(guarded, columns)]
+    for row, record in zip(rows, records, strict=True):
+        cells = [*map(str, _place(row)), _why(row), *(record.get(name, "") for name in columns)]
+        yield [guarded(cell) for cell in cells]
+
+
+def _why(row: Row) -> str:
+    return "; ".join(
+        f"{reason['column'] + ': ' if reason['column'] else ''}{reason['message']} [{reason['rule']}]"
+        for reason in row["reasons"]
+    )
+
+
+def _place(row: Row) -> Place:
+    return (
+        row["source"], row["company_code"], row["batch_id"], row["table_name"], row["file"], row["row_number"],
+    )  # fmt: skip
+
+
+def _source(settings: Settings, known: dict[str, Source], name: str) -> Source:
+    if name not in known:
+        known[name] = get_source(name, settings.sources_path)
+    return known[name]
+
+
+def _delivered(row: Row, source: Source) -> Record:
+    """A row's cells by header, as text files of its source write them; under all headers where it could not be split."""
+    raw: Mapping[str, str | None] = json.loads(row["raw"]) if row["raw"] else {}
+    record = {name: value or "" for name, value in raw.items()}
+    mapping = source.profile.tables.get(row["table_name"])
+    resource = source.profile.resources.get(mapping.driving if mapping else row["table_name"])
+    if resource is None:
+        return record
+    if set(record) <= {UNSPLIT}:
+        return {(each.header or (name,))[0]: "" for name, each in resource.columns.items()} | record
+    if str(row["file"]).lower().endswith(_TYPED):
+        name_of = {header: name for name, each in resource.columns.items() for header in (name, *each.header)}
+        for header, text in record.items():
+            column = resource.columns.get(name_of.get(header, ""))
+            if column is not None:
+                record[header] = _as_written(
+                    text, column.type, column.date_formats, source, _resource_of(source, row)
+                )
+    return record
+
+
+def _resource_of(source: Source, row: Row) -> str:
+    """The resource whose record a quarantined row is."""
+    mapping = source.profile.tables.get(row["table_name"])
+    return mapping.driving if mapping else str(row["table_name"])
+
+
+def _as_written(text: str, kind: str, formats: Sequence[str] | None, source: Source, resource: str) -> str:
+    """A value of a file that has types as the source's text files write it."""
+    dialect = source.dialect(resource)
+    if kind.startswith("decimal"):
+        return text.replace(".", dialect.decimal_mark)
+    if kind == "date":
+        try:
+            return date.fromisoformat(text[:10]).strftime((formats or dialect.date_formats)[0])
+        except ValueError:
+            return text
+    return text
+
+
+def release(settings: Settings, file: Path, *, untouched_too: bool = False) -> Release:
+    """Make correction batches of a mended sheet, one a batch that they correct; LandingError names the line at fault.
+
+    Rows that nobody changed stay in quarantine unless `untouched_too`; rows released before are passed over. The same
+    sheet again is the same batches.
+    """
+    lines = _read(file)
+    found = Release()
+    counts: Counter[str] = Counter()
+    for (name, company, batch), of_batch in sorted(_by_batch(lines).items()):
+        source = get_source(name, settings.sources_path)
+        kept = {
+            _place(row): row
+            for row in reading.quarantine_rows(
+                settings.ops_file,
+                QuarantineFilter(source=name, company=company, batch=batch),
+                kept_only=False,
+            )
+        }
+        mended = _Mended(source)
+        for line in of_batch:
+            row = kept.get(line.place)
+            if row is None:
+                raise LandingError(
+                    f"{file}, line {line.number}: no row {line.said} is in quarantine; export it anew"
+                )
+            before = _delivered(row, source)
+            after = {header: line.cells.get(header, text) for header, text in before.items()}
+            if row["released_by"] is not None:
+                counts["released_before"] += 1
+            elif after == before and not untouched_too:
+                counts["untouched"] += 1
+            else:
+                _check(file, line, row, source, before, after)
+                mended.add(file, line, row, after)
+                counts["released"] += 1
+        if mended.rows:
+            found.landed.append(_land(settings, source, company, batch, mended))
+    return Release(found.landed, counts["released"], counts["untouched"], counts["released_before"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One line of a mended sheet: its number, the row it speaks of, and its cells by header."""
+
+    number: int
+    place: Place
+    cells: Record
+
+    @property
+    def said(self) -> str:
+        """The row, as a person reads it."""
+        return f"{self.place[5]} of {self.place[4]} in batch {self.place[2]}"
+
+
+@dataclass(slots=True)
+class _Mended:
+    """The mended records of one batch, by resource."""
+
+    source: Source
+    records: dict[str, dict[tuple[str, int], Record]] = field(default_factory=dict)
+    rows: list[tuple[str, str, int]] = field(default_factory=list)
+
+    def add(self, file: Path, line: _Line, row: Row, after: Record) -> None:
+        """Take one more; LandingError where the same record was mended otherwise on another line."""
+        after.pop(UNSPLIT, None)
+        records = self.records.setdefault(_resource_of(self.source, row), {})
+        if records.setdefault((row["file"], row["row_number"]), after) != after:
+            raise LandingError(f"{file}, line {line.number}: row {line.said} is mended in two ways; keep one")
+        self.rows.append((row["table_name"], row["file"], row["row_number"]))
+        if len(self.rows) > MOST_ROWS:
+            raise LandingError(
+                f"{file}: mends more than {MOST_ROWS:,} rows of one batch; release them in parts"
+            )
+
+
+def _read(file: Path) -> list[_Line]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise LandingError(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise LandingError(f"{file} is not UTF-8; save it as “CSV UTF-8”") from None
+    first = text.split("\n", 1)[0]
+    # Spreadsheets part cells as their country writes numbers.
+    delimiter = max(",;\t", key=first.count)
+    try:
+        header, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    except (csv.Error, ValueError) as error:
+        raise LandingError(
+            f"{file} is no CSV ({error or 'it is empty'}); mend a sheet of `quarantine export`"
+        ) from error
+    missing = [name for name in PLACE if name not in header]
+    if missing:
+        raise LandingError(
+            f"{file} lacks the column {missing[0]}; mend a sheet of `quarantine export`, and keep its columns"
+        )
+    names = [unguarded(name) for name in header]
+    return [
+        _line(file, number, dict(zip(names, row, strict=False)))
+        for number, row in enumerate(rows, 2)
+        if any(row)
+    ]
+
+
+def _line(file: Path, number: int, cells: Record) -> _Line:
+    source, company, batch, table, path, row = (unguarded(cells.get(name, "")) for name in PLACE)
+    if not row.isdigit():
+        raise LandingError(
+            f"{file}, line {number}: _row is {row!r}, no row number; leave the columns with _ as they are"
+        )
+    values = {name: unguarded(cell) for name, cell in cells.items() if name not in {*PLACE, WHY}}
+    return _Line(number, (source, company, batch, table, path, int(row)), values)
+
+
+def _by_batch(lines: Iterable[_Line]) -> dict[tuple[str, str, str], list[_Line]]:
+    batches: dict[tuple[str, str, str], list[_Line]] = {}
+    for line in lines:
+        batches.setdefault(line.place[:3], []).append(line)
+    return batches
+
+
+def _check(file: Path, line: _Line, row: Row, source: Source, before: Record, after: Record) -> None:
+    """LandingError where a mended line cannot be what the clerk meant."""
+    where = f"{file}, line {line.number}"
+    if row["table_name"] not in source.profile.tables:
+        raise LandingError(
+            f"{where}: {row['table_name']} is only looked up in, so no row of a table would come of it; "
+            "deliver the whole batch again"
+        )
+    if UNSPLIT in before and not any(text for name, text in after.items() if name != UNSPLIT):
+        raise LandingError(
+            f"{where}: the record could not be split; put its cells into their columns, {UNSPLIT} shows it"
+        )
+    for name, text in before.items():
+        lost = (
+            text != after[name] and text.isdigit() and after[name].isdigit() and int(text) == int(after[name])
+        )
+        if lost and text.startswith("0"):
+            raise LandingError(
+                f"{where}, column {name}: {after[name]} was {text}; a spreadsheet took its zeros: "
+                "open the sheet with all columns as text, and mend it again"
+            )
+
+
+def _land(settings: Settings, source: Source, company: str, batch_id: str, mended: _Mended) -> Landed:
+    """The correction batch of mended rows; made once however often it is asked for."""
+    original = _original(settings, source.name, company, batch_id)
+    files = {
+        f"{resource}.mended.csv": _csv(records.values())
+        for resource, records in sorted(mended.records.items())
+    }
+    entries = [
+        {
+            "name": resource,
+            "path": name,
+            "hash": "sha256:" + hashlib.sha256(content).hexdigest(),
+            "valuemart": {"mode": "delta_upsert", "rows": len(mended.records[resource]), "plain": True},
+        }
+        for (name, content), resource in zip(files.items(), sorted(mended.records), strict=True)
+    ]
+    carried = [each for each in original.resources if each.name not in mended.records]
+    entries += [
+        {
+            "name": each.name,
+            "path": list(each.paths),
+            "hash": list(each.hashes),
+            "valuemart": {"mode": "delta_upsert", "lookUpOnly": True, "plain": each.is_plain},
+        }
+        for each in carried
+    ]
+    rows = sorted(mended.rows)
+    content = hashlib.sha256(json.dumps([entries, rows], sort_keys=True).encode()).hexdigest()
+    name = f"{batch_id}-mended-{content[:12]}"
+    about = {
+        "source": source.name,
+        "company": company,
+        "batchId": name,
+        "sequence": original.sequence,
+        "extractedAt": original.extracted_at.replace(tzinfo=UTC).isoformat(),
+        "supersedes": None,
+        "corrects": {"batchId": batch_id, "rows": rows},
+    }
+    copies = {path: locate(original, path) for each in carried for path in each.paths}
+    landed = Landed(settings.inbox / source.name / company / name, source.name, company, name)
+    pull.write_batch(
+        landed.folder, copies, {"name": name.lower(), "valuemart": about, "resources": entries}, files
+    )
+    return landed
+
+
+def _original(settings: Settings, source: str, company: str, batch_id: str) -> Batch:
+    """The batch that is corrected, as it lies in the archive."""
+    folder = settings.archive / source / company / batch_id
+    try:
+        return read_manifest(folder)
+    except BatchRefusedError as error:
+        raise LandingError(
+            f"the batch {batch_id} cannot be read in the archive, {folder / MANIFEST} ({error.faults[0].message}); "
+            "a correction needs it: put it back, or deliver the rows in a batch of their own"
+        ) from error
+
+
+def _csv(records: Iterable[Record]) -> bytes:
+    rows = list(records)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([row.get(name, "") for name in names] for row in rows)
+    return stream.getvalue().encode()

@@ -1,0 +1,55 @@
+"""A late correction of a closed month: only the cells it touches are computed again."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from expectations.gate import Gate
+from flows import stages
+from tests.flows.small_company import customer, land, line, load, settings_of
+
+MONTHS = [date(2024, month, 10) for month in range(1, 13)]
+AS_OF = date(2025, 1, 15)
+
+
+def test_only_the_cells_that_a_correction_touches_are_rewritten(tmp_path: Path) -> None:
+    """Every stored cell is marked before the correction is rated: those that still bear the mark were not written again."""
+    settings, gate = settings_of(tmp_path / "home"), Gate()
+    lines = [
+        line(f"{buyer}-{day:%m}", buyer, day, 100 + place)
+        for place, day in enumerate(MONTHS)
+        for buyer in ("A", "B", "C")
+    ]
+    extract = {"customers": [customer(buyer) for buyer in ("A", "B", "C")], "invoice_lines": lines}
+    land(settings, extract, taken=date(2025, 1, 14), sequence=1)
+    load(settings, gate)
+    stages.rate_stage(settings, AS_OF)
+    with duckdb.connect(str(settings.warehouse_file)) as warehouse:
+        for table in ("customer_month", "sales_cell"):
+            warehouse.execute(f"UPDATE rated.{table} SET net_sales = 424242")
+        warehouse.execute("UPDATE rated.order_day SET net_sales = 424242")
+
+    corrected = line("A-03", "A", MONTHS[2], 55)
+    moved = line("B-05", "B", MONTHS[6], 104)  # from May to July
+    credit = line(
+        "G1", "C", MONTHS[10], -10, document_type="credit_note", quantity=-1, references_document_id="C-02"
+    )
+    land(settings, {"invoice_lines": [corrected, moved, credit]}, taken=date(2025, 1, 15), sequence=2)
+    load(settings, gate)
+    stages.rate_stage(settings, AS_OF)
+
+    # B's May is gone with its only line; the credit note counts in the month of its invoice, and touches its own as well.
+    touched = {("A", 3), ("B", 7), ("C", 2), ("C", 11)}
+    with duckdb.connect(str(settings.warehouse_file), read_only=True) as warehouse:
+        for table, day in (("customer_month", "month"), ("sales_cell", "month"), ("order_day", "order_on")):
+            written = warehouse.execute(
+                f"SELECT DISTINCT customer_id, month({day}) FROM rated.{table} WHERE net_sales <> 424242"
+            ).fetchall()
+            assert set(written) == touched, table
+        kept = warehouse.execute(
+            "SELECT count(*) FROM rated.customer_month WHERE net_sales = 424242"
+        ).fetchall()
+    assert kept == [(3 * 12 - 1 - len(touched),)]

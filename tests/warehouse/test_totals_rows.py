@@ -1,0 +1,81 @@
+"""A report's totals row against the rows above it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.warehouse.making import Delivery, Loader, line, lines, of_lines
+from warehouse.faults import SourceError
+from warehouse.source import get_source
+
+TOTALS = {
+    "column": "document",
+    "marks": ["合计", "Summe"],
+    "subtotals": ["小计"],
+    "check": ["net", "quantity"],
+}
+LEFT_OUT = "CASE WHEN document IN ('合计', 'Summe', '小计') THEN 'totals_line' END AS _excluded"
+
+
+@pytest.fixture
+def loader(tmp_path: Path) -> Loader:
+    from tests.warehouse.making import SQL
+
+    made = Loader(tmp_path)
+    sql = SQL["invoice_lines"].replace(
+        "CASE WHEN document = 'Summe' THEN 'totals_line' END AS _excluded", LEFT_OUT
+    )
+    made.source(sql={"invoice_lines": sql}, resources__LINES__totals=TOTALS)
+    return made
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (line(1), line(2), "合计;;;;2;20,00"),
+        (line(1), line(2), "合计;;;;;20,00"),
+        (line(1), "小计;;;;1;10,00", line(2), "小计;;;;1;10,00", "合计;;;;2;20,00"),
+        (line(1), line(2), "合计;;;;2;20,00", line(3), "合计;;;;1;10,00", "Summe;;;;;0,00"),
+        (line(1), "", line(2), "Summe;;;;2;1.020,00".replace("1.020", "20")),
+        (line(1), line(2)),
+    ],
+)
+def test_a_total_that_the_rows_sum_to_is_left_out_by_name(loader: Loader, rows: tuple[str, ...]) -> None:
+    outcome = loader.loaded(of_lines(*rows))
+    assert outcome.tables[0].excluded == sum(";;;;" in row for row in rows)
+
+
+def test_a_total_that_the_rows_do_not_sum_to_refuses_the_batch_with_both_sums(loader: Loader) -> None:
+    outcome = loader.one(of_lines(line(1), line(2), "合计;;;;2;30,00"))
+    (fault,) = outcome.faults
+    assert (outcome.status, fault.rule, fault.column) == ("refused", "totals_row_mismatch", "Netto")
+    assert "the row 合计 states 30.00 for net, the rows above it sum to 20.0000" in str(fault)
+    assert outcome.tables[0].refused == 3
+
+
+def test_each_file_has_its_own_total(loader: Loader) -> None:
+    files = {"a.csv": lines(line(1), "合计;;;;1;10,00"), "b.csv": lines(line(2), line(3), "合计;;;;2;21,00")}
+    (fault,) = loader.one(Delivery({"LINES": files})).faults
+    assert fault.file == "b.csv"
+
+
+def test_a_total_that_a_row_in_quarantine_is_part_of_is_not_checked(loader: Loader) -> None:
+    outcome = loader.loaded(of_lines(line(1), line(2, net="x"), "合计;;;;2;30,00"))
+    assert (outcome.tables[0].quarantined, outcome.tables[0].excluded) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("totals", "said"),
+    [
+        ({**TOTALS, "column": "beleg"}, "'beleg' is not one of the columns"),
+        ({**TOTALS, "check": ["customer"]}, "'customer' is no number"),
+    ],
+)
+def test_totals_that_cannot_be_checked_are_a_mistake_of_the_profile(
+    loader: Loader, totals: object, said: str
+) -> None:
+    loader.source(resources__LINES__totals=totals)
+    with pytest.raises(SourceError, match=said):
+        get_source("shop", loader.settings.sources_path)
