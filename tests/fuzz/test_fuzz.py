@@ -27,7 +27,7 @@ def test_a_seed_makes_the_same_case_each_time() -> None:
         assert (first.what, first.delivery, first.manifest) == (again.what, again.delivery, again.manifest)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_two_thousand_fuzzed_deliveries_end_as_they_may_in_ten_seconds_and_a_gigabyte_each() -> None:
     """In a process of its own, so that its memory is its own; the sample above watches no memory, since pytest's is in it."""
