@@ -75,11 +75,14 @@ def default_policy() -> str:
     return (SHIPPED_POLICIES / "default.toml").read_text(encoding="utf-8")
 
 
-def bring_up(settings: Settings, as_of: date, *, recorded_at: datetime) -> RatingReport | None:
+def bring_up(
+    settings: Settings, as_of: date, *, recorded_at: datetime, shown: bool = True
+) -> RatingReport | None:
     """Rate what changed since the last rating, and every period that is missing; None where all is current.
 
     Ratings, moves, the credit watch and the outbox are committed together. Without a configured policy, the first
-    rating calibrates one from the data up to its own period into the home; from then on that file rules.
+    rating calibrates one from the data up to its own period into the home; from then on that file rules. A day whose mart
+    nobody will see need not be `shown`: the tables that explain the day are left to the next one, or to the next run.
     """
     policy = read_policy(settings.policy_file) if settings.policy_file.exists() else None
     # Customers and their months fit into memory, and the streaming engine takes longer to set up than they take to rate.
@@ -87,14 +90,17 @@ def bring_up(settings: Settings, as_of: date, *, recorded_at: datetime) -> Ratin
         config.set_engine_affinity("in-memory")
         loaded = ledger.generation(connection, "load").generation
         before = ledger.generation(connection, "rating")
-        if policy and before == Generation(loaded, as_of, policy.content_hash):
+        wanted = policy and Generation(loaded, as_of, policy.content_hash)
+        if before == wanted and (not shown or ledger.generation(connection, "display") == wanted):
             return None
         with transaction(connection):
-            run = _Run(connection, settings, as_of, before.as_of, recorded_at)
+            run = _Run(connection, settings, as_of, before.as_of, recorded_at, shown=shown)
             report = run.rate(policy)
             cells.clear_dirty(connection, run.left_behind)
             reached = Generation(loaded, as_of, report.policy.content_hash)
             ledger.set_generation(connection, "rating", reached, recorded_at)
+            if shown:
+                ledger.set_generation(connection, "display", reached, recorded_at)
             ledger.advance_state(connection, recorded_at)
     return report
 
@@ -109,10 +115,13 @@ class _Run:
         as_of: date,
         rated_as_of: date | None,
         recorded_at: datetime,
+        *,
+        shown: bool,
     ) -> None:
         self.connection = connection
         self.settings = settings
         self.as_of = as_of
+        self.shown = shown
         self.rated_as_of = rated_as_of
         self.recorded_at = recorded_at
         self.target = first_of_month(plan.closed_through(as_of))
@@ -266,7 +275,11 @@ class _Company:
             self.connection, "customer_structure", self.company, period, structure.collect()
         )
         if period == self.run.target:
-            self._show_current(rated, policy, _lazy(previous))
+            if self.run.shown:
+                self._show_current(rated, policy, _lazy(previous))
+            self._watch_conduct(rated.conduct.collect(), policy)
+            if rated.credit is not None:
+                self._watch_credit(rated.credit, policy)
         self.rated.setdefault(period, history.RatedPeriod(period, self.run.as_of, policy.content_hash))
         if is_closed:
             self._correct(revised, stored)
@@ -315,9 +328,6 @@ class _Company:
         }
         for table, rows in zip(shown, pl.collect_all([*shown.values()]), strict=True):
             history.replace(self.connection, table, self.company, rows)
-        self._watch_conduct(rated.conduct.collect(), policy)
-        if rated.credit is not None:
-            self._watch_credit(rated.credit, policy)
 
     def _watch_conduct(self, findings: pl.DataFrame, policy: Policy) -> None:
         """Put the findings of the day in the place of the last ones, and tell which appeared and which ended."""

@@ -71,7 +71,7 @@ def _run(
             with result.timed("load"), artifacts.progress():
                 result.load = load_task(settings, gate)
             with result.timed("rate"):
-                result.rating = rate_task(settings, day)
+                result.rating = rate_task(settings, day, shown=day == days[-1])
             if day == days[-1]:
                 with result.timed("publish"):
                     result.published = publish_task(settings)

@@ -74,11 +74,13 @@ def is_current(settings: Settings, as_of: date) -> bool:
         return False
     with open_database(settings.warehouse_file, read_only=True) as connection:
         known = ledger.known_batches(connection)
-        loaded, rated = (ledger.generation(connection, stage) for stage in ("load", "rating"))
+        loaded, rated, shown = (
+            ledger.generation(connection, stage) for stage in ("load", "rating", "display")
+        )
         state = ledger.generation(connection, "state")
         handed_over = outbox.is_copied(connection, settings.relay_file)
     wanted = ledger.Generation(loaded.generation, as_of, rate.read_policy(settings.policy_file).content_hash)
-    if rated != wanted or not handed_over or publish.published_generation(settings.home) != state.generation:
+    if {rated, shown} != {wanted} or not handed_over or publish.published_generation(settings.home) != state.generation:
         return False
     if not all(share.is_current(settings.home, each) for each in settings.shares):
         return False
@@ -120,9 +122,9 @@ def load_stage(settings: Settings, gate: Gate) -> load.LoadReport:
     return load.load_inbox(settings, gate, recorded_at=now())
 
 
-def rate_stage(settings: Settings, as_of: date) -> rate.RatingReport | None:
-    """Bring the ratings up to the canonical tables at `as_of`; None where they are."""
-    return rate.bring_up(settings, as_of, recorded_at=now())
+def rate_stage(settings: Settings, as_of: date, *, shown: bool = True) -> rate.RatingReport | None:
+    """Bring the ratings up to the canonical tables at `as_of`; None where they are. See `rate.bring_up`."""
+    return rate.bring_up(settings, as_of, recorded_at=now(), shown=shown)
 
 
 def publish_stage(settings: Settings) -> Published:

@@ -245,7 +245,7 @@ def test_months_landed_at_once_and_rated_in_order_end_where_months_landed_one_by
         landed(configured, month)
     load(configured, gate)
     for month in rated_months():
-        stages.rate_stage(configured, month_end(month))
+        stages.rate_stage(configured, month_end(month), shown=month == rated_months()[-1])
     stages.publish_stage(configured)
     assert_same(final(month_by_month.home), final(configured.home))
     revised = table(
@@ -289,6 +289,24 @@ def test_a_second_rating_of_a_day_writes_nothing(gate: Gate, grown: Settings) ->
     assert rating is not None
     assert (rating.new_rows, rating.events, rating.moves) == (0, 0, [])
     assert_same(before, mart(grown.home))
+
+
+@pytest.mark.slow
+def test_a_day_that_was_rated_and_not_shown_is_shown_by_the_next_run_which_rates_nothing_anew(
+    grown: Settings,
+) -> None:
+    next_day = month_end(LAST_MONTH) + timedelta(days=1)
+    days = "SELECT DISTINCT as_of FROM next_action"
+    stages.rate_stage(grown, next_day, shown=False)
+    stages.publish_stage(grown)
+    assert table(grown.home, days) == [(month_end(LAST_MONTH),)]
+    assert table(grown.home, "SELECT DISTINCT as_of FROM credit_watch") == [(next_day,)]
+    again = stages.rate_stage(grown, next_day)
+    assert again is not None
+    assert (again.new_rows, again.events) == (0, 0)
+    stages.publish_stage(grown)
+    assert table(grown.home, days) == [(next_day,)]
+    assert stages.rate_stage(grown, next_day) is None
 
 
 @pytest.mark.slow
