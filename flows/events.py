@@ -94,7 +94,9 @@ def tier_events(
     `shown`: what was shown of each customer before (None: nothing). `told_before`: each customer's last tier.changed,
     which a correction supersedes. Of a silent baseline nothing is told.
     """
-    ratings, before = _by_customer(revised), _by_customer(shown)
+    concerned = _concerned(moved, revised, shown)
+    ratings = _by_customer(revised.join(concerned, on=_KEY, how="semi"))
+    before = _by_customer(None if shown is None else shown.join(concerned, on=_KEY, how="semi"))
     stamp = _stamp(policy)
     changes: list[dict[str, Any]] = []
     events: list[Event] = []
@@ -122,6 +124,16 @@ def tier_events(
             )  # fmt: skip
             events.append(_event(identity, tenant, rating["as_of"], recorded_at, watch))
     return Told(pl.DataFrame(changes, schema=TIER_CHANGE, orient="row"), events)
+
+
+def _concerned(moved: pl.DataFrame, revised: pl.DataFrame, shown: pl.DataFrame | None) -> pl.DataFrame:
+    """Who moved, or is or was expected to move: all others are told nothing, and most customers are others."""
+    expected = [
+        rows.filter(pl.col("watch_tier").is_not_null()).select(_KEY)
+        for rows in (revised, shown)
+        if rows is not None
+    ]
+    return pl.concat([moved.select(_KEY), *expected]).unique()
 
 
 def correction_events(

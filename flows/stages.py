@@ -80,7 +80,11 @@ def is_current(settings: Settings, as_of: date) -> bool:
         state = ledger.generation(connection, "state")
         handed_over = outbox.is_copied(connection, settings.relay_file)
     wanted = ledger.Generation(loaded.generation, as_of, rate.read_policy(settings.policy_file).content_hash)
-    if {rated, shown} != {wanted} or not handed_over or publish.published_generation(settings.home) != state.generation:
+    if (
+        {rated, shown} != {wanted}
+        or not handed_over
+        or publish.published_generation(settings.home) != state.generation
+    ):
         return False
     if not all(share.is_current(settings.home, each) for each in settings.shares):
         return False

@@ -31,6 +31,7 @@ def night(as_of: date, gate: Gate) -> None:
     stages.rate_stage(configured, as_of)
     stages.publish_stage(configured)
     stages.relay_stage(configured)
+    stages.report_stage(configured)
 
 
 def main() -> None:

@@ -221,7 +221,8 @@ def locked(loader: Loader, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection
     """The very instance that a source's SQL runs in."""
     batch = read_manifest(GOOD.write(loader.settings.inbox))
     source = read_source(write_source(tmp_path / "sources", PROFILE))
-    connection = intake.open_locked(tmp_path / "scratch" / "x.duckdb", batch, source)
+    scratch = tmp_path / "scratch" / "x.duckdb"
+    connection = intake.open_locked(scratch, intake.check_files(batch, source, scratch), {})
     yield connection
     connection.close()
 

@@ -267,10 +267,11 @@ def test_the_warehouse_is_free_while_a_refresh_waits_for_its_sinks(
         return RelayReport()
 
     monkeypatch.setattr(refresh, "load_task", lambda *_: LoadReport())
-    monkeypatch.setattr(refresh, "rate_task", lambda *_: None)
+    monkeypatch.setattr(refresh, "rate_task", lambda *_, **__: None)
     monkeypatch.setattr(refresh, "publish_task", lambda *_: None)
     monkeypatch.setattr(refresh, "relay_task", elsewhere)
-    monkeypatch.setattr(refresh.artifacts, "leave", lambda *_: None)
+    monkeypatch.setattr(refresh, "report_task", lambda *_: None)
+    monkeypatch.setattr(refresh.aftermath, "leave", lambda *_: None)
     results = refresh._run(configured, [date(2026, 1, 31), date(2026, 2, 28)])
     assert opened == ["[(1,)]\n"]
     assert [result.relayed for result in results] == [None, RelayReport()]

@@ -34,7 +34,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return publish(tmp_path_factory.mktemp("reported") / "home")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its driver's event loop must be over when the next module begins
 def browser() -> Iterator[Browser]:
     """Debian's Chromium. Skips where there is none, and fails where services must be there."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -242,7 +242,13 @@ def _land(warehouse: duckdb.DuckDBPyConnection, batch_id: str, *, status: str, r
             "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'ops' AND table_name = ?",
             [table],
         ).fetchall()
-        examples = {"VARCHAR": "x", "BIGINT": 0, "BOOLEAN": False, "TIMESTAMP": RECORDED_AT}
+        examples = {
+            "VARCHAR": "x",
+            "BIGINT": 0,
+            "BOOLEAN": False,
+            "TIMESTAMP": RECORDED_AT,
+            "DATE": RECORDED_AT.date(),
+        }
         row = {name: examples[kind] for name, kind in columns}
         row |= {"source": "s", "company_code": "1000", "batch_id": batch_id, **values}
         warehouse.execute(
