@@ -179,7 +179,8 @@ ROLES = (
         Role(
             name=f"loyal_grower_{number}",
             expectation=GROWER,
-            shows_ago=shows_ago - 2,  # the memory waits a quarter, and the figures must pass the bars by a margin
+            shows_ago=shows_ago
+            - 2,  # the memory waits a quarter, and the figures must pass the bars by a margin
             size=100_000,
             orders_per_month=3,
             level=_growing(first, last),
