@@ -112,9 +112,10 @@ class Newcomer:
                 process.kill()
                 listener.join()
 
-    def hear_until(self, last: str) -> list[str]:
-        lines = []
-        while not lines or lines[-1] != last:
+    def hear_until(self, *awaited: str) -> list[str]:
+        """What was printed until all that is awaited had been; order holds for a customer, not between customers."""
+        lines: list[str] = []
+        while not set(awaited) <= set(lines):
             lines.append(self.heard.get(timeout=PATIENCE))
         return lines
 
@@ -136,7 +137,7 @@ def follow_the_page(newcomer: Newcomer, sink: str, consumer: str, *arguments: st
         newcomer.valuemart("events", "replay", "--sink", sink, "--all")
         newcomer.add(stored("A", 4))
         newcomer.valuemart("relay", "--once")
-        return newcomer.hear_until(f"4 1000/A {TierChanged.type}")
+        return newcomer.hear_until(f"4 1000/A {TierChanged.type}", f"3 1000/B {TierChanged.type}")
 
 
 def wait_for(port: int) -> None:
