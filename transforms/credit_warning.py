@@ -49,7 +49,7 @@ def credit_warnings(
     """Raise, keep and clear warnings on `as_of`. Grain: row of `watched` (WATCHED); ends at CREDIT_WATCH.
 
     `before`: the watch of an earlier day (CREDIT_WATCH; None: none), from which each cause is remembered; rows of a later
-    day, which a look back finds, tell no more than since when a warning stood that had begun by then. A cause that was raised holds until its figure is back at the bar that
+    day, which a look back finds, do not count. A cause that was raised holds until its figure is back at the bar that
     clears it; a warning without any cause waits the policy's days and ends. The same day watched again finds the same.
     What is late or overdue raises a warning only where it is material, so that cents warn nobody. Source: DOMAIN §5.
     """
@@ -131,13 +131,6 @@ def _of_figure(figure: str, raised_from: Decimal | int, cleared_at: Decimal | in
 
 def _remembered(before: pl.LazyFrame | None, as_of: date) -> pl.LazyFrame:
     rows = pl.LazyFrame(schema=_STATE) if before is None else needing(before, _STATE)
-    is_earlier = pl.col("as_of") <= as_of
-    return rows.filter(is_earlier | (pl.col("warning_since") <= as_of)).select(
-        *CUSTOMER,
-        pl.col("warning_since").alias(f"warning_since{_BEFORE}"),
-        *(
-            pl.when(is_earlier).then(name).alias(f"{name}{_BEFORE}")
-            for name in STATE
-            if name != "warning_since"
-        ),
+    return rows.filter(pl.col("as_of") <= as_of).select(
+        *CUSTOMER, *(pl.col(name).alias(f"{name}{_BEFORE}") for name in STATE)
     )
