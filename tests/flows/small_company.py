@@ -23,8 +23,7 @@ Extract = Mapping[str, Sequence[Record]]
 Tables = dict[str, list[tuple[object, ...]]]
 
 # When something was written down, and which batch brought it.
-# A warning remembers when it was first seen, which a look back begins anew.
-WRITTEN_DOWN = frozenset({"warning_since", "recorded_at", "loaded_at", "published_at"})
+WRITTEN_DOWN = frozenset({"recorded_at", "loaded_at", "published_at"})
 ABOUT_THE_RUN = frozenset({"batch_quality", "data_quality", "publication"})
 
 

@@ -331,8 +331,10 @@ def test_another_policy_rates_the_current_period_anew_and_no_closed_one(
 @pytest.mark.slow
 @pytest.mark.parametrize("day", ["2024-09-30", "2024-10-17", "2024-12-30"])
 def test_who_looks_back_and_forward_again_ends_where_he_was(gate: Gate, grown: Settings, day: str) -> None:
-    """But for the day on which a past period was last looked at: that may be the day looked back to."""
-    aside = REVISED | {"as_of"}
+    """But for the day on which a past period was last looked at, which may be the day looked back to, and since when a
+    warning stands: it is remembered from the watch before, and a look back begins it anew.
+    """
+    aside = REVISED | {"as_of", "warning_since"}
     before = final(grown.home, aside)
     looked = refresh(grown, gate, date.fromisoformat(day))
     assert looked is not None
