@@ -79,7 +79,7 @@ def classify(
                        coalesce(t.source_system = $source, false) AS own, t.is_deleted AS is_dead,
                        t.rowid IS NOT NULL AND {_rank("t.source_system", owners)} < {_rank("$source", owners)} AS outranked,
                        ($stale AND NOT {outlived}) OR ({", ".join(f"t.{name}" for name in ORDER.split(", "))}) > ({OWN_ORDER}) AS late,
-                       ({staged}) IS DISTINCT FROM ({stored}) AS differs,
+                       CASE WHEN t.rowid IS NULL THEN true ELSE ({staged}) IS DISTINCT FROM ({stored}) END AS differs,
                        {_known_on(contract)} AS known_on, t.known_on AS known_before, {killer} AS killer, {windowed} AS windowed
                 FROM scratch.staging.{quoted(table.name)} AS s
                 LEFT JOIN erp.{quoted(table.name)} AS t ON t.company_code = $company AND {same_key(contract, "s", "t")}

@@ -24,8 +24,10 @@ CREATE OR REPLACE MACRO torn_apart(value) AS
 
 -- Digits with a decimal point, or NULL where the text is no number in this notation. Groups must be groups of three:
 -- '1.23' in a file that groups by points is an error, not 123. An exponent has lost digits already and is refused.
+-- Most cells hold plain digits, which the first branch tells in a fraction of the time.
 CREATE OR REPLACE MACRO decimal_text(value, decimal_mark, group_mark) AS
     CASE
+        WHEN regexp_full_match(value, '-?[0-9]+([' || decimal_mark || '][0-9]*)?') THEN replace(value, decimal_mark, '.')
         WHEN regexp_full_match(
             leading_sign(plain_number(value)),
             '[+-]?([0-9]+|[0-9]{1,3}([' || coalesce(group_mark, ',') || '][0-9]{3})+)?([' || decimal_mark || '][0-9]*)?')

@@ -8,7 +8,7 @@ from typing import Protocol
 import duckdb
 
 from warehouse.connection import literal, quoted, scalar
-from warehouse.resources import RAW
+from warehouse.resources import ASIDE
 from warehouse.staging import Scratch, StagedTable
 
 # The judge's name for "something in _problems"; told here value by value instead.
@@ -81,9 +81,10 @@ def _keep_rows(connection: duckdb.DuckDBPyConnection, table: StagedTable) -> Non
             SELECT {name}, aside.file, aside.row_number, staged.content, record.raw
             FROM aside
             LEFT JOIN (SELECT _file, _row, to_json(struct_pack({_packed(table)})) AS content
-                       FROM staging.{quoted(table.name)}) AS staged
+                       FROM staging.{quoted(table.name)}
+                       WHERE (_file, _row) IN (SELECT (file, row_number) FROM aside)) AS staged
                    ON staged._file = aside.file AND staged._row = aside.row_number
-            LEFT JOIN resource.{quoted(table.driving + RAW)} AS record
+            LEFT JOIN resource.{quoted(table.driving + ASIDE)} AS record
                    ON record._file = aside.file AND record._row = aside.row_number"""
     )
 
@@ -105,7 +106,7 @@ def put_look_ups_aside(scratch: Scratch) -> None:
         )
         connection.execute(
             f"""INSERT INTO rejected.row
-                SELECT {name}, _file, _row, NULL, raw FROM resource.{quoted(look_up.name + RAW)}
+                SELECT {name}, _file, _row, NULL, raw FROM resource.{quoted(look_up.name + ASIDE)}
                 WHERE (_file, _row) IN (SELECT (file, row_number) FROM rejected.reason WHERE table_name = {name})"""
         )
         _keep_unreadable(connection, look_up.name, look_up.name)

@@ -24,10 +24,12 @@ from warehouse.files import CheckedFile
 from warehouse.source import Resource, Source
 from warehouse.source_files import SourceFile, open_file
 
-# The view of a resource's records as text.
+# The view of a resource's records as text, and of those among them that have a reason to be put aside.
 RAW = "__raw"
+ASIDE = "__aside"
 # The view of the rules by which its dialect leaves records out, null for those of the table.
 RULES = "__rules"
+_HAS_A_REASON = "__number IN (SELECT row_number FROM rejected.reason WHERE file = {path})"
 _NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL.*)")
 
 
@@ -37,7 +39,8 @@ def open_files(
     """The files of each resource of the profile; none where the batch does not hold it.
 
     A view `<name>__raw` in the schema `resource` gives their records as text: `_file`, `_row` (its number), and `raw`,
-    JSON by header; `<name>__rules` has the rule by which each record is none of the table's, null for those that are.
+    JSON by header; `<name>__aside` has those that `rejected.reason` names, and makes no text of any other;
+    `<name>__rules` has the rule by which each record is none of the table's, null for those that are.
     BatchRefusedError where a file has no header or is no Parquet.
     """
     opened: dict[str, tuple[SourceFile, ...]] = {}
@@ -50,10 +53,11 @@ def open_files(
                 found.append(open_file(connection, path, checked[path], source.profile.resources[name]))
             except BatchRefusedError as error:
                 faults.extend(error.faults)
-        raw = [_raw(file) for file in found] or [
-            "SELECT NULL::VARCHAR AS _file, NULL::BIGINT AS _row, NULL::JSON AS raw LIMIT 0"
-        ]
-        connection.execute(f"CREATE VIEW resource.{quoted(name + RAW)} AS {' UNION ALL '.join(raw)}")
+        for view, condition in ((RAW, "true"), (ASIDE, _HAS_A_REASON)):
+            raw = [_raw(file, condition) for file in found] or [
+                "SELECT NULL::VARCHAR AS _file, NULL::BIGINT AS _row, NULL::JSON AS raw LIMIT 0"
+            ]
+            connection.execute(f"CREATE VIEW resource.{quoted(name + view)} AS {' UNION ALL '.join(raw)}")
         rules = [f"SELECT __rule AS rule FROM ({file.every_record})" for file in found] or [
             "SELECT NULL::VARCHAR AS rule LIMIT 0"
         ]
@@ -200,9 +204,11 @@ def total(
     return Decimal(str(summed)), int(bad)
 
 
-def _raw(file: SourceFile) -> str:
+def _raw(file: SourceFile, condition: str) -> str:
+    path = literal(file.path)
     return (
-        f"SELECT {literal(file.path)} AS _file, __number AS _row, {_cells(file)} AS raw FROM ({file.records})"
+        f"SELECT {path} AS _file, __number AS _row, {_cells(file)} AS raw "
+        f"FROM ({file.records}) WHERE {condition.format(path=path)}"
     )
 
 
