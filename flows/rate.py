@@ -158,20 +158,24 @@ class _Run:
         touched = cells.touched_cells(self.connection, rated_as_of=self.rated_as_of, as_of=self.as_of)
         if touched:
             say(f"summing {touched:,} customer-months")
-            columns = [name for name in SALES_LINES.names() if name not in {"known_on", "referenced_on"}]
-            lines = cells.lines_of_cells(self.connection, columns, self.as_of)
             products = stored_facts.read_products(self.connection)
-            wanted = cells.wanted(self.connection)
-            months, days, sales = pl.collect_all(
-                [
-                    customer_months(lines, products, wanted, self.as_of),
-                    order_days(lines, self.as_of),
-                    sales_cells(lines, products, wanted, self.as_of),
-                ],
-                engine="streaming",
-            )
-            cells.replace_cells(self.connection, months, days, sales)
+            for _ in cells.parts(self.connection):
+                self._sum_part(products)
         return touched
+
+    def _sum_part(self, products: pl.LazyFrame | None) -> None:
+        columns = [name for name in SALES_LINES.names() if name not in {"known_on", "referenced_on"}]
+        lines = cells.lines_of_cells(self.connection, columns, self.as_of)
+        wanted = cells.wanted(self.connection)
+        months, days, sales = pl.collect_all(
+            [
+                customer_months(lines, products, wanted, self.as_of),
+                order_days(lines, self.as_of),
+                sales_cells(lines, products, wanted, self.as_of),
+            ],
+            engine="streaming",
+        )
+        cells.replace_cells(self.connection, months, days, sales)
 
     def _calibrate(self, companies: Mapping[str, Facts]) -> Policy:
         """Fit the shipped policy to the data up to the period to be rated, and put it into the home for review."""

@@ -7,17 +7,19 @@ again. Too many cells cost time, too few would be wrong: where in doubt a cell i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 import duckdb
 import polars as pl
 
 from expectations.contract import Contract
-from warehouse.connection import frame, quoted, scalar
+from warehouse.connection import count, frame, quoted, scalar
 
 # Tables that say what is, not what happened: a change in them bears no date, whatever dates their rows bear.
 MASTERS = frozenset({"customers", "products", "territories", "price_floors"})
+# Lines that are summed at once: some 500 MB of them.
+MOST_LINES = 3_000_000
 _WRITTEN = "(fate IN ('insert', 'update') OR earlier)"
 _REPLACED = "(fate IN ('update', 'update_dead') OR earlier)"
 
@@ -180,18 +182,50 @@ def touched_cells(connection: duckdb.DuckDBPyConnection, *, rated_as_of: date | 
                EXCEPT FROM cell""",
             {"first": first, "last": last},
         )
-    return int(str(scalar(connection, "SELECT count(*) FROM cell")))
+    return count(connection, "SELECT count(*) FROM cell")
+
+
+def parts(connection: duckdb.DuckDBPyConnection, most_lines: int | None = None) -> Iterator[None]:
+    """Take the gathered cells part by part (temp table `part`), each of whole customers with at most so many lines.
+
+    A history is more than memory holds at once; a customer with more lines than that is a part of its own.
+    """
+    most = most_lines or MOST_LINES
+    if count(connection, "SELECT count(*) FROM erp.invoice_lines") <= most:
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE part AS SELECT company_code, customer_id, month FROM cell"
+        )
+        yield
+        return
+    connection.execute(
+        """CREATE OR REPLACE TEMP TABLE numbered AS
+           WITH customer AS (
+               SELECT company_code, customer_id, count(l.document_id) AS lines
+               FROM (SELECT DISTINCT company_code, customer_id FROM cell)
+               LEFT JOIN erp.invoice_lines AS l USING (company_code, customer_id) GROUP BY ALL)
+           SELECT *, (sum(lines) OVER (ORDER BY customer_id, company_code) - 1) // $most AS number FROM customer""",
+        {"most": most},
+    )
+    numbers = connection.execute("SELECT DISTINCT number FROM numbered ORDER BY number").fetchall()
+    for (number,) in numbers:
+        connection.execute(
+            """CREATE OR REPLACE TEMP TABLE part AS
+               SELECT company_code, customer_id, month FROM cell JOIN numbered USING (company_code, customer_id)
+               WHERE number = ?""",
+            [number],
+        )
+        yield
 
 
 def wanted(connection: duckdb.DuckDBPyConnection) -> pl.LazyFrame:
-    """The gathered cells: company_code, customer_id, month."""
-    return frame(connection, "SELECT company_code, customer_id, month FROM cell").lazy()
+    """The cells of the part: company_code, customer_id, month."""
+    return frame(connection, "FROM part").lazy()
 
 
 def lines_of_cells(
     connection: duckdb.DuckDBPyConnection, columns: Sequence[str], as_of: date
 ) -> pl.LazyFrame:
-    """The known, live lines that can count in the touched cells, with the date of the document each refers to.
+    """The known, live lines that can count in the cells of the part, with the date of the document each refers to.
 
     Grain: one invoice line. `referenced_on` is null where the line names no document or the document is not here.
     """
@@ -207,11 +241,12 @@ def lines_of_cells(
             FROM erp.invoice_lines AS l
             LEFT JOIN {document} AS d
                    ON d.company_code = l.company_code AND d.document_id = l.references_document_id
-            WHERE NOT l.is_deleted AND l.known_on <= $as_of AND (
+            WHERE NOT l.is_deleted AND l.known_on <= $as_of
+              AND l.customer_id BETWEEN (SELECT min(customer_id) FROM part) AND (SELECT max(customer_id) FROM part) AND (
                   (l.company_code, l.customer_id, CAST(date_trunc('month', l.invoice_date) AS DATE)) IN
-                      (SELECT (company_code, customer_id, month) FROM cell)
+                      (SELECT (company_code, customer_id, month) FROM part)
                OR (l.company_code, l.customer_id, CAST(date_trunc('month', d.referenced_on) AS DATE)) IN
-                      (SELECT (company_code, customer_id, month) FROM cell))""",
+                      (SELECT (company_code, customer_id, month) FROM part))""",
         {"as_of": as_of},
     )
     return lines.lazy()
@@ -230,7 +265,7 @@ def replace_cells(
         ("order_day", "order_on", order_days),
     ):
         inside = f"""(company_code, customer_id, CAST(date_trunc('month', {day}) AS DATE)) IN (
-            SELECT (company_code, customer_id, month) FROM cell)"""
+            SELECT (company_code, customer_id, month) FROM part)"""
         connection.register("new_rows", rows)
         try:
             connection.execute(

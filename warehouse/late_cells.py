@@ -21,7 +21,7 @@ def late_cells(
     The warehouse may be open for reading only: the cells lie in a temporary table.
     """
     connection.execute(
-        """CREATE OR REPLACE TEMP TABLE cell AS
+        """CREATE OR REPLACE TEMP TABLE part AS
            WITH referring AS (
                SELECT l.company_code, l.customer_id, l.invoice_date, l.known_on,
                    d.invoice_date AS of_day, d.known_on AS of_known

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from expectations.gate import Gate
 from flows import stages
 from tests.flows.small_company import customer, land, line, load, settings_of
+from tests.flows.small_history import LAST_MONTH, extract, months, taken_on
+from warehouse import cells
 
 MONTHS = [date(2024, month, 10) for month in range(1, 13)]
 AS_OF = date(2025, 1, 15)
@@ -53,3 +57,26 @@ def test_only_the_cells_that_a_correction_touches_are_rewritten(tmp_path: Path) 
             "SELECT count(*) FROM rated.customer_month WHERE net_sales = 424242"
         ).fetchall()
     assert kept == [(3 * 12 - 1 - len(touched),)]
+
+
+def test_a_history_summed_in_parts_of_a_few_lines_gives_the_cells_of_one_summed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another month's credit notes and lines that are gone among them."""
+    settings = settings_of(tmp_path / "whole")
+    for number, month in enumerate(months(), start=1):
+        land(settings, extract(month), taken=taken_on(month), sequence=number)
+    load(settings, Gate())
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    stages.rate_stage(settings, taken_on(LAST_MONTH))
+    monkeypatch.setattr(cells, "MOST_LINES", 13)
+    stages.rate_stage(settings_of(tmp_path / "parts"), taken_on(LAST_MONTH))
+    for name in ("customer_month", "sales_cell", "order_day"):
+        whole, parts = (_rows(tmp_path / home / "warehouse.duckdb", name) for home in ("whole", "parts"))
+        assert whole, name
+        assert whole == parts, name
+
+
+def _rows(warehouse: Path, name: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        return sorted(connection.execute(f"FROM rated.{name}").fetchall(), key=repr)
