@@ -41,9 +41,10 @@ class Totals(Model):
     """The totals rows of a report: how they are known, and which of their figures must be what the rows above sum to.
 
     `marks` stand in the column `column` of a totals row; rows with one of `subtotals` are no rows to be summed either.
+    Without `column`, they are those of the dialect's `totals_marks` whose figures count, wherever they stand.
     """
 
-    column: Identifier
+    column: Identifier | None = None
     marks: tuple[str, ...] = Field(min_length=1)
     subtotals: tuple[str, ...] = ()
     check: tuple[Identifier, ...] = Field(min_length=1)
@@ -74,8 +75,12 @@ class Resource(Model):
         if self.totals is None:
             return self
         for name in (self.totals.column, *self.totals.check):
-            if name not in self.columns:
+            if name is not None and name not in self.columns:
                 raise ValueError(f"totals: {name!r} is not one of the columns")
+        if self.totals.column is None and self.totals.subtotals:
+            raise ValueError(
+                "totals.subtotals: without column, what totals_marks leave out is not summed anyway"
+            )
         for name in self.totals.check:
             if not self.columns[name].type.startswith(("decimal", "integer")):
                 raise ValueError(f"totals.check: {name!r} is no number")
@@ -130,6 +135,13 @@ class Profile(Model):
             dialect = Dialect.model_validate({**self.defaults.model_dump(), **resource.dialect})
             if not resource.columns:
                 raise ValueError(f"resources.{name}.columns: name at least one column")
+            if resource.totals and resource.totals.column is None:
+                strange = [mark for mark in resource.totals.marks if mark not in dialect.totals_marks]
+                if strange:
+                    raise ValueError(
+                        f"resources.{name}.totals.marks: {strange[0]!r} is not one of totals_marks; "
+                        "name it there too, or the column that it stands in"
+                    )
             for column in resource.columns.values():
                 if isinstance(column.unit, str) and column.unit not in {STATED, *dialect.all_units}:
                     raise ValueError(

@@ -27,7 +27,8 @@ class SourceFile:
     """How one file is read: the table function, its record number, and the headers with their physical types.
 
     `left_out` is the rule by which a record is none of the table's, null for those that are; `kinds` names the column that
-    tells what a header's cells hold, in a workbook; `filled` are the columns that are filled down, as expressions.
+    tells what a header's cells hold, in a workbook; `filled` are the columns that are filled down, as expressions, and
+    `marked` the cells that may say that a record is a total.
     """
 
     path: str
@@ -38,6 +39,7 @@ class SourceFile:
     kinds: Mapping[str, str] = field(default_factory=dict)
     left_out: str | None = None
     filled: tuple[str, ...] = ()
+    marked: tuple[str, ...] = ()
 
     @property
     def every_record(self) -> str:
@@ -77,6 +79,7 @@ def open_file(
             kinds=table.kinds,
             left_out=f"coalesce({quoted(convert.LEFT_OUT)}, {_left_out_rule(headers, dialect, resource) or 'NULL'})",
             filled=_filled(headers, table.kinds, dialect, resource),
+            marked=_marked(headers, dialect, resource),
         )
     if checked.kind == "parquet":
         reader = f"read_parquet({location}, file_row_number=true, hive_partitioning=false)"
@@ -101,6 +104,7 @@ def open_file(
         dialect,
         left_out=_left_out_rule(headers, dialect, resource),
         filled=_filled(headers, {}, dialect, resource),
+        marked=_marked(headers, dialect, resource),
     )
 
 
@@ -132,32 +136,23 @@ def _filled(
 def _left_out_rule(headers: Mapping[str, str], dialect: Dialect, resource: Resource) -> str | None:
     """The rule by which a record is a total or the header once more, null for any other; None where the dialect has none."""
     rules = []
-    names = [quoted(header) for header in headers]
     if dialect.repeated_headers:
         same = " AND ".join(f"trim({quoted(header)}) = {literal(header)}" for header in headers)
         rules.append(f"WHEN {same} THEN 'repeated_header'")
     if dialect.totals_marks or dialect.totals_endings:
-        filled = ", ".join(f"nullif(trim({name}), '')" for name in names)
-        first = f"coalesce({filled})"
-        bound = bind(headers, resource, dialect).headers
-        groups = [
-            quoted(bound[name])
-            for name, column in resource.columns.items()
-            if column.forward_fill and name in bound
-        ]
-        bare = [_bare(mark) for mark in dialect.totals_marks]
+        bare = [bare_mark(mark) for mark in dialect.totals_marks]
         marks, initials = (
             ", ".join(map(literal, texts)) for texts in (bare, sorted({mark[:1] for mark in bare}))
         )
         tests = [
             test
-            for cell in dict.fromkeys((first, *groups))
+            for cell in _marked(headers, dialect, resource)
             for test in (
                 # The first letter alone tells nearly every record from them, and costs nothing.
                 f"(left(ltrim({cell}, ' \u3000\u00a0'), 1) IN ({initials}) AND bare_mark({cell}) IN ({marks}))"
                 if dialect.totals_marks
                 else "",
-                *(f"suffix(bare_mark({cell}), {literal(_bare(end))})" for end in dialect.totals_endings),
+                *(f"suffix(bare_mark({cell}), {literal(bare_mark(end))})" for end in dialect.totals_endings),
             )
             if test
         ]
@@ -165,7 +160,19 @@ def _left_out_rule(headers: Mapping[str, str], dialect: Dialect, resource: Resou
     return f"CASE {' '.join(rules)} END" if rules else None
 
 
-def _bare(mark: str) -> str:
+def _marked(headers: Mapping[str, str], dialect: Dialect, resource: Resource) -> tuple[str, ...]:
+    """The cells of a record in which a mark makes it a total: the first filled one, and those that are filled down."""
+    filled = ", ".join(f"nullif(trim({quoted(header)}), '')" for header in headers)
+    bound = bind(headers, resource, dialect).headers
+    groups = [
+        quoted(bound[name])
+        for name, column in resource.columns.items()
+        if column.forward_fill and name in bound
+    ]
+    return (f"coalesce({filled})", *dict.fromkeys(groups))
+
+
+def bare_mark(mark: str) -> str:
     """A mark without blanks and colons, as the macro bare_mark makes it."""
     return re.sub(r"[\s\u00a0\u3000:：]", "", mark)
 

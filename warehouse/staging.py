@@ -114,7 +114,7 @@ def _fill(
     size = sum(file.size for file in checked.values())
     resources.create_typed(connection, source, opened, stored=size < intake.SMALL_BATCH_BYTES)
     intake.check_totals(connection, batch, source, records, unreadable)
-    faults = check_totals_rows(connection, batch, source, opened, unreadable)
+    faults = check_totals_rows(connection, batch, source, opened, unreadable, left_out)
     if faults:
         raise BatchRefusedError(*faults)
     driving = {mapping.driving for mapping in source.profile.tables.values()}

@@ -21,7 +21,7 @@ from tests.fuzz.mutations import SOURCES, Case, make_case
 from tests.warehouse.making import NOW, PROFILE, Loader
 from warehouse.ledger import BatchOutcome
 
-# What a file may take: seconds of this process, since the machine has others to serve, and memory at its peak.
+# What a file may take: seconds of this process, since the machine has others to serve, and memory of all of it at its peak.
 MOST_SECONDS, MOST_BYTES = 10, 1024**3
 # When a case is given up that does not even answer to the clock.
 _HARD_STOP = 240
@@ -29,17 +29,23 @@ _HARD_STOP = 240
 
 @dataclass(frozen=True)
 class Ending:
-    """How a case ended; `problem` is what must not be, None where all is well."""
+    """How a case ended; `problem` is what must not be, None where all is well.
 
-    case: Case
+    It does not keep the case: the files of two thousand take more memory than loading any of them. `start_bytes` is what
+    the process held before the file was loaded, `peak_bytes` the most that it held while it was.
+    """
+
+    seed: int
+    what: str
     status: str
     rule: str
     seconds: float
+    start_bytes: int
     peak_bytes: int
     problem: str | None
 
     def __str__(self) -> str:
-        return f"seed {self.case.seed} ({self.case.what}): {self.status}, {self.problem}"
+        return f"seed {self.seed} ({self.what}): {self.status}, {self.problem}"
 
 
 class HangError(Exception):
@@ -74,7 +80,7 @@ def run(loader: Loader, cases: Iterable[Case], *, watch_memory: bool = True) -> 
 
 def _run(loader: Loader, case: Case, *, watch_memory: bool) -> Ending:
     case.write(loader.settings.inbox)
-    _forget_peak()
+    start = _forget_peak()
     began = time.process_time()
     signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
     faulthandler.dump_traceback_later(_HARD_STOP, exit=True)
@@ -96,7 +102,7 @@ def _run(loader: Loader, case: Case, *, watch_memory: bool) -> Ending:
         problem = f"took {peak / 1024**2:.0f} MiB of memory"
     if status == "loaded" and any(table.quarantined for table in outcome.tables):
         status = "loaded, with rows in quarantine"
-    return Ending(case, status, rule, time.process_time() - began, peak, problem)
+    return Ending(case.seed, case.what, status, rule, time.process_time() - began, start, peak, problem)
 
 
 def _wrong(outcome: BatchOutcome) -> str | None:
@@ -115,33 +121,43 @@ def _wrong(outcome: BatchOutcome) -> str | None:
     return None
 
 
-def _forget_peak() -> None:
+def _forget_peak() -> int:
+    """Let the peak be that of the next file alone; the memory that the process holds already."""
     with suppress(OSError):  # the peak is then that of all cases so far, which is stricter
         Path("/proc/self/clear_refs").write_text("5")
+    return _memory("VmRSS") or _peak()
 
 
 def _peak() -> int:
-    try:
-        status = Path("/proc/self/status").read_text()
-        return 1024 * int(status.split("VmHWM:")[1].split()[0])
-    except (OSError, IndexError):
-        import resource
+    import resource
 
-        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return _memory("VmHWM") or 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _memory(name: str) -> int | None:
+    """A figure of this process in bytes; None where the system does not tell."""
+    try:
+        return 1024 * int(Path("/proc/self/status").read_text().split(f"{name}:")[1].split()[0])
+    except (OSError, IndexError):
+        return None
 
 
 def table_of(endings: Iterable[Ending]) -> str:
     """How many cases of each kind ended how."""
     endings = list(endings)
     statuses = sorted({ending.status for ending in endings})
-    counted = Counter((ending.case.what.split(":")[0], ending.status) for ending in endings)
+    counted = Counter((ending.what.split(":")[0], ending.status) for ending in endings)
     kinds = sorted({kind for kind, _ in counted})
     lines = ["".join([f"{'':12}", *(f"{status:>34}" for status in statuses)])]
     lines += [
         "".join([f"{kind:12}", *(f"{counted[kind, status]:>34,}" for status in statuses)]) for kind in kinds
     ]
+    hungriest = max(endings, key=lambda ending: ending.peak_bytes - ending.start_bytes)
+    mib = 1024**2
     lines.append(
-        f"slowest {max(e.seconds for e in endings):.1f} s, peak {max(e.peak_bytes for e in endings) / 1024**2:.0f} MiB"
+        f"slowest {max(each.seconds for each in endings):.1f} s; peak of the process "
+        f"{max(each.peak_bytes for each in endings) / mib:.0f} MiB, at most "
+        f"{(hungriest.peak_bytes - hungriest.start_bytes) / mib:.0f} MiB of it for one file (seed {hungriest.seed})"
     )
     rules = Counter(ending.rule for ending in endings if ending.rule)
     lines.append("refused for " + ", ".join(f"{rule} {number}" for rule, number in rules.most_common()))

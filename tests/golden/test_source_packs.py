@@ -143,6 +143,31 @@ def test_every_record_of_an_extract_is_accounted_for(
     assert [(name, rows_in) for name, rows_in, _ in rows] == [(name, total) for name, _, total in rows]
 
 
+@pytest.mark.parametrize(
+    ("case", "file", "column"),
+    [
+        ("kingdee", "应收单_2026-01.csv", "不含税金额"),
+        ("kingdee", "收款单_2026-01.csv", "收款金额"),
+        ("kingdee", "应收收款核销记录.csv", "本次核销金额"),
+        ("yonyou_u8", "销售发票列表_202601.csv", "无税金额"),
+    ],
+)
+def test_a_list_that_lost_a_row_on_its_way_is_refused_by_its_own_total(
+    case: str, file: str, column: str, tmp_path: Path
+) -> None:
+    from expectations.gate import Gate
+
+    header, first, *rest = (HERE / case / "extract" / file).read_bytes().splitlines(keepends=True)
+    (tmp_path / file).write_bytes(b"".join([header, *rest]))
+    settings = Settings(home=tmp_path / "home")
+    pull.land(settings, [str(tmp_path / file)], source=case, company=COMPANY, extracted_at=EXTRACTED_AT)
+    (outcome,) = load.load_inbox(settings, Gate(), recorded_at=EXTRACTED_AT.replace(tzinfo=None)).outcomes
+    assert first.count(b",") > 2
+    assert (outcome.status, {fault.rule for fault in outcome.faults}) == ("refused", {"totals_row_mismatch"})
+    assert outcome.faults[0].column == column
+    assert outcome.faults[0].message.startswith("the row 合计 states ")
+
+
 def test_internal_amounts_without_the_decimals_of_currencies_are_refused(tmp_path: Path) -> None:
     from expectations.gate import Gate
 

@@ -66,11 +66,56 @@ def test_a_total_that_a_row_in_quarantine_is_part_of_is_not_checked(loader: Load
     assert (outcome.tables[0].quarantined, outcome.tables[0].excluded) == (1, 1)
 
 
+@pytest.fixture
+def marked(tmp_path: Path) -> Loader:
+    """A source whose dialect leaves totals rows out, wherever their mark stands."""
+    made = Loader(tmp_path)
+    made.source(
+        resources__LINES__totals_marks=["合计", "小计", "总计"],
+        resources__LINES__totals={"marks": ["合计", "总计"], "check": ["net"]},
+    )
+    return made
+
+
+@pytest.mark.parametrize("total", ["合计;;;;;20,00", ";合 计：;;;2;20,00", "总计;;;;;"])
+def test_a_total_that_the_dialect_leaves_out_is_what_the_rows_sum_to(marked: Loader, total: str) -> None:
+    rows = [line(1), "小计;;;;;99,00", line(2), total]
+    outcome = marked.loaded(of_lines(*rows))
+    assert outcome.tables[0].accepted == 2
+
+
+@pytest.mark.parametrize("total", ["合计;;;;;20,01", ";;总 计;;;19,99"])
+def test_a_total_that_the_dialect_leaves_out_refuses_a_batch_that_lost_rows(
+    marked: Loader, total: str
+) -> None:
+    (fault,) = marked.one(of_lines(line(1), "小计;;;;;10,00", line(2), total)).faults
+    assert (fault.rule, fault.column) == ("totals_row_mismatch", "Netto")
+    assert "the rows above it sum to 20.0000" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("total", "expected"), [("0,04", "loaded"), ("0,08", "loaded"), ("0,03", "refused"), ("0,09", "refused")]
+)
+def test_a_total_in_a_larger_unit_may_be_off_by_the_rounding_of_its_figures_and_no_more(
+    marked: Loader, total: str, expected: str
+) -> None:
+    """Three figures of 0,02 万元 and their total, each rounded by at most half of 0,01."""
+    marked.source(
+        resources__LINES__totals_marks=["合计"],
+        resources__LINES__totals={"marks": ["合计"], "check": ["net"]},
+        resources__LINES__columns__net__unit="万元",
+    )
+    rows = [line(number, net="0,02") for number in (1, 2, 3)]
+    assert marked.one(of_lines(*rows, f"合计;;;;;{total}")).status == expected
+
+
 @pytest.mark.parametrize(
     ("totals", "said"),
     [
         ({**TOTALS, "column": "beleg"}, "'beleg' is not one of the columns"),
         ({**TOTALS, "check": ["customer"]}, "'customer' is no number"),
+        ({**TOTALS, "column": None}, "totals.subtotals: without column"),
+        ({"marks": ["合计"], "check": ["net"]}, "'合计' is not one of totals_marks"),
     ],
 )
 def test_totals_that_cannot_be_checked_are_a_mistake_of_the_profile(
