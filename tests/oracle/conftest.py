@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +35,7 @@ class Company:
     home: Path
     gate: Gate
     currency: str = "EUR"
+    watches: dict[date, pl.DataFrame] = field(default_factory=dict)
 
     def settings(self, policy: str = "default") -> Settings:
         from flows.settings import Settings
@@ -68,17 +69,20 @@ class Company:
         )
         self.load()
 
-    def _watched(self) -> pl.DataFrame:
-        """The credit watch as it stands; no rows before the first rating."""
+    def _watched_before(self, as_of: date) -> pl.DataFrame:
+        """The credit watch of the latest day up to `as_of`, of those that ever stood; no rows where there is none."""
         with duckdb.connect(str(self.settings().warehouse_file), read_only=True) as warehouse:
-            return pl.DataFrame(warehouse.sql("FROM rated.credit_watch"))
+            current = pl.DataFrame(warehouse.sql("FROM rated.credit_watch"))
+        self.watches.update(dict.fromkeys(current["as_of"].unique(), current))
+        earlier = [day for day in self.watches if day <= as_of]
+        return self.watches[max(earlier)] if earlier else current.clear()
 
     def agrees(self, as_of: date, policy: str = "default") -> None:
         """Rate at a day, and ask the oracle the same: it must find the same."""
         from flows.stages import rate_stage
         from transforms.plan import closed_through
 
-        before = self._watched()
+        before = self._watched_before(as_of)
         rate_stage(self.settings(policy), as_of)
         with oracle.over_warehouse(self.settings().warehouse_file, before) as connection:
             oracle.consult(
