@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +35,6 @@ class Company:
     home: Path
     gate: Gate
     currency: str = "EUR"
-    watches: dict[date, pl.DataFrame] = field(default_factory=dict)
 
     def settings(self, policy: str = "default") -> Settings:
         from flows.settings import Settings
@@ -70,12 +69,16 @@ class Company:
         self.load()
 
     def _watched_before(self, as_of: date) -> pl.DataFrame:
-        """The credit watch of the latest day up to `as_of`, of those that ever stood; no rows where there is none."""
+        """The warnings that stood on the latest day watched up to `as_of`; no rows where there is none."""
         with duckdb.connect(str(self.settings().warehouse_file), read_only=True) as warehouse:
-            current = pl.DataFrame(warehouse.sql("FROM rated.credit_watch"))
-        self.watches.update(dict.fromkeys(current["as_of"].unique(), current))
-        earlier = [day for day in self.watches if day <= as_of]
-        return self.watches[max(earlier)] if earlier else current.clear()
+            return pl.DataFrame(
+                warehouse.execute(
+                    """FROM rated.credit_warning_day
+                       SEMI JOIN (SELECT company_code, max(as_of) AS as_of FROM rated.credit_watch_day
+                                  WHERE as_of <= ? GROUP BY ALL) USING (company_code, as_of)""",
+                    [as_of],
+                ).to_arrow_reader()
+            )
 
     def agrees(self, as_of: date, policy: str = "default") -> None:
         """Rate at a day, and ask the oracle the same: it must find the same."""
