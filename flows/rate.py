@@ -25,7 +25,7 @@ from flows.progress import say
 from flows.settings import Settings
 from transforms import plan, revisions
 from transforms.calibrate import calibrate
-from transforms.credit_warning import credit_warnings
+from transforms.credit_warning import credit_warnings, standing_warnings
 from transforms.customer_month import customer_months, order_days
 from transforms.explain import explain, explanation_terms
 from transforms.facts import Facts
@@ -349,9 +349,13 @@ class _Company:
             self._write(told)
 
     def _watch_credit(self, watched: pl.LazyFrame, policy: Policy) -> None:
-        """Put the credit watch of the day in the place of the last one, and tell which warnings begin, change or end."""
+        """Put the credit watch of the day in the place of the last one, and tell which warnings begin, change or end.
+
+        Warnings are remembered from the latest watched day up to this one; told is what differs from the last watch.
+        """
         before = history.current_rows(self.connection, "credit_watch", self.company)
-        watch = credit_warnings(watched, before.lazy(), policy.credit, self.run.as_of).collect()
+        stood = history.warnings_standing(self.connection, self.company, self.run.as_of)
+        watch = credit_warnings(watched, stood.lazy(), policy.credit, self.run.as_of).collect()
         told = events.credit_events(
             before,
             watch,
@@ -361,6 +365,9 @@ class _Company:
             **self._told(),
         )
         history.replace(self.connection, "credit_watch", self.company, watch)
+        history.keep_warnings(
+            self.connection, self.company, self.run.as_of, standing_warnings(watch.lazy()).collect()
+        )
         if not self.is_baseline or policy.events.baseline_events:
             self._write(told)
 

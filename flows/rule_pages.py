@@ -10,9 +10,10 @@ from typing import Any
 
 from expectations.generated import PROJECT, write_or_check
 from flows.rate import SHIPPED_POLICIES, default_policy
+from transforms.credit_warning import warning_causes
 from transforms.periods import first_of_month
 from transforms.playbook import playbook_table
-from transforms.policy import parse_policy
+from transforms.policy import Policy, parse_policy
 from transforms.tier_caps import cap_table
 from transforms.tier_memory import state_machine_table
 
@@ -20,6 +21,7 @@ TIERS_PATH: Path = PROJECT / "docs" / "tiers.md"
 PLAYBOOK_PATH: Path = PROJECT / "docs" / "playbook.md"
 
 POLICIES_PATH: Path = PROJECT / "docs" / "policies.md"
+WARNINGS_PATH: Path = PROJECT / "docs" / "credit-warnings.md"
 
 _TIERS = """# How a tier moves
 
@@ -54,6 +56,25 @@ the periods that end on its `effective_from` or later; put into place earlier, i
 What they set differently; everything else is as in `default`:
 
 {table}"""
+_WARNINGS = """# Credit warnings
+
+Made from `transforms/credit_warning.py` and `transforms/policies/` by `make docs`; do not edit.
+
+A warning says that somebody should act before goods are sold on credit. It is raised when the first of these causes is, names
+all that hold with their figures (`warning_causes`, `warning_reason`), and ends when the policy's `clear_after_days` have passed
+since the last watch that found one. A cause is raised at its first bar, inclusive, and holds until its figure is back at the
+second one.
+
+{table}
+- *Material* is an amount that reaches `material_amount` and `material_share` of what it is part of, so that cents warn nobody.
+- `grace_days` is what a payment may take on its way: what is overdue by no more neither blocks nor warns by its grade or share.
+  Only the habit looks at it earlier, for it knows this customer.
+- A habit with nothing overdue is no news: it shows in `credit_grade`, and as `watch` in `credit_action`.
+- `days_late_p90_12m` counts a customer's settled items alike, not by amount, and needs `habit_min_items` of them.
+- Memory is by day. A watch remembers what stood on the latest watched day up to its own, its own among them, whatever was
+  watched later. So who looks back (`--as-of`) finds a warning standing since it was raised, knows nothing of what came later,
+  and changes no later day. A past day's figures are those of its facts as they are known now.
+"""
 _PLAYBOOK = """# The playbook
 
 Made from `transforms/playbook.py` by `make docs`; do not edit.
@@ -73,15 +94,38 @@ def pages() -> dict[Path, str]:
         TIERS_PATH: _TIERS.format(margin=policy.memory.margin, table=tiers, caps=cap_table(policy)),
         POLICIES_PATH: _policies(),
         PLAYBOOK_PATH: _PLAYBOOK.format(table=playbook_table()),
+        WARNINGS_PATH: _WARNINGS.format(table=_warnings()),
     }
+
+
+def _shipped() -> dict[str, Policy]:
+    """The shipped policies by name, the default one first."""
+    found = {
+        path.stem: parse_policy(path.read_text(encoding="utf-8")) for path in SHIPPED_POLICIES.glob("*.toml")
+    }
+    return dict(sorted(found.items(), key=lambda item: (item[0] != "default", item[0])))
+
+
+def _warnings() -> str:
+    """Every cause with its bars in the shipped policies."""
+    shipped = _shipped()
+
+    def bars(policy: Policy, cause: str) -> str:
+        rule = policy.credit.warnings
+        return f"{_written(getattr(rule.raise_from, cause))}, until {_written(getattr(rule.clear_at, cause))}"
+
+    rows = [
+        f"| `{cause.name}` | {cause.means} | {' | '.join(bars(each, cause.name) for each in shipped.values())} |"
+        for cause in warning_causes(shipped["default"].credit)
+    ]
+    heading = [f"| cause | speaks of | {' | '.join(shipped)} |", "|---" * (len(shipped) + 2) + "|"]
+    return "\n".join([*heading, *rows]) + "\n"
 
 
 def _policies() -> str:
     """The shipped policies side by side: what each is for, and where they differ."""
-    shipped = {
-        path.stem: parse_policy(path.read_text(encoding="utf-8")) for path in SHIPPED_POLICIES.glob("*.toml")
-    }
-    names = sorted(shipped, key=lambda name: (name != "default", name))
+    shipped = _shipped()
+    names = list(shipped)
     keys = {name: dict(_flat(shipped[name].model_dump(exclude={"policy"}))) for name in names}
     rows = [
         f"| `{key}` | {' | '.join(_written(keys[name][key]) for name in names)} |"

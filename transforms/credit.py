@@ -8,7 +8,8 @@ import polars as pl
 
 from transforms.credit_action import credit_action, credit_grade
 from transforms.credit_items import CUSTOMER, items_on
-from transforms.exact import MONEY_SUM, RATIO_PLACES, WIDE_RATIO, divide, from_units, ratio, units, whole
+from transforms.credit_lateness import RECENT_MONTHS, broken_promises, lateness
+from transforms.exact import MONEY_SUM, WIDE_RATIO, ratio, units
 from transforms.frames import ending_at
 from transforms.periods import months_before
 from transforms.schemas import CREDIT_WATCH
@@ -18,14 +19,17 @@ if TYPE_CHECKING:
 
     from transforms.facts import Facts
     from transforms.policy import Policy
-
-WINDOW_MONTHS: Final = 12
-RECENT_MONTHS: Final = (
-    3  # the trend's "lately", and the period of the collection effectiveness index: a quarter
-)
+    from transforms.policy_credit import CreditRule
 
 BEHIND_A_WARNING: Final = pl.Schema(
-    {"severe": MONEY_SUM, "late_amount": MONEY_SUM, "counted_amount": MONEY_SUM, "broken_amount": MONEY_SUM}
+    {
+        "severe": MONEY_SUM,
+        "past_grace": MONEY_SUM,
+        "newly_past_grace": MONEY_SUM,
+        "late_amount": MONEY_SUM,
+        "counted_amount": MONEY_SUM,
+        "broken_amount": MONEY_SUM,
+    }
 )
 """What is not published, but weighed by the warnings: whether the amount behind a figure is material."""
 
@@ -39,7 +43,6 @@ WATCHED: Final = pl.Schema(
 
 _BUCKETS: Final = ("not_yet_due", "overdue_1_30", "overdue_31_60", "overdue_61_90", "overdue_over_90")
 _OVERDUE: Final = _BUCKETS[1:]
-_FINE: Final = 10**12
 
 
 def credit_watch(facts: Facts, policy: Policy, as_of: date) -> pl.LazyFrame:
@@ -58,15 +61,16 @@ def credit_watch(facts: Facts, policy: Policy, as_of: date) -> pl.LazyFrame:
     orders = _open_orders(facts.open_orders)
     customers = pl.concat([items.select(CUSTOMER), orders.select(CUSTOMER)]).unique()
     return ending_at(
-        customers.join(ageing(items, policy.credit.severe_days), on=CUSTOMER, how="left", validate="1:1")
-        .join(lateness(items, as_of), on=CUSTOMER, how="left", validate="1:1")
+        customers.join(ageing(items, policy.credit), on=CUSTOMER, how="left", validate="1:1")
+        .join(lateness(items, policy.credit, as_of), on=CUSTOMER, how="left", validate="1:1")
         .join(countback(items, as_of), on=CUSTOMER, how="left", validate="1:1")
         .join(_collected(items, quarter_ago, as_of), on=CUSTOMER, how="left", validate="1:1")
         .join(broken_promises(items, as_of), on=CUSTOMER, how="left", validate="1:1")
         .join(orders, on=CUSTOMER, how="left", validate="1:1")
         .join(_limits(facts.customers, facts.receivables), on=CUSTOMER, how="left", validate="1:1")
         .with_columns(
-            pl.col(*_BUCKETS, "unapplied_credit", "disputed", "severe", "open_balance").fill_null(0)
+            pl.col(*_BUCKETS, "unapplied_credit", "disputed", "open_balance").fill_null(0),
+            pl.col("severe", "past_grace", "newly_past_grace").fill_null(0),
         )
         .with_columns(_open_orders_or_zero(delivered=facts.open_orders is not None))
         .with_columns(_overdue_share(), _newly_overdue_share(), _exposure(), _limit_reason())
@@ -83,11 +87,12 @@ def credit_watch(facts: Facts, policy: Policy, as_of: date) -> pl.LazyFrame:
     ).sort(CUSTOMER)
 
 
-def ageing(items: pl.LazyFrame, severe_days: int) -> pl.LazyFrame:
+def ageing(items: pl.LazyFrame, rule: CreditRule) -> pl.LazyFrame:
     """Age the open amounts of `items_on`. Grain: customer.
 
     Items of more than 0 lie in one bucket by days past due (1–30, 31–60, 61–90, more; due today is not past due);
-    `unapplied_credit` (≤ 0) holds the others. `disputed` and `severe` (more than `severe_days` past due) are of-which.
+    `unapplied_credit` (≤ 0) holds the others. Of-which are `disputed`, `severe` (more than the policy's `severe_days` past
+    due), `past_grace` (more than its `grace_days`) and `newly_past_grace` (that, and 30 days at most).
     `oldest_overdue_days` is 0 where nothing is overdue.
     """
     owed = pl.col("open_amount") > 0
@@ -101,90 +106,11 @@ def ageing(items: pl.LazyFrame, severe_days: int) -> pl.LazyFrame:
         **buckets,
         unapplied_credit=pl.col("open_amount").filter(~owed).sum(),
         disputed=pl.col("open_amount").filter(owed & pl.col("is_disputed")).sum(),
-        severe=pl.col("open_amount").filter(owed & (past > severe_days)).sum(),
+        severe=pl.col("open_amount").filter(owed & (past > rule.severe_days)).sum(),
+        past_grace=pl.col("open_amount").filter(owed & (past > rule.grace_days)).sum(),
+        newly_past_grace=pl.col("open_amount").filter(owed & (past > rule.grace_days) & (past <= 30)).sum(),
         open_balance=pl.col("open_amount").sum(),
         oldest_overdue_days=past.filter(owed & (past > 0)).max().fill_null(0).cast(WIDE_RATIO),
-    )
-
-
-def lateness(items: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
-    """Weigh days late by the items' original amounts. Grain: customer.
-
-    Counted are items of more than 0 settled in the 12 months to `as_of`, and open overdue ones up to `as_of`.
-    `days_late_12m` takes early as 0, `days_beyond_terms_12m` as negative; `days_late_trend` = days late of the last 3
-    months (open ones among them) less those of the 9 before. Null where no such item is. `counted_amount` is what was
-    looked at, `late_amount` what of it was late.
-    """
-    settled, due = pl.col("settled_on"), pl.col("due_date")
-    is_recent = settled.is_null() | (settled > months_before(as_of, RECENT_MONTHS))
-    counted = items.filter(
-        pl.col("amount") > 0,
-        (settled > months_before(as_of, WINDOW_MONTHS))
-        | (settled.is_null() & (pl.col("open_amount") > 0) & (pl.col("days_past_due") > 0)),
-    ).select(
-        *CUSTOMER,
-        "amount",
-        weight=units("amount"),
-        days=(settled.fill_null(as_of) - due).dt.total_days().cast(pl.Int128),
-        is_recent=is_recent,
-    )
-    late, weight, recent = pl.col("days").clip(lower_bound=0), pl.col("weight"), pl.col("is_recent")
-    return (
-        counted.group_by(CUSTOMER)
-        .agg(
-            counted_amount=pl.col("amount").sum(),
-            late_amount=pl.col("amount").filter(pl.col("days") > 0).sum(),
-            weight=weight.sum(),
-            late=(weight * late).sum(),
-            beyond=(weight * pl.col("days")).sum(),
-            recent_weight=weight.filter(recent).sum(),
-            recent_late=(weight * late).filter(recent).sum(),
-        )
-        .with_columns(
-            days_late_12m=ratio(pl.col("late"), weight, WIDE_RATIO),
-            days_beyond_terms_12m=ratio(pl.col("beyond"), weight, WIDE_RATIO),
-            days_late_trend=_trend(),
-        )
-        .select(
-            *CUSTOMER,
-            "days_late_12m",
-            "days_beyond_terms_12m",
-            "days_late_trend",
-            "late_amount",
-            "counted_amount",
-        )
-    )
-
-
-def _trend() -> pl.Expr:
-    """Days late of the recent months less those before; both carried with 12 digits, so that it is rounded once."""
-    before_weight = pl.col("weight") - pl.col("recent_weight")
-    recent = divide(pl.col("recent_late") * _FINE, pl.col("recent_weight"))
-    before = divide((pl.col("late") - pl.col("recent_late")) * _FINE, before_weight)
-    return from_units(divide(recent - before, whole(_FINE // 10**RATIO_PLACES)), WIDE_RATIO)
-
-
-def broken_promises(items: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
-    """Count the promises to pay that were not kept. Grain: customer; no row where no item bears a promise.
-
-    Broken is a promise whose day lies in the 12 months to `as_of` and is over, while the item of more than 0 was settled
-    later or is open. `broken_amount` is what those items were for. An item bears the last promise made for it.
-    """
-    day, settled = pl.col("promised_on"), pl.col("settled_on")
-    is_open = settled.is_null() & (pl.col("open_amount") > 0)
-    is_broken = (
-        (day > months_before(as_of, WINDOW_MONTHS))
-        & (day < as_of)
-        & (pl.col("amount") > 0)
-        & (is_open | (settled > day)).fill_null(value=False)
-    ).fill_null(value=False)
-    return (
-        items.filter(day.is_not_null().any().over("company_code"))
-        .group_by(CUSTOMER)
-        .agg(
-            broken_promises=is_broken.sum().cast(pl.Int32),
-            broken_amount=pl.col("amount").filter(is_broken).sum(),
-        )
     )
 
 

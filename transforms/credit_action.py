@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 GRADES: Final[tuple[str, ...]] = get_args(CreditGrade)
 ACTIONS: Final[tuple[str, ...]] = get_args(CreditAction)  # from mild to hard
 
-_NOW_OVERDUE: Final = ("overdue_share", "oldest_overdue_days")
-_FIGURES: Final = (*_NOW_OVERDUE, "days_late_12m")
+NOW_OVERDUE: Final = ("overdue_share", "oldest_overdue_days")
+_FIGURES: Final = (*NOW_OVERDUE, "days_late_12m")
 _OPEN: Final = ACTIONS.index("open")
 _WATCH: Final = ACTIONS.index("watch")
 
@@ -37,8 +37,9 @@ def credit_action(rule: CreditRule) -> tuple[pl.Expr, pl.Expr]:
     """Give `credit_action` and `action_reason`; a null reason goes with `open`.
 
     The hardest of three holds: severe arrears, exposure above the limit (a limit of 0 allows nothing), and the grade.
-    A grade that rests on immaterial amounts asks for no more than `watch`, so that cents do not block: what is overdue now
-    speaks only where it is material, and the habit of the year only where what was paid late is.
+    A grade that rests on immaterial amounts asks for no more than `watch`, so that neither cents nor a payment in the post
+    block: what is overdue now speaks only where what is beyond the days of grace is material, and the habit of the year
+    only where what was paid late is.
     """
     by_severity = _when(is_severe(rule), rule.severe_action)
     by_limit = _when(_is_over_limit(), rule.over_limit_action)
@@ -75,11 +76,14 @@ def _letter(passed: pl.Expr) -> pl.Expr:
 
 def bars_passed_materially(rule: CreditRule) -> pl.Expr:
     """Count the bars passed by the worst figure behind which lies a material amount, 0 to 4; null where none does."""
-    now_counts = is_material(overdue(), owed(), rule)
     return pl.max_horizontal(
-        pl.when(now_counts).then(_worst(rule, _NOW_OVERDUE)),
-        pl.when(habit_counts(rule)).then(_worst(rule, ("days_late_12m",))),
+        bars_passed_now(rule), pl.when(habit_counts(rule)).then(_worst(rule, ("days_late_12m",)))
     )
+
+
+def bars_passed_now(rule: CreditRule) -> pl.Expr:
+    """Count those passed by what is overdue now, where a material amount of it is beyond the days of grace."""
+    return pl.when(is_material(pl.col("past_grace"), owed(), rule)).then(_worst(rule, NOW_OVERDUE))
 
 
 def habit_counts(rule: CreditRule) -> pl.Expr:
@@ -136,14 +140,14 @@ def _over_limit_text() -> pl.Expr:
     )
 
 
-def grade_text(rule: CreditRule) -> pl.Expr:
-    """Such as "grade D: overdue_share 0.41 above 0.4": the figures that decide the grade, with the bar they pass."""
-    worst = _worst(rule, _FIGURES)
+def grade_text(rule: CreditRule, figures: tuple[str, ...] = _FIGURES) -> pl.Expr:
+    """Such as "grade D: overdue_share 0.41 above 0.4": those of the figures that decide the grade, with the bar they pass."""
+    worst = _worst(rule, figures)
     deciding = [
         pl.when(_passed(figure, _bars(rule, figure)) == worst).then(
             pl.lit(f"{figure} ") + number(pl.col(figure)) + pl.lit(" above ") + _last_bar(rule, figure)
         )
-        for figure in _FIGURES
+        for figure in figures
     ]
     return pl.lit("grade ") + _letter(worst) + pl.lit(": ") + sentence(*deciding, separator=", ")
 

@@ -65,6 +65,7 @@ class WarningBars(Section):
     days_late_trend: Number
     newly_overdue_share: Ratio
     broken_promises: Annotated[int, Field(ge=0, le=1000)]
+    days_late_p90_12m: Number
 
 
 class WarningRule(Section):
@@ -97,6 +98,8 @@ class CreditRule(Section):
     """Ageing, materiality, grades and actions of the credit watch: `[credit]`."""
 
     severe_days: Days
+    grace_days: Days
+    habit_min_items: Count
     material_amount: Money
     material_share: Ratio
     severe_action: CreditAction
@@ -104,6 +107,14 @@ class CreditRule(Section):
     grades: GradeRule
     action_by_grade: ActionByGrade
     warnings: WarningRule
+
+    @model_validator(mode="after")
+    def _severe_is_beyond_grace(self) -> Self:
+        if self.grace_days > self.severe_days:
+            raise ValueError(
+                f"grace_days ({self.grace_days}) must not be more than severe_days ({self.severe_days})"
+            )
+        return self
 
 
 class ArrearsRule(Section):

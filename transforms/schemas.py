@@ -288,6 +288,18 @@ CONDUCT_FINDING: Final = pl.Schema(
     }
 )
 
+# One row a customer and watched day on which a credit warning stood.
+CREDIT_WARNING_DAY: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "as_of": pl.Date(),
+        "warning_since": pl.Date(),
+        "warning_causes": pl.String(),
+        "warning_calm_since": pl.Date(),
+    }
+)
+
 # One row a customer with receivables, as of the last rating.
 CREDIT_WATCH: Final = pl.Schema(
     {
@@ -316,6 +328,7 @@ CREDIT_WATCH: Final = pl.Schema(
         "average_days_delinquent": pl.Decimal(18, 6),
         "collection_effectiveness": pl.Decimal(18, 6),
         "days_late_trend": pl.Decimal(18, 6),
+        "days_late_p90_12m": pl.Decimal(18, 6),
         "broken_promises": pl.Int32(),
         "newly_overdue_share": pl.Decimal(18, 6),
         "credit_grade": pl.String(),
@@ -330,6 +343,14 @@ CREDIT_WATCH: Final = pl.Schema(
         "warning_causes": pl.String(),
         "warning_reason": pl.String(),
         "warning_calm_since": pl.Date(),
+    }
+)
+
+# One row a company and day on which its credit was watched.
+CREDIT_WATCH_DAY: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "as_of": pl.Date(),
     }
 )
 

@@ -1,4 +1,4 @@
-"""Rated rows: the history by customer, period and revision, the moves, and the current credit watch."""
+"""Rated rows: the history by customer, period and revision, the moves, the current credit watch, and warnings by day."""
 
 from __future__ import annotations
 
@@ -49,6 +49,30 @@ def current_rows(connection: duckdb.DuckDBPyConnection, table: str, company: str
     columns = ", ".join(quoted(name) for name in load_contract(table).column_names)
     sql = f"SELECT {columns} FROM rated.{quoted(table)} WHERE company_code = $company"
     return frame(connection, sql, {"company": company})
+
+
+def warnings_standing(connection: duckdb.DuckDBPyConnection, company: str, as_of: date) -> pl.DataFrame:
+    """A company's credit warnings on the latest watched day up to `as_of`; none where no such day is, or none stood."""
+    columns = ", ".join(quoted(name) for name in load_contract("credit_warning_day").column_names)
+    return frame(
+        connection,
+        f"""SELECT {columns} FROM rated.credit_warning_day
+            WHERE company_code = $company AND as_of =
+                (SELECT max(as_of) FROM rated.credit_watch_day WHERE company_code = $company AND as_of <= $as_of)""",
+        {"company": company, "as_of": as_of},
+    )
+
+
+def keep_warnings(
+    connection: duckdb.DuckDBPyConnection, company: str, as_of: date, warnings: pl.DataFrame
+) -> None:
+    """Put a company's credit warnings of a watched day in the place of what an earlier watch of that day found."""
+    for table in ("credit_warning_day", "credit_watch_day"):
+        connection.execute(
+            f"DELETE FROM rated.{quoted(table)} WHERE company_code = ? AND as_of = ?", [company, as_of]
+        )
+    append(connection, "credit_warning_day", warnings)
+    connection.execute("INSERT INTO rated.credit_watch_day VALUES (?, ?)", [company, as_of])
 
 
 def append(connection: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:

@@ -7,6 +7,7 @@ day; a flag is right if such a day follows it within the HORIZON. Beside it the 
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from flows.settings import Settings
 from tests.bench.real_sets import ask, loaded, table, write
 from transforms.periods import months_before
 from transforms.plan import month_end, months_between
+from transforms.policy_credit import WarningBars
 
 LATE_DAYS = 30
 HORIZON = timedelta(days=92)  # three month ends: what a look once a month can act on
@@ -29,6 +31,10 @@ OVERDUE = "overdue_1_30 + overdue_31_60 + overdue_61_90 + overdue_over_90"
 # What may be taken for a warning; conditions on a row of the credit watch.
 RULES = {
     "credit warning in force": "warning_since IS NOT NULL",
+    **{
+        f"- by {cause}": f"list_contains(string_split(warning_causes, ', '), '{cause}')"
+        for cause in WarningBars.model_fields
+    },
     "credit action beyond open": "credit_action <> 'open'",
     "prepay or stop": "credit_action IN ('prepay', 'stop')",
     "overdue today, and late by habit": f"{OVERDUE} > 0 AND days_late_12m > 10",
@@ -69,9 +75,12 @@ def main() -> None:
             f"{len(late)} items of {len({customer for customer, _ in late})} customers became more than {LATE_DAYS} days "
             f"late between {FIRST:%Y-%m} and {LAST:%Y-%m}; flags are customers on month ends"
         )
-        for title, policy in _policies(settings).items():
-            settings.policy_file.write_text(policy, encoding="utf-8")
-            flagged = _flagged(settings)
+        for number, (title, policy) in enumerate(_policies(settings).items()):
+            # a home each: a day that is watched again remembers what was found on it before
+            own = settings.model_copy(update={"home": Path(folder) / str(number)})
+            shutil.copytree(settings.home, own.home)
+            own.policy_file.write_text(policy, encoding="utf-8")
+            flagged = _flagged(own)
             table(
                 title,
                 ("rule", "flags", "right", "precision", "customers flagged", "in time"),

@@ -122,11 +122,11 @@ def test_nobody_else_is_stopped(sample_company: SampleCompany):
 
 
 @pytest.mark.parametrize("role", LATE_PAYERS)
-def test_a_late_payer_is_watched_and_warned_of_but_never_stopped_or_accused(
+def test_a_late_payer_is_watched_but_by_its_habit_neither_warned_of_nor_stopped_or_accused(
     sample_company: SampleCompany, role: str
 ):
     assert sample_company.one("credit_action, credit_grade", "credit_watch", role) == ("watch", "C")
-    assert "grade" in sample_company.one("warning_causes", "credit_watch", role)
+    assert sample_company.one("warning_since", "credit_watch", role) is None
     assert set(sample_company.history("cap_reason", role).values()) == {None}
 
 

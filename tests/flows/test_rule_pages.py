@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from flows.rule_pages import PLAYBOOK_PATH, POLICIES_PATH, TIERS_PATH, pages
+from flows.rule_pages import PLAYBOOK_PATH, pages
 from transforms.playbook import plays
 
 
-@pytest.mark.parametrize("path", [TIERS_PATH, PLAYBOOK_PATH, POLICIES_PATH], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", pages(), ids=lambda path: path.name)
 def test_the_committed_page_is_that_of_the_rules(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == pages()[path], "run `make docs`"
 

@@ -152,6 +152,7 @@ CREDIT = (
             "best_possible_dso",
             "collection_effectiveness",
             "days_late_trend",
+            "days_late_p90_12m",
             "newly_overdue_share",
         ),
     ),

@@ -68,17 +68,24 @@ class Company:
         )
         self.load()
 
-    def _watched(self) -> pl.DataFrame:
-        """The credit watch as it stands; no rows before the first rating."""
+    def _watched_before(self, as_of: date) -> pl.DataFrame:
+        """The warnings that stood on the latest day watched up to `as_of`; no rows where there is none."""
         with duckdb.connect(str(self.settings().warehouse_file), read_only=True) as warehouse:
-            return pl.DataFrame(warehouse.sql("FROM rated.credit_watch"))
+            return pl.DataFrame(
+                warehouse.execute(
+                    """FROM rated.credit_warning_day
+                       SEMI JOIN (SELECT company_code, max(as_of) AS as_of FROM rated.credit_watch_day
+                                  WHERE as_of <= ? GROUP BY ALL) USING (company_code, as_of)""",
+                    [as_of],
+                ).to_arrow_reader()
+            )
 
     def agrees(self, as_of: date, policy: str = "default") -> None:
         """Rate at a day, and ask the oracle the same: it must find the same."""
         from flows.stages import rate_stage
         from transforms.plan import closed_through
 
-        before = self._watched()
+        before = self._watched_before(as_of)
         rate_stage(self.settings(policy), as_of)
         with oracle.over_warehouse(self.settings().warehouse_file, before) as connection:
             oracle.consult(

@@ -34,7 +34,8 @@ GRADES = "ABCDE"
 def over_warehouse(warehouse: Path, watched_before: pl.DataFrame) -> duckdb.DuckDBPyConnection:
     """An oracle that reads a warehouse file; what the product found there is in the schema `product`.
 
-    `watched_before`: the credit watch (CREDIT_WATCH) as it stood before, from which warnings are remembered. An extract is delivered where a company ever had a row of it, deleted ones included.
+    `watched_before`: the warnings (CREDIT_WARNING_DAY) that stood on the latest day watched up to the one asked for. An
+    extract is delivered where a company ever had a row of it, deleted ones included.
     """
     connection = _fresh()
     _store(connection, "before.credit_watch", watched_before)

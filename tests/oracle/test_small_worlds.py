@@ -25,7 +25,7 @@ def differing(world: World) -> list[str]:
         previous=None,
         sales=sales,
     )
-    before = frame("credit_watch", world.watched_before)
+    before = frame("credit_warning_day", world.watched_before)
     watches = {}
     if rated.credit is not None:
         watches["credit_watch"] = credit_warnings(rated.credit, before.lazy(), rule.credit, world.as_of)

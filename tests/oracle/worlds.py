@@ -33,6 +33,7 @@ WARNING_CAUSES = (
     "days_late_trend",
     "newly_overdue_share",
     "broken_promises",
+    "days_late_p90_12m",
 )
 BARS = (Decimal(150_000), Decimal(5_000), Decimal("0.0001"), Decimal(1))
 
@@ -130,12 +131,16 @@ def policies(draw: st.DrawFn) -> Row:
         "gates.loss_making": ["core", "cultivate", "marginal", "speculative"],
         "measures.influence.weight": [0, 5],
         "credit.severe_days": [0, 60, 90],
+        "credit.grace_days": [0, 7, 30],
+        "credit.habit_min_items": [1, 2],
         "credit.material_amount": [0, 1000],
         "credit.material_share": [0, Decimal("0.05"), 1],
         "credit.over_limit_action": ["open", "watch", "prepay"],
         "credit.warnings.raise_from.broken_promises": [2],
         "credit.warnings.clear_after_days": [0, 20, 21],
         "credit.warnings.clear_at.utilisation": [Decimal("0.05")],
+        "credit.warnings.raise_from.days_late_p90_12m": [15],
+        "credit.warnings.clear_at.days_late_p90_12m": [0],
     }
     for path, values in turned.items():
         section = content
@@ -144,6 +149,8 @@ def policies(draw: st.DrawFn) -> Row:
             section = section[parent]
         assert key in section, path
         section[key] = draw(st.sampled_from([section[key], *values]))
+    credit = content["credit"]
+    credit["grace_days"] = min(credit["grace_days"], credit["severe_days"])
     return content
 
 

@@ -45,7 +45,10 @@ SELECT company_code, customer_id,
     coalesce(sum(open_amount) FILTER (open_amount > 0), 0) AS owed,
     coalesce(sum(open_amount) FILTER (open_amount > 0 AND days_past_due > 0), 0) AS overdue,
     coalesce(max(days_past_due) FILTER (open_amount > 0 AND days_past_due > 0), 0) AS oldest_overdue_days,
-    coalesce(sum(open_amount) FILTER (open_amount > 0 AND days_past_due > getvariable('credit.severe_days')), 0) AS severe
+    coalesce(sum(open_amount) FILTER (open_amount > 0 AND days_past_due > getvariable('credit.severe_days')), 0) AS severe,
+    coalesce(sum(open_amount) FILTER (open_amount > 0 AND days_past_due > getvariable('credit.grace_days')), 0) AS past_grace,
+    coalesce(sum(open_amount) FILTER (open_amount > 0 AND days_past_due BETWEEN 1 AND 30
+        AND days_past_due > getvariable('credit.grace_days')), 0) AS newly_past_grace
 FROM oracle.credit_item
 GROUP BY ALL;
 
@@ -69,6 +72,26 @@ SELECT company_code, customer_id,
     (sum(amount * greatest(days, 0)) FILTER (is_recent))::DOUBLE / (sum(amount) FILTER (is_recent))::DOUBLE
       - (sum(amount * greatest(days, 0)) FILTER (NOT is_recent))::DOUBLE / (sum(amount) FILTER (NOT is_recent))::DOUBLE AS days_late_trend
 FROM counted
+GROUP BY ALL;
+
+-- A customer's habit: the fewest days late that at least 90 % of its items of more than 0, settled in the 12 months to as_of,
+-- do not exceed, item by item whatever its amount; early is 0 late. Reading: an item still open is no habit yet.
+CREATE OR REPLACE TABLE oracle.habit AS
+WITH settled AS (
+    SELECT company_code, customer_id, greatest(settled_on - due_date, 0) AS days
+    FROM oracle.credit_item
+    WHERE amount > 0 AND settled_on > getvariable('as_of') - INTERVAL 12 MONTH
+),
+no_later AS (
+    SELECT one.company_code, one.customer_id, one.days,
+        count(*) FILTER (other.days <= one.days) AS items, count(*) AS of_items
+    FROM (SELECT DISTINCT company_code, customer_id, days FROM settled) AS one
+    JOIN settled AS other USING (company_code, customer_id)
+    GROUP BY ALL
+)
+SELECT company_code, customer_id, min(days) AS days_late_p90_12m
+FROM no_later
+WHERE items * 10 >= of_items * 9 AND of_items >= getvariable('credit.habit_min_items')
 GROUP BY ALL;
 
 -- Counting back: what is owed is what the latest sales are still owed for. Whole months as long as more is owed than was

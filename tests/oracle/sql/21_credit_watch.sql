@@ -16,8 +16,9 @@ SELECT company_code, customer_id,
     coalesce(overdue_61_90, 0) AS overdue_61_90, coalesce(overdue_over_90, 0) AS overdue_over_90,
     coalesce(unapplied_credit, 0) AS unapplied_credit, coalesce(disputed, 0) AS disputed,
     coalesce(owed, 0) AS owed, coalesce(overdue, 0) AS overdue, coalesce(severe, 0) AS severe,
+    coalesce(past_grace, 0) AS past_grace, coalesce(newly_past_grace, 0) AS newly_past_grace,
     coalesce(late_amount, 0) AS late_amount, coalesce(counted_amount, 0) AS counted_amount,
-    oldest_overdue_days, days_late_12m, days_beyond_terms_12m, days_late_trend, dso_countback, best_possible_dso, collection_effectiveness,
+    oldest_overdue_days, days_late_12m, days_beyond_terms_12m, days_late_trend, days_late_p90_12m, dso_countback, best_possible_dso, collection_effectiveness,
     CASE WHEN owed > 0 THEN overdue::DOUBLE / owed::DOUBLE END AS overdue_share,
     CASE WHEN owed > 0 THEN overdue_1_30::DOUBLE / owed::DOUBLE END AS newly_overdue_share,
     credit_limit,
@@ -33,6 +34,7 @@ FROM oracle.ageing
 FULL JOIN ordered USING (company_code, customer_id)
 LEFT JOIN credit_limit USING (company_code, customer_id)
 LEFT JOIN oracle.lateness USING (company_code, customer_id)
+LEFT JOIN oracle.habit USING (company_code, customer_id)
 LEFT JOIN oracle.count_back USING (company_code, customer_id)
 LEFT JOIN oracle.collected USING (company_code, customer_id)
 LEFT JOIN oracle.promise USING (company_code, customer_id);
@@ -57,12 +59,13 @@ WHERE value <= bar OR (value IS NOT NULL AND bar IS NULL)
 GROUP BY ALL;
 
 -- The hardest of what is called for. Severe: material in the absolute and relative sense, so that cents do not block.
--- Reading: nor do cents block by the grade: more than `watch` needs a material amount behind the figure, overdue now (share,
--- oldest) or paid late within the year (days late). A limit of 0 allows nothing, whatever is owed.
+-- Reading: nor do cents block by the grade: more than `watch` needs a material amount behind the figure, overdue now by more
+-- than the days of grace (share, oldest) or paid late within the year (days late). A limit of 0 allows nothing, whatever is owed.
 CREATE OR REPLACE TABLE oracle.material AS (
     SELECT *,
         severe > 0 AND severe >= getvariable('credit.material_amount') AND severe >= getvariable('credit.material_share') * owed AS is_severe,
-        overdue > 0 AND overdue >= getvariable('credit.material_amount') AND overdue >= getvariable('credit.material_share') * owed AS now_counts,
+        past_grace > 0 AND past_grace >= getvariable('credit.material_amount')
+            AND past_grace >= getvariable('credit.material_share') * owed AS now_counts,
         late_amount > 0 AND late_amount >= getvariable('credit.material_amount')
             AND late_amount >= getvariable('credit.material_share') * counted_amount AS habit_counts
     FROM oracle.credit_figure

@@ -1,19 +1,24 @@
 -- DOMAIN 5: early warnings with hysteresis and materiality. Grain of each table: one customer (and cause) of the watch.
--- Reading: a cause is raised from its bar on, and once raised holds above the bar that clears it; `before` is the watch of an
--- earlier day. What is late or overdue must be material; the grade is that of the figures behind which lies a material amount.
+-- Reading: a cause is raised from its bar on, and once raised holds above the bar that clears it; `before` is the watch of the
+-- latest day up to as_of, whatever was watched later: who looks back finds what stood then. What is late or overdue must be
+-- material. What is overdue counts beyond the days of grace, and a share that fell overdue holds while some of it is; the grade
+-- is that of what is overdue now: a habit without anything overdue warns nobody. By habit a customer is warned of from the first
+-- day on that something material is overdue, and for as long as anything is.
 CREATE OR REPLACE TABLE oracle.warning_cause AS
 WITH graded AS (
     SELECT company_code, customer_id, max(grade) AS material_grade
     FROM oracle.figure_grade
     JOIN oracle.material USING (company_code, customer_id)
-    WHERE CASE figure WHEN 'days_late_12m' THEN habit_counts ELSE now_counts END
+    WHERE now_counts AND figure IN ('overdue_share', 'oldest_overdue_days')
     GROUP BY ALL
 ),
 figure AS (
     SELECT watch.*, material.* EXCLUDE (company_code, customer_id), material_grade,
         list_position(['open', 'watch', 'prepay', 'stop'], credit_action) AS hardness,
-        overdue_1_30 > 0 AND overdue_1_30 >= getvariable('credit.material_amount')
-            AND overdue_1_30 >= getvariable('credit.material_share') * owed AS newly_counts,
+        newly_past_grace > 0 AND newly_past_grace >= getvariable('credit.material_amount')
+            AND newly_past_grace >= getvariable('credit.material_share') * owed AS newly_counts,
+        overdue > 0 AND overdue >= getvariable('credit.material_amount')
+            AND overdue >= getvariable('credit.material_share') * owed AS overdue_counts,
         broken_amount > 0 AND broken_amount >= getvariable('credit.material_amount')
             AND broken_amount >= getvariable('credit.material_share') * owed AS broken_counts
     FROM (SELECT company_code, customer_id, credit_action, utilisation AS used FROM oracle.credit_watch) AS watch
@@ -36,10 +41,13 @@ cause AS (
          'is_on': six(days_late_trend) > getvariable('credit.warnings.clear_at.days_late_trend')},
         {'place': 5, 'cause': 'newly_overdue_share',
          'is_raised': newly_counts AND six(newly_overdue_share) >= getvariable('credit.warnings.raise_from.newly_overdue_share'),
-         'is_on': six(newly_overdue_share) > getvariable('credit.warnings.clear_at.newly_overdue_share')},
+         'is_on': newly_past_grace > 0 AND six(newly_overdue_share) > getvariable('credit.warnings.clear_at.newly_overdue_share')},
         {'place': 6, 'cause': 'broken_promises',
          'is_raised': broken_counts AND broken_promises >= getvariable('credit.warnings.raise_from.broken_promises'),
-         'is_on': broken_promises > getvariable('credit.warnings.clear_at.broken_promises')}], recursive := true)
+         'is_on': broken_promises > getvariable('credit.warnings.clear_at.broken_promises')},
+        {'place': 7, 'cause': 'days_late_p90_12m',
+         'is_raised': overdue_counts AND days_late_p90_12m >= getvariable('credit.warnings.raise_from.days_late_p90_12m'),
+         'is_on': overdue > 0 AND days_late_p90_12m > getvariable('credit.warnings.clear_at.days_late_p90_12m')}], recursive := true)
     FROM figure
 ),
 earlier AS (
@@ -52,6 +60,7 @@ FROM cause
 LEFT JOIN earlier USING (company_code, customer_id, cause)
 WHERE is_raised OR (earlier.cause IS NOT NULL AND is_on);
 
+-- A warning ends when clear_after_days have passed since the day after the last look that found a cause.
 CREATE OR REPLACE TABLE oracle.credit_warning AS
 WITH standing AS (
     SELECT company_code, customer_id, string_agg(cause, ', ' ORDER BY place) AS warning_causes
@@ -59,7 +68,7 @@ WITH standing AS (
     GROUP BY ALL
 ),
 earlier AS (
-    SELECT company_code, customer_id, warning_since AS since, coalesce(warning_calm_since, getvariable('as_of')) AS calm
+    SELECT company_code, customer_id, warning_since AS since, coalesce(warning_calm_since, least(as_of + 1, getvariable('as_of'))) AS calm
     FROM before.credit_watch
     WHERE as_of <= getvariable('as_of')
 )

@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 
 from tests.unit.transforms.small_worlds import policy
 from transforms.credit import WATCHED
-from transforms.credit_warning import credit_warnings, warning_causes
+from transforms.credit_warning import credit_warnings, standing_warnings, warning_causes
 from transforms.policy_credit import CreditRule, WarningBars
 from transforms.schemas import CREDIT_WATCH
 
@@ -26,14 +26,16 @@ RAISE: dict[str, Any] = {
     "days_late_trend": 10,
     "newly_overdue_share": Decimal("0.2"),
     "broken_promises": 2,
+    "days_late_p90_12m": 21,
 }
 CLEAR: dict[str, Any] = {
-    "action": "open",
+    "action": "watch",
     "grade": "B",
     "utilisation": Decimal("0.8"),
     "days_late_trend": 5,
     "newly_overdue_share": Decimal("0.1"),
     "broken_promises": 1,
+    "days_late_p90_12m": 14,
 }
 RULE = policy(
     credit__warnings={"clear_after_days": 14, "raise_from": RAISE, "clear_at": CLEAR},
@@ -56,7 +58,7 @@ def on(
     day: date, before: pl.DataFrame | None = None, *, rule: CreditRule = RULE, **figures: Any
 ) -> pl.DataFrame:
     """The watch of a day with its warning, after an earlier one."""
-    earlier = None if before is None else before.lazy()
+    earlier = None if before is None else standing_warnings(before.lazy())
     return credit_warnings(watched(as_of=day, **figures), earlier, rule, day).collect()
 
 
@@ -75,11 +77,14 @@ def after(days: int) -> date:
         ("days_late_trend", {"days_late_trend": Decimal("9.9")}, {"days_late_trend": Decimal(10)}),
         ("newly_overdue_share", {"newly_overdue_share": Decimal("0.19")}, {"newly_overdue_share": Decimal("0.2")}),
         ("broken_promises", {"broken_promises": 1}, {"broken_promises": 2}),
+        ("days_late_p90_12m", {"days_late_p90_12m": Decimal(20)}, {"days_late_p90_12m": Decimal(21)}),
         ("action", {"credit_action": "watch"}, {"credit_action": "prepay", "action_reason": "credit limit 0"}),
     ],
 )  # fmt: skip
 def test_a_cause_is_raised_at_its_bar_inclusive(cause, just_below, at_the_bar):
-    material = {"late_amount": MUCH, "counted_amount": MUCH, "overdue_1_30": MUCH, "broken_amount": MUCH}
+    material = dict.fromkeys(
+        ("late_amount", "counted_amount", "overdue_1_30", "newly_past_grace", "broken_amount"), MUCH
+    )
     assert causes(on(DAY, **material, **just_below)) is None
     raised = on(DAY, **material, **at_the_bar)
     assert (causes(raised), raised["warning_since"].item()) == (cause, DAY)
@@ -87,15 +92,56 @@ def test_a_cause_is_raised_at_its_bar_inclusive(cause, just_below, at_the_bar):
 
 @pytest.mark.parametrize(("oldest", "cause"), [(30, None), (31, "grade")])
 def test_a_grade_warns_from_the_policys_grade_on(oldest, cause):
-    late = {"oldest_overdue_days": Decimal(oldest), "overdue_31_60": MUCH, "credit_grade": "C"}
+    late = {"oldest_overdue_days": Decimal(oldest), "overdue_31_60": MUCH, "past_grace": MUCH}
     assert causes(on(DAY, **late)) == cause
+
+
+def test_a_grade_by_habit_with_nothing_overdue_warns_nobody():
+    habit = {"days_late_12m": Decimal(40), "late_amount": MUCH, "counted_amount": MUCH, "credit_grade": "D"}
+    assert causes(on(DAY, **habit)) is None
+
+
+def test_what_is_overdue_by_no_more_than_the_days_of_grace_makes_no_grade_that_warns():
+    young = {"overdue_share": Decimal(1), "oldest_overdue_days": Decimal(14), "overdue_1_30": MUCH}
+    assert causes(on(DAY, **young)) is None
+    older = young | {"oldest_overdue_days": Decimal(15), "past_grace": MUCH}
+    found = on(DAY, **older, days_late_12m=Decimal(99))
+    assert (causes(found), found["warning_reason"].item()) == ("grade", "grade E: overdue_share 1 above 0.7")
+
+
+def test_what_fell_overdue_is_a_cause_while_some_of_it_is_beyond_the_days_of_grace():
+    much = {"newly_overdue_share": Decimal("0.5"), "overdue_1_30": MUCH}
+    raised = on(DAY, **much, newly_past_grace=MUCH)
+    held = on(after(1), raised, **much, newly_past_grace=Decimal("0.01"))
+    assert causes(held) == "newly_overdue_share"
+    assert causes(on(after(2), held, **much)) is None
+
+
+def test_a_habit_warns_of_what_is_overdue_from_its_first_day_on_and_ends_with_it():
+    habit = {"days_late_p90_12m": Decimal(25)}
+    before = on(DAY, **habit)
+    assert causes(before) is None
+    raised = on(after(1), before, **habit, overdue_1_30=MUCH)
+    assert raised["warning_reason"].item() == "days_late_p90_12m 25 from 21 on"
+    cents = on(after(2), raised, **habit, overdue_1_30=Decimal("0.01"))
+    assert causes(cents) == "days_late_p90_12m"
+    assert causes(on(after(3), cents, **habit)) is None
+
+
+@pytest.mark.parametrize(("action", "stands"), [("stop", True), ("prepay", True), ("watch", False)])
+def test_the_action_is_a_cause_until_goods_are_sold_on_credit_again(action, stands):
+    raised = on(DAY, credit_action="prepay", action_reason="exposure 2.00 above limit 1.00")
+    assert (
+        causes(on(after(1), raised, credit_action=action, action_reason="a reason")) is not None
+    ) == stands
 
 
 @pytest.mark.parametrize(
     ("figures", "amount"),
     [
-        ({"oldest_overdue_days": Decimal(200), "credit_grade": "E"}, "overdue_over_90"),
-        ({"newly_overdue_share": Decimal("0.9")}, "overdue_1_30"),
+        ({"oldest_overdue_days": Decimal(200), "credit_grade": "E"}, "past_grace"),
+        ({"newly_overdue_share": Decimal("0.9")}, "newly_past_grace"),
+        ({"days_late_p90_12m": Decimal(30)}, "overdue_over_90"),
         ({"days_late_trend": Decimal(90)}, "late_amount"),
         ({"broken_promises": 9}, "broken_amount"),
     ],
@@ -126,7 +172,7 @@ def test_below_the_raising_bar_a_figure_alone_warns_nobody():
 
 
 def test_a_warning_without_a_cause_waits_the_policys_days_and_ends():
-    raised = on(DAY, utilisation=Decimal("0.95"))
+    raised = on(after(9), on(DAY, utilisation=Decimal("0.95")), utilisation=Decimal("0.95"))
     calm = on(after(10), raised, utilisation=Decimal("0.5"))
     assert calm.select("warning_since", "warning_causes", "warning_calm_since").row(0) == (
         DAY,
@@ -137,6 +183,14 @@ def test_a_warning_without_a_cause_waits_the_policys_days_and_ends():
     assert waiting["warning_since"].item() == DAY
     over = on(after(24), waiting, utilisation=Decimal("0.5"))
     assert over.select("warning_since", "warning_calm_since").row(0) == (None, None)
+
+
+@pytest.mark.parametrize(("days", "since"), [(14, DAY), (15, None)])
+def test_who_is_seldom_looked_at_waits_from_the_day_after_the_last_cause_was_found(days, since):
+    raised = on(DAY, utilisation=Decimal("0.95"))
+    calm = on(after(days), raised, utilisation=Decimal("0.5"))
+    assert calm["warning_since"].item() == since
+    assert calm["warning_calm_since"].item() == (after(1) if since else None)
 
 
 def test_a_relapse_while_it_waits_is_the_same_warning_and_waits_anew():
@@ -169,6 +223,7 @@ def test_a_stop_is_its_own_evidence_and_does_not_repeat_the_grade():
         credit_grade="E",
         oldest_overdue_days=Decimal(120),
         overdue_over_90=MUCH,
+        past_grace=MUCH,
     )
     assert causes(found) == "action, grade"
     assert found["warning_reason"].item() == "stop: 5,000.00 more than 90 days past due"
@@ -195,15 +250,15 @@ shares = st.decimals(0, 1, places=2)
 @given(st.lists(st.tuples(st.integers(1, 20), shares), min_size=1, max_size=8))
 @settings(max_examples=40)
 def test_a_warning_is_what_a_person_with_a_calendar_would_keep(history):
-    before, day, since, calm, holds = None, DAY, None, None, False
+    before, day, last_caused, since, calm, holds = None, DAY, DAY, None, None, False
     for days, share in history:
         day += timedelta(days)
         before = on(day, before, utilisation=share)
         holds = share >= Decimal("0.9") or (holds and share > Decimal("0.8"))
         if holds:
-            since, calm = since or day, None
+            last_caused, since, calm = day, since or day, None
         elif since:
-            calm = calm or day
+            calm = last_caused + timedelta(1)
             if (day - calm).days >= 14:
                 since = calm = None
         assert before.select("warning_since", "warning_calm_since").row(0) == (since, calm)

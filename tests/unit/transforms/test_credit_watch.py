@@ -18,6 +18,8 @@ from transforms.credit import WATCHED, credit_watch
 AS_OF = date(2024, 12, 31)
 BARS: dict[str, Any] = {
     "credit__severe_days": 90,
+    "credit__grace_days": 14,
+    "credit__habit_min_items": 5,
     "credit__material_amount": Decimal(1000),
     "credit__material_share": Decimal("0.05"),
     "credit__severe_action": "stop",
@@ -205,6 +207,45 @@ def test_severe_arrears_must_be_a_material_share_of_what_is_owed(rest, action):
 def test_cents_do_not_block():
     row = credit(item("0.03", overdue=200))
     assert (row["credit_grade"], row["credit_action"]) == ("E", "watch")
+
+
+@pytest.mark.parametrize(("overdue", "action"), [(14, "watch"), (15, "prepay")])
+def test_what_is_overdue_blocks_only_beyond_the_days_of_grace(overdue, action):
+    row = credit(item(5000, overdue=overdue))
+    assert (row["credit_grade"], row["credit_action"]) == ("E", action)
+
+
+def test_what_is_beyond_the_days_of_grace_must_be_material():
+    assert credit(item("999.99", overdue=15), item(5000, overdue=14))["credit_action"] == "watch"
+    assert credit(item(1000, overdue=15), item(5000, overdue=14))["credit_action"] == "prepay"
+    assert credit(item(1000, overdue=15), item(19_001, overdue=14))["credit_action"] == "watch"
+
+
+def paid_late(*days: int) -> list[dict[str, Any]]:
+    return [settled(100 + number, late=late) for number, late in enumerate(days)]
+
+
+@pytest.mark.parametrize(
+    ("days_late", "habit"),
+    [
+        ([0] * 9 + [40], 0),
+        ([0] * 8 + [30, 40], 30),
+        ([0] * 9 + [30, 40], 30),
+        ([0] * 17 + [20, 30, 40], 20),
+        ([0, 0, 0, 0, 40], 40),
+        ([-9, -9, -9, -9, -3], 0),
+        ([40, 40, 40, 40], None),
+    ],
+)
+def test_a_habit_is_what_nine_of_ten_settled_items_do_not_exceed(days_late, habit):
+    assert credit(*paid_late(*days_late))["days_late_p90_12m"] == habit
+
+
+def test_a_habit_counts_items_alike_and_leaves_out_what_is_open_older_or_a_credit_note():
+    large, small = settled(90_000, late=50), paid_late(*[2] * 9)
+    others = [item(500, overdue=80), settled(700, late=70, ago=366), settled(-800, late=60)]
+    assert credit(large, *small, *others)["days_late_p90_12m"] == 2
+    assert credit(*small[:4], *others)["days_late_p90_12m"] is None
 
 
 def test_a_habit_of_paying_late_counts_from_the_material_amount_on():

@@ -138,6 +138,13 @@ def test_every_fault_is_told_at_once() -> None:
         ({"memory__margin": 1}, "memory.margin: is 1; it must be less than 1"),
         ({"credit__grades__overdue_share": [1, 2, 3]}, "credit.grades.overdue_share"),
         ({"credit__grades__overdue_share": [4, 3, 2, 1]}, "must not fall; they are 4, 3, 2, 1"),
+        ({"credit__grace_days": 91}, "grace_days (91) must not be more than severe_days (90)"),
+        ({"credit__grace_days": -1}, "credit.grace_days: is -1; it must be at least 0"),
+        ({"credit__habit_min_items": 0}, "credit.habit_min_items: is 0; it must be at least 1"),
+        (
+            {"credit__warnings__clear_at__days_late_p90_12m": 21},
+            "clear_at.days_late_p90_12m (21) must be milder than raise_from.days_late_p90_12m (21)",
+        ),
         ({"credit__action_by_grade__A": "stop"}, "a worse grade must not get a milder action"),
         (
             {"credit__warnings__clear_at__grade": "C"},
