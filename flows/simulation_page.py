@@ -19,9 +19,9 @@ _STYLE = """
 @media(prefers-color-scheme:dark){:root{--ink:#e4e8eb;--soft:#97a3ad;--line:#3a434b;--ground:#14181b;--mark:90,180,210}}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);max-width:88rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2.2rem 0 .4rem}p{color:var(--soft);margin:.3rem 0}
-.wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+.wide{overflow-x:auto;background:linear-gradient(270deg,var(--ground) 40%,transparent) right/2.4rem 100% local,linear-gradient(270deg,rgba(128,128,128,.4),transparent) right/.6rem 100% scroll;background-repeat:no-repeat}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .7rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
-th{color:var(--soft);font-weight:600;vertical-align:bottom;white-space:normal}td.n,th.n{text-align:right}td.why{white-space:normal;min-width:20rem}
+th{color:var(--soft);font-weight:600;vertical-align:bottom}td.n,th.n{text-align:right}td.why{white-space:normal;min-width:20rem}
 .same{outline:1px solid var(--line);outline-offset:-1px}
 """
 
