@@ -54,9 +54,10 @@ check: $(STAMP) ## lint, format, types, room borders, dependencies, generated fi
 docs: $(STAMP) ## write anew what is made: data dictionary, frame and event schemas, pages on the rules
 	@for made in $(GENERATED); do $(BIN)/python -m $$made || exit 1; done
 
-bench: $(STAMP) ## measure a refresh against a bare load (LINES=1000000), a rating against SQL and pandas (CUSTOMERS=20000)
+bench: $(STAMP) ## measure a refresh (LINES=1000000), a rating (CUSTOMERS=20000) and the mart's views (DEMO=./var has a demo)
 	@$(BIN)/python tests/bench/measure.py $(LINES)
 	@$(BIN)/python -m tests.bench.rating $(CUSTOMERS)
+	@$(BIN)/python -m tests.bench.views $(DEMO)
 
 bench-predict: $(STAMP) ## how well ratings predict the next period's sales and contribution, beside yardsticks (real sets)
 	@$(BIN)/python -m tests.bench.predict

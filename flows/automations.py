@@ -6,6 +6,7 @@ They act on runs tagged `valuemart` alone, so that a server which others use, to
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from prefect.events.actions import CallWebhook, ChangeFlowRunState
@@ -32,35 +33,21 @@ def reapers() -> list[AutomationCore]:
     heartbeat = "prefect.flow-run.heartbeat"
     running, pending = "prefect.flow-run.Running", "prefect.flow-run.Pending"
     return [
-        AutomationCore(
-            name="valuemart: crash zombie runs",
-            description="A run that has not been heard of for 90 s is dead.",
-            trigger=EventTrigger(
-                posture=Posture.Proactive,
-                after={running, heartbeat},  # a run may die before its first heartbeat is out
-                expect={heartbeat, *_FINAL},
-                match=_resource(_RUN),
-                match_related=_ours(),
-                for_each={"prefect.resource.id"},
-                threshold=1,
-                within=SILENT_FOR,
-            ),
-            actions=[_crash("Nothing was heard of it for 90 s: its process is gone.")],
+        _reaper(
+            "valuemart: crash zombie runs",
+            "A run that has not been heard of for 90 s is dead.",
+            after={running, heartbeat},  # a run may die before its first heartbeat is out
+            expect={heartbeat, *_FINAL},
+            within=SILENT_FOR,
+            message="Nothing was heard of it for 90 s: its process is gone.",
         ),
-        AutomationCore(
-            name="valuemart: crash stuck pending runs",
-            description="A run that has been pending for two minutes never began.",
-            trigger=EventTrigger(
-                posture=Posture.Proactive,
-                after={pending, "prefect.flow-run.Submitting"},
-                expect={running, "prefect.flow-run.Cancelling", *_FINAL},
-                match=_resource(_RUN),
-                match_related=_ours(),
-                for_each={"prefect.resource.id"},
-                threshold=1,
-                within=PENDING_FOR,
-            ),
-            actions=[_crash("It was pending for 120 s: its process never began, or is gone.")],
+        _reaper(
+            "valuemart: crash stuck pending runs",
+            "A run that has been pending for two minutes never began.",
+            after={pending, "prefect.flow-run.Submitting"},
+            expect={running, "prefect.flow-run.Cancelling", *_FINAL},
+            within=PENDING_FOR,
+            message="It was pending for 120 s: its process never began, or is gone.",
         ),
     ]
 
@@ -72,43 +59,51 @@ def notifications(block: UUID) -> list[AutomationCore]:
         AutomationCore(
             name="valuemart: tell of refused batches",
             description="Somebody has to mend what was delivered, or the mapping.",
-            trigger=EventTrigger(
-                posture=Posture.Reactive,
-                expect={BATCH_REFUSED},
-                match=_resource("valuemart.batch.*"),
-                threshold=1,
-                within=timedelta(0),
-            ),
+            trigger=_each({BATCH_REFUSED}, "valuemart.batch.*", within=timedelta(0)),
             actions=[_tell(block, "event.payload.text")],
         ),
         AutomationCore(
             name="valuemart: tell of a stuck outbox",
             description="A sink has not taken its oldest event for too long.",
-            trigger=EventTrigger(
-                posture=Posture.Reactive,
-                expect={OUTBOX_STUCK},
-                match=_resource("valuemart.sink.*"),
-                for_each={"prefect.resource.id"},
-                threshold=1,
-                within=SAID_ONCE_IN,
-            ),
+            trigger=_each({OUTBOX_STUCK}, "valuemart.sink.*", for_each={"prefect.resource.id"}),
             actions=[_tell(block, "event.payload.text")],
         ),
         AutomationCore(
             name="valuemart: tell of failed runs",
             description="A run failed or crashed; once in twelve hours for each flow.",
-            trigger=EventTrigger(
-                posture=Posture.Reactive,
-                expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
-                match=_resource(_RUN),
+            trigger=_each(
+                {"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
+                _RUN,
                 match_related=_ours(),
                 for_each={"related:flow:prefect.resource.id"},
-                threshold=1,
-                within=SAID_ONCE_IN,
             ),
             actions=[_tell(block, failed)],
         ),
     ]
+
+
+def _reaper(
+    name: str, description: str, *, after: set[str], expect: set[str], within: timedelta, message: str
+) -> AutomationCore:
+    """Declares a run of ours dead where nothing of what is expected follows within the time."""
+    trigger = EventTrigger(
+        posture=Posture.Proactive,
+        after=after,
+        expect=expect,
+        match=_resource(_RUN),
+        match_related=_ours(),
+        for_each={"prefect.resource.id"},
+        threshold=1,
+        within=within,
+    )
+    return AutomationCore(name=name, description=description, trigger=trigger, actions=[_crash(message)])
+
+
+def _each(expect: set[str], resource: str, *, within: timedelta = SAID_ONCE_IN, **more: Any) -> EventTrigger:
+    """Acts on the first of these events within the time."""
+    return EventTrigger(
+        posture=Posture.Reactive, expect=expect, match=_resource(resource), threshold=1, within=within, **more
+    )
 
 
 def _resource(pattern: str) -> ResourceSpecification:

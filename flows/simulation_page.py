@@ -17,11 +17,11 @@ MOST_MOVERS, MOST_OTHERS = 500, 200
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1c2126;--soft:#5b6670;--line:#d7dce0;--ground:#fff;--mark:29,110,140}
 @media(prefers-color-scheme:dark){:root{--ink:#e4e8eb;--soft:#97a3ad;--line:#3a434b;--ground:#14181b;--mark:90,180,210}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);max-width:76rem;margin:2rem auto;padding:0 1rem}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);max-width:88rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2.2rem 0 .4rem}p{color:var(--soft);margin:.3rem 0}
-.wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+.wide{overflow-x:auto;background:linear-gradient(270deg,var(--ground) 40%,transparent) right/2.4rem 100% local,linear-gradient(270deg,rgba(128,128,128,.4),transparent) right/.6rem 100% scroll;background-repeat:no-repeat}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .7rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
-th{color:var(--soft);font-weight:600}td.n,th.n{text-align:right}td.why{white-space:normal;min-width:20rem}
+th{color:var(--soft);font-weight:600;vertical-align:bottom}td.n,th.n{text-align:right}td.why{white-space:normal;min-width:20rem}
 .same{outline:1px solid var(--line);outline-offset:-1px}
 """
 
@@ -31,6 +31,9 @@ _SUMS = {
     "contribution_12m": "contribution",
     "exposure": "credit exposure",
 }
+_MONEY = frozenset(_SUMS) - {"customers"}
+_SCORES = frozenset({"score_from", "score_to"})
+_BEFORE, _AFTER = "in force", "candidate"
 _TIERS = ("strategic", "core", "cultivate", "new", "unrated", "marginal", "speculative")
 
 
@@ -40,9 +43,10 @@ def page(simulation: Simulation) -> str:
     ruling, candidate = (
         f"{side.policy_id} {side.policy_version}" for side in (found.ruling, found.candidate)
     )
+    title = f"{candidate} instead of {ruling}"
     moved = sum(row["customers"] for row in found.moved)
     parts = [
-        f"<h1>{escape(candidate)} instead of {escape(ruling)}</h1>",
+        f"<h1>{escape(title)}</h1>",
         _say(
             f"Replayed from stored facts; shown are {found.periods} periods from {found.first:%Y-%m} to {found.last:%Y-%m}. "
             "Nothing was published. Each period saw only what was known on the day it was looked at."
@@ -51,25 +55,29 @@ def page(simulation: Simulation) -> str:
             f"At the end {moved:,} of {found.customers:,} customers would have another tier. "
             f"The policy in force, replayed the same way, finds {_reproduced(simulation)}."
         ),
+        _say(
+            f"In force is {ruling} ({found.ruling.policy_hash[:12]}), the candidate {candidate} ({found.candidate.policy_hash[:12]}). "
+            "Amounts are in company currency, of the last period."
+        ),
         "<h2>Tiers at the end</h2>",
-        _say(f"Rows: under {ruling}. Columns: under {candidate}. Customers."),
+        _say("Customers. Rows: by the policy in force. Columns: by the candidate."),
         _matrix(found.migration),
         "<h2>What moves</h2>",
         _table(found.moved, {"direction": "direction", **_SUMS}),
         "<h2>From tier to tier at the end</h2>",
-        _table(found.migration, {"from_tier": ruling, "to_tier": candidate, **_SUMS}),
+        _table(found.migration, {"from_tier": _BEFORE, "to_tier": _AFTER, **_SUMS}),
         "<h2>Calm and warning</h2>",
-        _table(*_calm(found.ruling, found.candidate, ruling, candidate)),
+        _table(*_calm(found.ruling, found.candidate)),
         "<h2>Who moves, and why</h2>",
         _more(len(found.movers), MOST_MOVERS),
         _table(
             found.movers[:MOST_MOVERS],
             {
                 "customer_id": "customer",
-                "from_tier": ruling,
-                "to_tier": candidate,
-                "score_from": "score",
-                "score_to": "then",
+                "from_tier": _BEFORE,
+                "to_tier": _AFTER,
+                "score_from": "score in force",
+                "score_to": "of the candidate",
                 "net_sales_12m": "net sales of 12 months",
                 "exposure": "exposure",
                 "drivers": "what differs",
@@ -80,7 +88,10 @@ def page(simulation: Simulation) -> str:
         _bars(found.by_period),
         "<h2>Moves from one period to the next</h2>",
         _table(
-            found.over_time,
+            [
+                {**row, "policy": {"ruling": _BEFORE}.get(row["policy"], row["policy"])}
+                for row in found.over_time
+            ],
             {
                 "policy": "policy",
                 "from_tier": "from",
@@ -91,9 +102,8 @@ def page(simulation: Simulation) -> str:
         ),
         *_hindsight(simulation.hindsight),
     ]
-    title = escape(f"{candidate} instead of {ruling}")
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_STYLE}</style></head>'
         f"<body>{''.join(parts)}</body></html>\n"
     )
@@ -104,7 +114,7 @@ def _reproduced(simulation: Simulation) -> str:
     return f"{found['same_tier']:,} of {found['ratings']:,} stored ratings with the same tier"
 
 
-def _calm(ours: Any, theirs: Any, ruling: str, candidate: str) -> tuple[Sequence[Row], dict[str, str]]:
+def _calm(ours: Any, theirs: Any) -> tuple[Sequence[Row], dict[str, str]]:
     labels = {
         "moves": "moves",
         "reversals": "moves there and back within 12 months",
@@ -118,7 +128,7 @@ def _calm(ours: Any, theirs: Any, ruling: str, candidate: str) -> tuple[Sequence
     rows = [
         {"what": label, "ruling": sides[0][key], "candidate": sides[1][key]} for key, label in labels.items()
     ]
-    return rows, {"what": "", "ruling": ruling, "candidate": candidate}
+    return rows, {"what": "", "ruling": _BEFORE, "candidate": _AFTER}
 
 
 def _hindsight(found: Row | None) -> Iterable[str]:
@@ -180,11 +190,20 @@ def _table(rows: Sequence[Row], columns: Mapping[str, str]) -> str:
     head = "".join(f"<th{_class(key, right)}>{escape(heading)}</th>" for key, heading in columns.items())
     body = "".join(
         "<tr>"
-        + "".join(f"<td{_class(key, right)}>{escape(text(row[key]))}</td>" for key in columns)
+        + "".join(f"<td{_class(key, right)}>{escape(_shown(key, row[key]))}</td>" for key in columns)
         + "</tr>"
         for row in rows
     )
     return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def _shown(key: str, value: object) -> str:
+    """A cell's text; amounts in whole units and scores to a tenth, since nobody decides about a policy by cents."""
+    if isinstance(value, Decimal) and key in _MONEY:
+        return text(round(value))
+    if isinstance(value, Decimal) and key in _SCORES:
+        return f"{value:.1f}"
+    return text(value)
 
 
 def _class(key: str, right: set[str]) -> str:

@@ -12,7 +12,7 @@ from transforms.measures.window import KEY
 from transforms.rating import RATED
 from transforms.schemas import CUSTOMER_VALUE_HISTORY, TIER_CHANGE
 from transforms.tier_caps import binds
-from transforms.tiers import rank
+from transforms.tiers import direction, rank
 from transforms.wording import sentence
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def moves(revised: pl.LazyFrame, shown: pl.LazyFrame | None, policy: Policy) -> 
             segment_to=pl.col("segment"),
             score_from=pl.col(f"score{_THEN}_shown"),
             score_to=pl.col("score"),
-        ).with_columns(direction=_direction(), reasons=_reasons()),
+        ).with_columns(direction=direction(pl.col("from_rank"), rank("to_tier")), reasons=_reasons()),
         MOVE,
     ).sort(KEY)
 
@@ -171,18 +171,6 @@ def _cause(*, is_closed: bool) -> pl.Expr:
         .when(has_reference & other_override | ~has_reference & pl.col("override_tier").is_not_null())
         .then(pl.lit("override"))
         .otherwise(pl.lit("data"))
-    )
-
-
-def _direction() -> pl.Expr:
-    """Up or down by rank; a first rating is lateral, for it comes from nowhere."""
-    risen = rank("to_tier") - pl.col("from_rank").fill_null(rank("to_tier"))
-    return (
-        pl.when(risen > 0)
-        .then(pl.lit("up"))
-        .when(risen < 0)
-        .then(pl.lit("down"))
-        .otherwise(pl.lit("lateral"))
     )
 
 

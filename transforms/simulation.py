@@ -9,7 +9,7 @@ import polars as pl
 
 from transforms.measures.window import KEY
 from transforms.reversal import restlessness, tier_moves
-from transforms.tiers import rank
+from transforms.tiers import direction, rank
 from transforms.warning_lead import warning_lead
 from transforms.wording import number, sentence
 
@@ -101,7 +101,10 @@ def compare(
         periods=pairs["period"].n_unique(),
         customers=now.height,
         migration=_summed(now, "from_tier", "to_tier"),
-        moved=_summed(now.filter(differ).with_columns(direction=_direction()), "direction"),
+        moved=_summed(
+            now.filter(differ).with_columns(direction=direction(rank("from_tier"), rank("to_tier"))),
+            "direction",
+        ),
         over_time=[
             {"policy": name, **row}
             for name, replayed in (("ruling", ruling), ("candidate", candidate))
@@ -186,24 +189,12 @@ def _moves(replayed: Replayed, first: date, last: date) -> list[Row]:
     )
 
 
-def _direction() -> pl.Expr:
-    """Up or down from the ruling policy's tier to the candidate's; lateral between equal ranks."""
-    risen = rank("to_tier") - rank("from_tier")
-    return (
-        pl.when(risen > 0)
-        .then(pl.lit("up"))
-        .when(risen < 0)
-        .then(pl.lit("down"))
-        .otherwise(pl.lit("lateral"))
-    )
-
-
 def _mover() -> list[pl.Expr]:
     return [
         *map(pl.col, KEY),
         pl.col("from_tier"),
         pl.col("to_tier"),
-        _direction().alias("direction"),
+        direction(rank("from_tier"), rank("to_tier")).alias("direction"),
         pl.col("score").alias("score_from"),
         pl.col(f"score{_CANDIDATE}").alias("score_to"),
         *map(pl.col, _MONEY),

@@ -60,6 +60,17 @@ def rank(tier: str | pl.Expr) -> pl.Expr:
     return column.replace_strict(TIER_RANKS, return_dtype=pl.Int32)
 
 
+def direction(from_rank: pl.Expr, to_rank: pl.Expr) -> pl.Expr:
+    """Up or down by rank; lateral between equal ones, and where one is null, for that comes from nowhere."""
+    return (
+        pl.when(to_rank > from_rank)
+        .then(pl.lit("up"))
+        .when(to_rank < from_rank)
+        .then(pl.lit("down"))
+        .otherwise(pl.lit("lateral"))
+    )
+
+
 def lower_tier(one: pl.Expr, other: pl.Expr) -> pl.Expr:
     """Give the tier of lower rank, `one` where they are equal; a null does not count."""
     return (

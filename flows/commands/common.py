@@ -18,6 +18,7 @@ Json = Annotated[
     bool, Parameter(name="--json", negative=(), show_default=False, help="Print JSON instead of a table.")
 ]
 Company = Annotated[str | None, Parameter(help="Only this legal entity.")]
+CompanyOfNumber = Annotated[str | None, Parameter(help="The legal entity, where several have that number.")]
 Source = Annotated[str | None, Parameter(help="Only what this source delivered.")]
 Batch = Annotated[str | None, Parameter(help="Only this batch.")]
 Table = Annotated[str | None, Parameter(help="Only this canonical table, such as invoice_lines.")]

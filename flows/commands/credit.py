@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter, Token
 
-from flows.commands.common import Json, app, look, settings_of_this_process
+from flows.commands.common import CompanyOfNumber, Json, app, look, settings_of_this_process
 from flows.faults import UsageError
 
 
@@ -31,9 +31,7 @@ def credit(
     order: Annotated[
         Decimal, Parameter(converter=_amount, help="What the order comes to, with tax, in company currency.")
     ],
-    company: Annotated[
-        str | None, Parameter(help="The legal entity, where several have that number.")
-    ] = None,
+    company: CompanyOfNumber = None,
     as_json: Json = False,
 ) -> None:
     """Say before the sale whether an order may go out on credit: allowed, prepay or stop, and why."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from flows.commands.common import Json, app, look, settings_of_this_process
+from flows.commands.common import CompanyOfNumber, Json, app, look, settings_of_this_process
 
 
 @app.command(group=look)
@@ -34,9 +34,7 @@ def explain(
     customer: Annotated[str, Parameter(help="The customer's number.")],
     /,
     *,
-    company: Annotated[
-        str | None, Parameter(help="The legal entity, where several have that number.")
-    ] = None,
+    company: CompanyOfNumber = None,
     as_json: Json = False,
 ) -> None:
     """Say why a customer has its tier: measures, scores, what changed, gates, memory, what would move it."""

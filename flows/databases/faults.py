@@ -19,6 +19,20 @@ class DatabaseRefusedError(DatabaseError):
     """The server or a query says no: a setting, a right or a source's SQL must be mended first."""
 
 
+def not_connected(where: str, said: str, *, mendable: bool) -> DatabaseError:
+    """Why there is no connection, `said` being what the server or the driver says of it."""
+    if mendable:
+        return DatabaseRefusedError(f"{where}: {said}; mend the connection's settings or password")
+    return DatabaseUnreachableError(f"{where}: the database cannot be reached: {said}")
+
+
+def not_read(where: str, said: str, connection: str, *, mendable: bool) -> DatabaseError:
+    """Why a query of that connection gives nothing; `where` names the query."""
+    if mendable:
+        return DatabaseRefusedError(f"{where}: {said} [{connection}]; mend the query, or the user's rights")
+    return DatabaseUnreachableError(f"{where}: {said} [{connection}]")
+
+
 def masked(text: str, password: SecretStr | None) -> str:
     """A text in one line, with the password made unreadable wherever it stands."""
     line = " ".join(text.split())

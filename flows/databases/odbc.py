@@ -5,16 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flows.databases import CONNECT_SECONDS, Stream, told
-from flows.databases.faults import (
-    DatabaseError,
-    DatabaseRefusedError,
-    DatabaseUnreachableError,
-    masked,
-    missing_driver,
-)
+from flows.databases.faults import DatabaseError, masked, missing_driver, not_connected, not_read
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -56,11 +51,7 @@ def open_snapshot(name: str, connection: Connection, password: SecretStr | None)
         )
     except arrow_odbc.Error as error:
         state, said = _read(error, password)
-        if state.startswith(_MENDABLE):
-            raise DatabaseRefusedError(
-                f"{where}: {said}; mend the connection's settings or password"
-            ) from None
-        raise DatabaseUnreachableError(f"{where}: the database cannot be reached: {said}") from None
+        raise not_connected(where, said, mendable=state.startswith(_MENDABLE)) from None
     snapshot = OdbcSnapshot(opened, arrow_odbc.Error, where, password)
     try:
         for statement in _MARIADB_BEGIN if connection.kind == "mariadb" else connection.snapshot:
@@ -93,40 +84,34 @@ def _read(error: Exception, password: SecretStr | None) -> tuple[str, str]:
     return state[1] if state else "", masked(said, password)
 
 
+@dataclass(frozen=True, slots=True)
 class OdbcSnapshot:
-    """One connection inside its transaction."""
+    """One connection inside its transaction; `where` names it, and `error` is what its driver raises."""
 
-    def __init__(
-        self, connection: Any, error: type[Exception], where: str, password: SecretStr | None
-    ) -> None:
-        self._connection = connection
-        self._error = error
-        self._where = where
-        self._password = password
+    connection: Any
+    error: type[Exception]
+    where: str
+    password: SecretStr | None
 
     def execute(self, statement: str) -> None:
         """A statement without a result."""
         try:
-            self._connection.execute(statement)
-        except self._error as error:
+            self.connection.execute(statement)
+        except self.error as error:
             raise self.fault_of(error, statement) from None
 
     @contextmanager
     def read(self, sql: str, where: str) -> Iterator[Stream]:
         """See `flows.databases.Snapshot`."""
         try:
-            reader = self._connection.read_arrow_batches(
+            reader = self.connection.read_arrow_batches(
                 sql, batch_size=ROWS_A_BATCH, max_bytes_per_batch=BYTES_A_BATCH, max_text_size=TEXT_BYTES
             )
-        except self._error as error:
+        except self.error as error:
             raise self.fault_of(error, where) from None
         yield Stream(reader.schema, told(iter(reader), lambda error: self.fault_of(error, where)))
 
     def fault_of(self, error: Exception, where: str) -> DatabaseError:
         """What a driver's error means for whoever started the pull."""
-        state, said = _read(error, self._password)
-        if state.startswith(_MENDABLE) or not state:
-            return DatabaseRefusedError(
-                f"{where}: {said} [{self._where}]; mend the query, or the user's rights"
-            )
-        return DatabaseUnreachableError(f"{where}: {said} [{self._where}]")
+        state, said = _read(error, self.password)
+        return not_read(where, said, self.where, mendable=state.startswith(_MENDABLE) or not state)

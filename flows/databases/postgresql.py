@@ -5,16 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flows.databases import CONNECT_SECONDS, Stream, told
-from flows.databases.faults import (
-    DatabaseError,
-    DatabaseRefusedError,
-    DatabaseUnreachableError,
-    masked,
-    missing_driver,
-)
+from flows.databases.faults import DatabaseError, masked, missing_driver, not_connected, not_read
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -46,11 +41,7 @@ def open_snapshot(
         opened = dbapi.connect(_conninfo(connection, password), autocommit=True)
     except dbapi.Error as error:
         said = masked(str(error).split("failed: ")[-1].split("Failed to connect: ")[-1], password)
-        if _REFUSED.search(said):
-            raise DatabaseRefusedError(
-                f"{where}: {said}; mend the connection's settings or password"
-            ) from None
-        raise DatabaseUnreachableError(f"{where}: the database cannot be reached: {said}") from None
+        raise not_connected(where, said, mendable=_REFUSED.search(said) is not None) from None
     with closing(opened):
         snapshot = PostgresSnapshot(opened, dbapi.Error, where, password)
         for statement in _BEGIN:
@@ -78,23 +69,21 @@ def _conninfo(connection: Connection, password: SecretStr | None) -> str:
     return " ".join(f"{key}='{value}'" for key, value in quoted.items())
 
 
+@dataclass(frozen=True, slots=True)
 class PostgresSnapshot:
-    """One connection inside its transaction."""
+    """One connection inside its transaction; `where` names it, and `error` is what its driver raises."""
 
-    def __init__(
-        self, connection: Any, error: type[Exception], where: str, password: SecretStr | None
-    ) -> None:
-        self._connection = connection
-        self._error = error
-        self._where = where
-        self._password = password
+    connection: Any
+    error: type[Exception]
+    where: str
+    password: SecretStr | None
 
     def execute(self, statement: str) -> None:
         """A statement without a result."""
-        cursor = self._connection.cursor()
+        cursor = self.connection.cursor()
         try:
             cursor.execute(statement)
-        except self._error as error:
+        except self.error as error:
             raise self.fault_of(error, statement) from None
         finally:
             cursor.close()
@@ -102,12 +91,12 @@ class PostgresSnapshot:
     @contextmanager
     def read(self, sql: str, where: str) -> Iterator[Stream]:
         """See `flows.databases.Snapshot`."""
-        cursor = self._connection.cursor()
+        cursor = self.connection.cursor()
         try:
             try:
                 cursor.execute(sql)
                 reader = cursor.fetch_record_batch()
-            except self._error as error:
+            except self.error as error:
                 raise self.fault_of(error, where) from None
             yield Stream(reader.schema, told(iter(reader), lambda error: self.fault_of(error, where)))
         finally:
@@ -118,9 +107,5 @@ class PostgresSnapshot:
         state = str(getattr(error, "sqlstate", None) or "")
         text = re.split(r"ERROR:\s+", str(error), maxsplit=1)[-1]
         text = re.split(r"\n(?:LINE \d+:|Query was:|CONTEXT:)", text, maxsplit=1)[0]
-        said = masked(re.sub(r"\s*Query was:.*", "", text, flags=re.DOTALL), self._password)
-        if state.startswith(_MENDABLE):
-            return DatabaseRefusedError(
-                f"{where}: {said} [{self._where}]; mend the query, or the user's rights"
-            )
-        return DatabaseUnreachableError(f"{where}: {said} [{self._where}]")
+        said = masked(re.sub(r"\s*Query was:.*", "", text, flags=re.DOTALL), self.password)
+        return not_read(where, said, self.where, mendable=state.startswith(_MENDABLE))

@@ -206,6 +206,29 @@ def _score(value: Decimal | None) -> str:
     return "–" if value is None else numbers.grouped(value, 1)
 
 
+def _measured(value: Decimal | None, measure: str | None) -> str:
+    """What was found, or the bar for it: a share as a percentage, else months or deviations."""
+    if value is None:
+        return "–"
+    return f"{numbers.trimmed(value * 100, 1)}%" if "share" in (measure or "") else numbers.trimmed(value)
+
+
+def _filled(group: str, code: str, text: str) -> Both:
+    """A word with a place for a figure."""
+    said = word(group, code)
+    return Both(said.en.format(text), said.zh.format(text))
+
+
+def _labelled(title: Both) -> Markup:
+    """The heading of a cell's column, for where a narrow page shows a row as lines."""
+    return Markup('data-en="{}" data-zh="{}"').format(title.en, title.zh)
+
+
+def _unit_of(unit: Both) -> Both:
+    said = word("page", "unit")
+    return Both(f"{said.en}: {unit.en}.", f"{said.zh}：{unit.zh}。")
+
+
 def _curve_height(curve: charts.Curve, row: Row) -> Both:
     if curve.in_shares:
         return same(numbers.share(row["cumulative_share"]))
@@ -224,6 +247,10 @@ _SAYING: dict[str, object] = {
     "trimmed": numbers.trimmed,
     "month": numbers.month,
     "day": numbers.day,
+    "filled": _filled,
+    "labelled": _labelled,
+    "measured": _measured,
+    "unit_of": _unit_of,
     "score": _score,
     "plain": lambda value: format(value, "f"),
     "brief": lambda text: text and shorten(text, BRIEF, placeholder=" …"),

@@ -38,6 +38,10 @@ class Glossary:
             self.used[key] = define(key, self.columns)
         return self.used[key]
 
+    def title(self, key: str) -> Both:
+        """A figure's name."""
+        return self.look_up(key).title
+
     def term(self, key: str, text: Both | str | None = None) -> Markup:
         """A name that tells its definition: a link to it, which the page's script shows on hover and on focus."""
         found = self.look_up(key)

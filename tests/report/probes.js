@@ -73,5 +73,11 @@ window.probes = (() => {
     return term.tabIndex < 0 || !said || !said.querySelector("dd [lang=zh-Hans]") || !said.querySelector("code");
   }).map((term) => term.textContent);
 
-  return { texts: () => textNodes().length, faintTexts, charts, brokenReferences, unreachableDefinitions };
+  const cutOff = (selector) => [...document.querySelectorAll(selector)].filter((each) => each.scrollWidth > each.clientWidth)
+    .map((each) => `${nameOf(each)}: ${each.scrollWidth} in ${each.clientWidth}`);
+
+  const cellsWithoutHeading = () => [...document.querySelectorAll(".list tbody td")]
+    .filter((cell) => !cell.dataset.en || !cell.dataset.zh).map((cell) => cell.textContent);
+
+  return { texts: () => textNodes().length, faintTexts, charts, brokenReferences, unreachableDefinitions, cutOff, cellsWithoutHeading };
 })();

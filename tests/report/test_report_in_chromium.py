@@ -59,6 +59,20 @@ def test_no_page_is_wider_than_its_window(
 
 
 @pytest.mark.parametrize("page", [FIRST, CUSTOMER])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_on_a_phone_charts_and_lists_are_seen_whole_and_a_cell_says_its_heading(
+    browser: Browser, reported: Settings, page: str, language: str
+) -> None:
+    with opened(browser, reported, page, locale=language, viewport={"width": 375, "height": 800}) as tab:
+        assert tab.evaluate("probes.cutOff('.scroll:has(.chart), .scroll:has(.list)')") == []
+        assert tab.evaluate("probes.cellsWithoutHeading()") == []
+        heading = tab.evaluate(
+            "getComputedStyle(document.querySelector('.list td[data-en]'), '::before').content.length"
+        )
+        assert heading > 2, "quotes around nothing"
+
+
+@pytest.mark.parametrize("page", [FIRST, CUSTOMER])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_text_stands_out_from_its_ground(
     browser: Browser, reported: Settings, page: str, theme: str

@@ -84,6 +84,12 @@ def test_a_definition_of_a_column_says_what_the_mart_says() -> None:
     assert found.unit == Both("share 0–1", "比例 0–1")
 
 
+def test_no_definition_speaks_of_nulls_or_names_columns_but_where_it_comes_from() -> None:
+    for key in read("definitions"):
+        meaning = define(key, DICTIONARY).meaning
+        assert not re.search(r"\bnulls?\b|[a-z]_[a-z]", f"{meaning.en} {meaning.zh}"), (key, meaning)
+
+
 def test_what_is_defined_once_is_listed_once() -> None:
     glossary = Glossary(DICTIONARY)
     assert glossary.term("margin") == glossary.term("margin")
@@ -105,13 +111,32 @@ def test_a_code_without_a_word_stands_for_itself() -> None:
 @pytest.mark.parametrize(
     ("said", "english", "chinese"),
     [
-        ("loyalty −0.7249, policy +3", "loyalty −0.72, policy +3.00", "忠诚度 −0.72, 政策 +3.00"),
-        ("net_sales_12m 613.95 above 157,500", "net sales 613.95 above 157,500", "净销售额 高于 157,500，余 613.95"),
-        ("loyalty 0.136667 below 0.57", "loyalty 0.137 below 0.57", "忠诚度 低于 0.57，差 0.137"),
+        ("loyalty −0.7249, policy +3", "loyalty −0.72, policy +3.00", "忠诚度 −0.72，政策 +3.00"),
+        ("volume +1.5012, others −0.0004", "volume +1.50", "采购量 +1.50"),
+        ("volume +1.5012, others −0.0533", "volume +1.50, others −0.05", "采购量 +1.50，其他 −0.05"),
+        ("net_sales_12m 613.95 above 157,500", "net sales 613.95 above the bar of 157,500", "净销售额高于 157,500，余 613.95"),
+        ("loyalty 0.136667 below 0.57", "loyalty 0.137 below the bar of 0.57", "忠诚度低于 0.57，差 0.137"),
+        (
+            "57,719.60 more than 30 days past due on 2026-10-31, share 0.779531",
+            "57,719.60 more than 30 days past due on 2026-10-31, share 78%",
+            "2026-10-31 有 57,719.60 逾期超过 30 天，占比 78%",
+        ),
+        (
+            "purchases 3.849655 deviations above own history, 32.83192 above peers, while DE-OST declines by 0.261914",
+            "purchases 3.8 deviations above own history, 32.8 above peers, while DE-OST declines by 26.2%",
+            "采购量高出自身历史 3.8 个标准差、高出同类 32.8 个，同期 DE-OST 下降 26.2%",
+        ),
+        (
+            "grade E: overdue_share 0.883 above 0.7, days_late_12m 77.209 above 45",
+            "grade E: overdue share 88.3% (above 70%), days paid late 77.2 (above 45)",
+            "信用等级 E：逾期占比 88.3%（高于 70%），平均逾期天数 77.2（高于 45）",
+        ),
+        ("4 of 6 clean periods", "4 of 6 clean periods", "6 个良好评级期中已满 4 个"),
+        ("override by Ann: share 3 plans", "override by Ann: share 3 plans", "Ann人工调整：share 3 plans"),
         (
             "exposure 5,400.00 above limit 4,000.00; grade C: days_late_12m 12 above 10",
-            "exposure 5,400.00 above limit 4,000.00; grade C: days paid late 12 above 10",
-            "信用敞口 5,400.00 超过额度 4,000.00; 信用等级 C：平均逾期天数 12，高于 10",
+            "exposure 5,400.00 above limit 4,000.00; grade C: days paid late 12 (above 10)",
+            "信用敞口 5,400.00 超过额度 4,000.00；信用等级 C：平均逾期天数 12（高于 10）",
         ),
         ("cap: confirmed_conduct", "cap: confirmed conduct", "上限：已证实的违规行为"),
         (

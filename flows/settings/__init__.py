@@ -1,0 +1,11 @@
+"""Where things lie and how a run behaves: `VALUEMART_*` variables over `valuemart.toml` over defaults.
+
+A wrong setting is said with its key and where it was set, before anything is touched.
+"""
+
+from flows.settings.days import aware, yesterday
+from flows.settings.loading import environment, load
+from flows.settings.model import Settings
+from flows.settings.saying import SettingsError
+
+__all__ = ["Settings", "SettingsError", "aware", "environment", "load", "yesterday"]

@@ -1,0 +1,88 @@
+"""All settings as typed values, with their defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from flows.connections import Connection
+from flows.settings.places import Places
+from flows.settings.values import (
+    ConnectionName,
+    Currency,
+    MartName,
+    PolicyFile,
+    SourceFolders,
+    Tenant,
+    Timezone,
+)
+from flows.sinks.configuration import AnySink, FileSettings, SinkName
+
+if TYPE_CHECKING:
+    from warehouse.share import Share
+
+PREFIX = "VALUEMART_"
+
+
+class PublishRule(BaseModel):
+    """What a further mart shows: rows of these companies (None: all), without or with masked columns."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    companies: tuple[str, ...] | None = None
+    drop: tuple[str, ...] = ()
+    mask: tuple[str, ...] = ()
+
+
+def _files_only() -> dict[SinkName, AnySink]:
+    return {"file": FileSettings(kind="file")}
+
+
+class Settings(Places):
+    """All settings of an installation. Paths in `valuemart.toml` are relative to that file."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    sources_path: SourceFolders = Field(default_factory=list)
+    policy: PolicyFile | None = None
+    company_currency: Currency = "EUR"
+    timezone: Timezone = "Europe/Berlin"
+    tenant: Tenant = "default"
+    strict: bool = False
+    owners: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
+    shrink_limit: float = Field(default=0.5, ge=0, le=1)
+    connections: dict[ConnectionName, Connection] = Field(default_factory=dict)
+    data_docs: Literal["never", "violations", "always"] = "violations"
+    publish: dict[MartName, PublishRule] = Field(default_factory=dict)
+    notify_url: SecretStr | None = None
+    stuck_after_minutes: int = Field(default=60, ge=1)
+    sinks: dict[SinkName, AnySink] = Field(default_factory=_files_only)
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """The further marts to publish."""
+        from warehouse.share import Share
+
+        return tuple(
+            Share(name, rule.companies, rule.drop, rule.mask) for name, rule in sorted(self.publish.items())
+        )
+
+    @property
+    def policy_file(self) -> Path:
+        """The policy in force: the configured one, else the one calibrated into the home."""
+        return self.policy or self.home / "policy.toml"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings' own signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Variables win over the file, whose values `load` hands over as arguments."""
+        return env_settings, init_settings

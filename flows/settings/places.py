@@ -1,0 +1,91 @@
+"""Where everything lies below the home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
+from pydantic_settings import BaseSettings
+
+
+def _folder(value: Path) -> Path:
+    if value.exists() and not value.is_dir():
+        raise ValueError(f"{value} is a file; name a folder")
+    return value.absolute()
+
+
+class Places(BaseSettings):
+    """The home, and what lies where in it."""
+
+    home: Annotated[Path, AfterValidator(_folder)] = Path("var")
+
+    @property
+    def inbox(self) -> Path:
+        """Where batches land: `<source>/<company>/<batch_id>/`."""
+        return self.home / "inbox"
+
+    @property
+    def archive(self) -> Path:
+        """Where loaded batches are moved to."""
+        return self.home / "archive"
+
+    @property
+    def data_docs_folder(self) -> Path:
+        """Great Expectations' pages on what was judged: `<source>/<company>/<batch_id>/index.html`."""
+        return self.home / "data_docs"
+
+    @property
+    def scratch(self) -> Path:
+        """Short-lived files of a load; leftovers are dropped at the next start."""
+        return self.home / "scratch"
+
+    @property
+    def warehouse_file(self) -> Path:
+        """The pipeline's own database; nobody else should open it."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def mart_file(self) -> Path:
+        """The published mart, for BI."""
+        return self.home / "mart.duckdb"
+
+    @property
+    def mart_folder(self) -> Path:
+        """The published mart as Parquet, one folder a generation, `current` points to the latest."""
+        return self.home / "mart"
+
+    @property
+    def ops_file(self) -> Path:
+        """The published books (ledger, quarantine, outbox), for the reading commands."""
+        return self.home / "ops.duckdb"
+
+    @property
+    def relay_file(self) -> Path:
+        """What was delivered to which sink."""
+        return self.home / "relay.db"
+
+    @property
+    def events_folder(self) -> Path:
+        """Where the file sink writes events, one line an event."""
+        return self.home / "events"
+
+    @property
+    def report_folder(self) -> Path:
+        """The report: pages made of the published mart."""
+        return self.home / "report"
+
+    @property
+    def report_file(self) -> Path:
+        """The report's first page."""
+        return self.report_folder / "index.html"
+
+    @property
+    def metrics_folder(self) -> Path:
+        """Where each run leaves its numbers, for Prometheus."""
+        return self.home / "metrics"
+
+    @property
+    def backups_folder(self) -> Path:
+        """Where backups go unless somebody names another place."""
+        return self.home / "backups"

@@ -1,0 +1,80 @@
+"""What a value of a setting may be, checked as it is read."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_settings import NoDecode
+
+from flows.connections import NAME
+
+
+def _currency(value: str) -> str:
+    if not re.fullmatch(r"[A-Z]{3}", value):
+        raise ValueError(f"{value!r} is no currency code; use three capital letters such as EUR")
+    return value
+
+
+def _timezone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError):
+        near = difflib.get_close_matches(value, available_timezones(), 1)
+        named = near[0] if near else "Europe/Berlin"
+        raise ValueError(f"{value!r} is no time zone; use a name such as {named}") from None
+    return value
+
+
+def _tenant(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", value):
+        raise ValueError(f"{value!r} is no tenant name; use letters, digits, dots, dashes and underscores")
+    return value
+
+
+def _existing_folders(value: list[Path]) -> list[Path]:
+    for folder in value:
+        if not folder.is_dir():
+            raise ValueError(f"{folder} is not a folder; name folders that hold one folder a source")
+    return value
+
+
+def _split_path(value: object) -> object:
+    """A variable holds folders as PATH does, parted by `:`."""
+    return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+
+def _connection_name(value: str) -> str:
+    if not NAME.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is no name of a connection; use small letters, digits and underscores, beginning with a letter"
+        )
+    return value
+
+
+def _policy(value: Path) -> Path:
+    if not value.is_file():
+        raise ValueError(f"there is no policy file {value}; `valuemart calibrate --out {value}` proposes one")
+    return value
+
+
+def _mart_name(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", value):
+        raise ValueError(f"{value!r} is no name of a mart; use small letters, digits and underscores")
+    return value
+
+
+Currency = Annotated[str, AfterValidator(_currency)]
+Timezone = Annotated[str, AfterValidator(_timezone)]
+Tenant = Annotated[str, AfterValidator(_tenant)]
+ConnectionName = Annotated[str, AfterValidator(_connection_name)]
+MartName = Annotated[str, AfterValidator(_mart_name)]
+PolicyFile = Annotated[Path, AfterValidator(_policy)]
+SourceFolders = Annotated[
+    list[Path], NoDecode, BeforeValidator(_split_path), AfterValidator(_existing_folders)
+]
