@@ -12,9 +12,9 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,6 @@ UNSPLIT = "record"
 # A spreadsheet takes a cell that begins like this for a formula, or drops what it begins with.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _GUARD = "'"
-# Files whose cells are numbers and dates, not text in the source's own way of writing.
-_TYPED = (".parquet", ".xlsx", ".xlsm")
 # Each is named in the manifest, which may have 4 MiB.
 MOST_ROWS = 20_000
 
@@ -108,14 +106,6 @@ def _delivered(row: Row, source: Source) -> Record:
         return record
     if set(record) <= {UNSPLIT}:
         return {(each.header or (name,))[0]: "" for name, each in resource.columns.items()} | record
-    if str(row["file"]).lower().endswith(_TYPED):
-        name_of = {header: name for name, each in resource.columns.items() for header in (name, *each.header)}
-        for header, text in record.items():
-            column = resource.columns.get(name_of.get(header, ""))
-            if column is not None:
-                record[header] = _as_written(
-                    text, column.type, column.date_formats, source, _resource_of(source, row)
-                )
     return record
 
 
@@ -123,19 +113,6 @@ def _resource_of(source: Source, row: Row) -> str:
     """The resource whose record a quarantined row is."""
     mapping = source.profile.tables.get(row["table_name"])
     return mapping.driving if mapping else str(row["table_name"])
-
-
-def _as_written(text: str, kind: str, formats: Sequence[str] | None, source: Source, resource: str) -> str:
-    """A value of a file that has types as the source's text files write it."""
-    dialect = source.dialect(resource)
-    if kind.startswith("decimal"):
-        return text.replace(".", dialect.decimal_mark)
-    if kind == "date":
-        try:
-            return date.fromisoformat(text[:10]).strftime((formats or dialect.date_formats)[0])
-        except ValueError:
-            return text
-    return text
 
 
 def release(settings: Settings, file: Path, *, untouched_too: bool = False) -> Release:

@@ -30,6 +30,8 @@ ASIDE = "__aside"
 # The view of the rules by which its dialect leaves records out, null for those of the table.
 RULES = "__rules"
 _HAS_A_REASON = "__number IN (SELECT row_number FROM rejected.reason WHERE file = {path})"
+# Of a file; more of them, and it is not written as its profile says.
+MOST_REJECTS = 100_000
 _NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL.*)")
 
 
@@ -39,8 +41,9 @@ def open_files(
     """The files of each resource of the profile; none where the batch does not hold it.
 
     A view `<name>__raw` in the schema `resource` gives their records as text: `_file`, `_row` (its number), and `raw`,
-    JSON by header; `<name>__aside` has those that `rejected.reason` names, and makes no text of any other;
-    `<name>__rules` has the rule by which each record is none of the table's, null for those that are.
+    JSON by header, written as in the source's text files; `<name>__aside` has those that `rejected.reason` names, and
+    makes no text of any other; `<name>__rules` has the rule by which each record is none of the table's, null for those
+    that are.
     BatchRefusedError where a file has no header or is no Parquet.
     """
     opened: dict[str, tuple[SourceFile, ...]] = {}
@@ -50,11 +53,13 @@ def open_files(
         found: list[SourceFile] = []
         for path in delivered.paths if delivered else ():
             try:
-                found.append(open_file(connection, path, checked[path], source.profile.resources[name]))
+                own = source.profile.resources[name]
+                plain = delivered is not None and delivered.is_plain
+                found.append(open_file(connection, path, checked[path], own, is_plain=plain))
             except BatchRefusedError as error:
                 faults.extend(error.faults)
         for view, condition in ((RAW, "true"), (ASIDE, _HAS_A_REASON)):
-            raw = [_raw(file, condition) for file in found] or [
+            raw = [_raw(file, source.profile.resources[name], condition) for file in found] or [
                 "SELECT NULL::VARCHAR AS _file, NULL::BIGINT AS _row, NULL::JSON AS raw LIMIT 0"
             ]
             connection.execute(f"CREATE VIEW resource.{quoted(name + view)} AS {' UNION ALL '.join(raw)}")
@@ -93,6 +98,8 @@ def create_typed(
         select = " UNION ALL ".join(typed or [_empty(resource)])
         try:
             connection.execute(f"CREATE {kind} resource.{quoted(name)} AS {select}")
+        except duckdb.OutOfMemoryException:
+            raise  # no fault of what was read: see staging.stage
         except duckdb.Error as error:
             raise SourceError(
                 f"source {source.name}, profile.yaml, resources.{name}: {' '.join(str(error).split())[:300]}"
@@ -155,7 +162,7 @@ def _typed(file: SourceFile, resource: Resource) -> str:
         if column.type != "text":
             factor = factor_of(column, header, dialect)
             texts.append(f"{values.readable(raw, column, physical, dialect, factor)} AS {text}")
-            given = values.value(text, column, physical, dialect, from_workbook=bool(file.kinds))
+            given = values.value(text, column, physical, dialect, native_dates=file.native_dates)
             typed.append(f"{given} AS {quoted(name)}")
             carried += [raw, text]
             bad, rule = values.misfit(name, column)
@@ -204,29 +211,46 @@ def total(
     return Decimal(str(summed)), int(bad)
 
 
-def _raw(file: SourceFile, condition: str) -> str:
+def _raw(file: SourceFile, resource: Resource, condition: str) -> str:
     path = literal(file.path)
     return (
-        f"SELECT {path} AS _file, __number AS _row, {_cells(file)} AS raw "
+        f"SELECT {path} AS _file, __number AS _row, {_cells(file, resource)} AS raw "
         f"FROM ({file.records}) WHERE {condition.format(path=path)}"
     )
 
 
-def _cells(file: SourceFile) -> str:
-    cells = ", ".join(f"{literal(header)}, CAST({quoted(header)} AS VARCHAR)" for header in file.headers)
-    return f"json_object({cells})"
+def _cells(file: SourceFile, resource: Resource) -> str:
+    bound = bind(file.headers, resource, file.dialect).headers
+    columns = {header: resource.columns[name] for name, header in bound.items()}
+    cells = (
+        f"{literal(header)}, {values.written(quoted(header), physical, columns.get(header), file.dialect)}"
+        for header, physical in file.headers.items()
+    )
+    return f"json_object({', '.join(cells)})"
 
 
 def rejected_records(
     connection: duckdb.DuckDBPyConnection, checked: Mapping[str, CheckedFile]
 ) -> Iterable[tuple[str, int, str, str, str]]:
-    """Records that could not be split into the header's columns: file, record number, rule, message, text."""
+    """Records that could not be split into the header's columns: file, record number, rule, message, text.
+
+    BatchRefusedError where a file has more of them than MOST_REJECTS.
+    """
     for path, file in checked.items():
+        if file.table and len(file.table.rejects) > MOST_REJECTS:
+            raise _too_many_rejects(path, len(file.table.rejects))
         for reject in file.table.rejects if file.table else ():
             yield path, reject.row, reject.rule, reject.message, reject.text
     if not scalar(connection, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'"):
         return
     paths = {str(file.readable): path for path, file in checked.items()}
+    most = connection.execute(
+        """SELECT file_path, count(DISTINCT line) AS records FROM reject_errors JOIN reject_scans USING (scan_id, file_id)
+           GROUP BY file_path ORDER BY records DESC, file_path LIMIT 1"""
+    ).fetchall()
+    for file_path, number in most:
+        if number > MOST_REJECTS:
+            raise _too_many_rejects(paths[file_path], int(number))
     rows = connection.execute(
         """SELECT DISTINCT ON (file_path, line) file_path, line, error_type::VARCHAR, error_message, csv_line
            FROM reject_errors JOIN reject_scans USING (scan_id, file_id) ORDER BY file_path, line, column_idx"""
@@ -234,6 +258,12 @@ def rejected_records(
     for file_path, line, kind, message, text in rows:
         rule = _REJECTS.get(kind, "unreadable_record")
         yield paths[file_path], int(line), rule, " ".join(str(message).split()), str(text).strip("\r\n")
+
+
+def _too_many_rejects(path: str, number: int) -> BatchRefusedError:
+    message = f"has {number:,} records that cannot be split into the columns of its header"
+    remedy = "Its delimiter or quote is not the profile's, or it is damaged: mend the profile, or export the file again."
+    return BatchRefusedError(Fault("too_many_unreadable_records", message, remedy, path))
 
 
 _REJECTS = {

@@ -17,6 +17,7 @@ from warehouse.encodings import encoding_of
 from warehouse.faults import BatchRefusedError, Fault
 from warehouse.files import CheckedFile
 from warehouse.formats import convert
+from warehouse.formats.grid import bomb, bound
 from warehouse.source import Resource
 
 _WILDCARD = re.compile(r"[*?\[]")
@@ -40,6 +41,7 @@ class SourceFile:
     left_out: str | None = None
     filled: tuple[str, ...] = ()
     marked: tuple[str, ...] = ()
+    native_dates: bool = False
 
     @property
     def every_record(self) -> str:
@@ -63,9 +65,17 @@ def readable_path(file: Path) -> str:
 
 
 def open_file(
-    connection: duckdb.DuckDBPyConnection, path: str, checked: CheckedFile, resource: Resource
+    connection: duckdb.DuckDBPyConnection,
+    path: str,
+    checked: CheckedFile,
+    resource: Resource,
+    *,
+    is_plain: bool,
 ) -> SourceFile:
-    """How a checked file is read; BatchRefusedError where it has no header or is no Parquet."""
+    """How a checked file is read; BatchRefusedError where it has no header or is no Parquet.
+
+    In one that `is_plain` each record stands for itself, whatever is filled down in the source's own files.
+    """
     file, dialect, table = checked.readable, checked.dialect, checked.table
     location = literal(readable_path(file))
     if table is not None:
@@ -80,11 +90,13 @@ def open_file(
             left_out=f"coalesce({quoted(convert.LEFT_OUT)}, {_left_out_rule(headers, dialect, resource) or 'NULL'})",
             filled=_filled(headers, table.kinds, dialect, resource),
             marked=_marked(headers, dialect, resource),
+            native_dates=checked.kind != "text",
         )
     if checked.kind == "parquet":
         reader = f"read_parquet({location}, file_row_number=true, hive_partitioning=false)"
         described = _described(connection, f"DESCRIBE SELECT * FROM {reader}", path)
         headers = {str(name): str(kind) for name, kind, *_ in described if name != "file_row_number"}
+        _require_a_table_of_its_size(connection, location, path, checked.size)
         return SourceFile(path, reader, "file_row_number + 2", headers, dialect)
     headers = dict.fromkeys(_header(file, path, dialect), "VARCHAR")
     columns = ", ".join(f"{literal(header)}: 'VARCHAR'" for header in headers)
@@ -103,7 +115,8 @@ def open_file(
         headers,
         dialect,
         left_out=_left_out_rule(headers, dialect, resource),
-        filled=_filled(headers, {}, dialect, resource),
+        filled=() if is_plain else _filled(headers, {}, dialect, resource),
+        native_dates=is_plain,
         marked=_marked(headers, dialect, resource),
     )
 
@@ -177,9 +190,23 @@ def bare_mark(mark: str) -> str:
     return re.sub(r"[\s\u00a0\u3000:：]", "", mark)
 
 
+def _require_a_table_of_its_size(
+    connection: duckdb.DuckDBPyConnection, location: str, path: str, size: int
+) -> None:
+    """A Parquet file of a few kilobytes can hold the same cell a billion times: a cell counts as a byte at least."""
+    query = (
+        f"SELECT greatest(sum(total_uncompressed_size), sum(num_values)) FROM parquet_metadata({location})"
+    )
+    [(unpacked,)] = _described(connection, query, path)
+    if int(str(unpacked or 0)) > bound(size):
+        raise bomb(path, bound(size))
+
+
 def _described(connection: duckdb.DuckDBPyConnection, sql: str, path: str) -> list[tuple[object, ...]]:
     try:
         return connection.execute(sql).fetchall()
+    except duckdb.OutOfMemoryException:
+        raise  # no fault of what was read: see staging.stage
     except duckdb.Error as error:
         raise BatchRefusedError(unreadable(path, error)) from error
 

@@ -52,6 +52,29 @@ def clean(cell: str, physical: str, dialect: Dialect) -> str:
     return f"CASE WHEN trim({cell}) NOT IN ({marks}) THEN trim({cell}) END" if marks else f"trim({cell})"
 
 
+def written(cell: str, physical: str, column: ResourceColumn | None, dialect: Dialect) -> str:
+    """A cell as text files of its source write it, so that text in its place is read as it would be."""
+    text = f"CAST({cell} AS VARCHAR)"
+    if physical == "VARCHAR" or column is None:
+        return text
+    if column.type == "boolean" and physical == "BOOLEAN":
+        true, false = ((*marks, text)[0] for marks in (dialect.true_marks, dialect.false_marks))
+        return f"CASE WHEN {cell} THEN {literal(true)} WHEN NOT {cell} THEN {literal(false)} END"
+    if column.type in {"date", "timestamp"} and physical.startswith(("DATE", "TIMESTAMP")):
+        moment = f"CAST({cell} AS TIMESTAMP)"
+        serials = {EXCEL_SERIAL, EXCEL_SERIAL_1904}
+        tries = [
+            f"CASE WHEN CAST(try_strptime(strftime({moment}, {literal(form)}), {literal(form)}) AS {duckdb_type(column)}) "
+            f"= CAST({moment} AS {duckdb_type(column)}) THEN strftime({moment}, {literal(form)}) END"
+            for form in column.date_formats or dialect.date_formats
+            if form not in serials
+        ]
+        return f"coalesce({', '.join([*tries, clean(cell, physical, dialect)])})"
+    if column.type.startswith(("decimal", "integer")):
+        return f"replace({clean(cell, physical, dialect)}, '.', {literal(dialect.decimal_mark)})"
+    return clean(cell, physical, dialect)
+
+
 def readable(raw: str, column: ResourceColumn, physical: str, dialect: Dialect, factor: int) -> str:
     """The cleaned text of a cell as one that a cast understands: numbers as plain digits, in the column's own unit."""
     if not (column.type.startswith("decimal") or column.type == "integer"):
@@ -70,7 +93,7 @@ def readable(raw: str, column: ResourceColumn, physical: str, dialect: Dialect, 
     )
 
 
-def value(text: str, column: ResourceColumn, physical: str, dialect: Dialect, *, from_workbook: bool) -> str:
+def value(text: str, column: ResourceColumn, physical: str, dialect: Dialect, *, native_dates: bool) -> str:
     """The value of a readable text; null where it is none."""
     kind = duckdb_type(column)
     if column.type == "boolean" and physical == "BOOLEAN":
@@ -82,7 +105,7 @@ def value(text: str, column: ResourceColumn, physical: str, dialect: Dialect, *,
         return f"CASE WHEN {text} IN ({true}) THEN true WHEN {text} IN ({false}) THEN false END"
     if column.type in {"date", "timestamp"}:
         declared = column.date_formats or dialect.date_formats if physical == "VARCHAR" else _NATIVE_DATES
-        return _date(text, (*declared, *(_NATIVE_DATES if from_workbook else ())), kind)
+        return _date(text, (*declared, *(_NATIVE_DATES if native_dates else ())), kind)
     if column.type == "integer":
         return f"CASE WHEN decimal_places({text}) = 0 THEN TRY_CAST({text} AS BIGINT) END"
     return f"TRY_CAST({text} AS {kind})"

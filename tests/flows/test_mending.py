@@ -6,8 +6,10 @@ import csv
 import io
 import shutil
 from collections.abc import Callable
+from datetime import date, datetime
 from pathlib import Path
 
+import openpyxl
 import polars as pl
 import pytest
 from hypothesis import given
@@ -265,6 +267,119 @@ def test_the_numbers_and_dates_of_a_parquet_file_are_mended_as_the_source_writes
     assert loader.query("SELECT invoice_date::VARCHAR, net_amount::VARCHAR FROM erp.invoice_lines") == [
         ("2025-05-05", "7.5000")
     ]
+
+
+# The same amounts as a German source's files hold them: as text, with and without groups, and as numbers.
+HEADERS = ["Beleg", "Pos", "Datum", "Kunde", "Menge", "Netto", "Weg"]
+CELLS: list[tuple[object, object]] = [
+    ("2", "1.234,50"),
+    ("1.234", "1.234"),
+    (1.5, 1234.5),
+    (1234, -0.05),
+    ("0,125", "12,00-"),
+]
+DAY = date(2025, 5, 5)
+
+
+def _pairs(*, day: object, is_deleted: object) -> list[list[object]]:
+    """Each amount in two rows: one that is kept out for want of its customer, and one that is not."""
+    return [
+        [f"{kind}{number}", "1", day, customer, quantity, net, is_deleted]
+        for number, (quantity, net) in enumerate(CELLS)
+        for kind, customer in (("kept", None), ("taken", "K1"))
+    ]
+
+
+def _workbook() -> bytes:
+    book = openpyxl.Workbook()
+    for row in [HEADERS, *_pairs(day=DAY, is_deleted=False)]:
+        book.active.append(row)
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+def _page() -> bytes:
+    """A page of cells, those that are numbers with their value beside a text that says it for a person."""
+    rows = "".join(
+        "<tr>"
+        + "".join(
+            f'<td x:num="{cell}">{cell}</td>' if isinstance(cell, int | float) else f"<td>{cell or ''}</td>"
+            for cell in row
+        )
+        + "</tr>"
+        for row in [HEADERS, *_pairs(day="05.05.2025", is_deleted="nein")]
+    )
+    return f'<html xmlns:x="urn:schemas-microsoft-com:office:excel"><table>{rows}</table></html>'.encode()
+
+
+def _tabbed() -> bytes:
+    rows = [HEADERS, *_pairs(day="05.05.2025", is_deleted="nein")]
+    return "".join(
+        "\t".join(str(cell).replace(".", ",") if isinstance(cell, float) else str(cell or "") for cell in row)
+        + "\n"
+        for row in rows
+    ).encode()
+
+
+def _parquet(amounts: str) -> bytes:
+    """Amounts as numbers of that kind, or as text; the day as an instant."""
+    rows = _pairs(day=datetime(2025, 5, 5, 12), is_deleted=False)
+    typed = [isinstance(row[5], float) is (amounts != "text") for row in rows]
+    frame = pl.DataFrame(
+        [row for row, wanted in zip(rows, typed, strict=True) if wanted],
+        schema=HEADERS,
+        orient="row",
+        strict=False,
+    )
+    if amounts == "decimal":
+        frame = frame.with_columns(pl.col("Netto").cast(pl.Decimal(18, 4)), pl.col("Menge").cast(pl.Float64))
+    stream = io.BytesIO()
+    frame.write_parquet(stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("lines.xlsx", _workbook()),
+        ("lines.xls", _workbook()),
+        ("lines.xls", _page()),
+        ("lines.xlsx", _page()),
+        ("lines.xls", _tabbed()),
+        ("lines.parquet", _parquet("text")),
+        ("lines.parquet", _parquet("float")),
+        ("lines.parquet", _parquet("decimal")),
+    ],
+)
+@pytest.mark.parametrize("formats", [["%d.%m.%Y"], ["excel", "%d.%m.%Y"]])
+def test_a_released_row_is_read_as_its_cells_were_whatever_file_it_came_in(
+    loader: Loader, name: str, content: bytes, formats: list[str]
+) -> None:
+    marks = {"true_marks": ["ja"], "false_marks": ["nein"], "date_formats": formats}
+    loader.source(defaults={**PROFILE["defaults"], **marks})
+    loader.loaded(Delivery({"LINES": {name: content}}))
+    mend(loader, lambda row: row.update(Kunde="K1"))
+    loader.load()
+    read = "SELECT substr(document_id, {first}), invoice_date, quantity, net_amount, is_deleted FROM erp.invoice_lines"
+    kept, taken = (
+        loader.query(f"{read.format(first=len(kind) + 1)} WHERE document_id LIKE '{kind}%' ORDER BY 1")
+        for kind in ("kept", "taken")
+    )
+    assert kept == taken
+    assert taken
+
+
+def test_a_released_row_is_not_filled_down_from_another(loader: Loader) -> None:
+    """A blank that its own file had nothing above to fill with is no reason to take the number of another row's document."""
+    loader.source(resources__LINES__columns__document={"header": "Beleg", "forward_fill": True})
+    loader.loaded(of_lines(line(1, net="x"), "R2;1;05.05.2025;;1;7,00"))
+    rows = exported(loader)
+    rows[0].update(Netto="7,00")
+    rows[1].update(Kunde="K2", Beleg="")
+    release(loader.settings, write(loader, rows))
+    (outcome,) = loader.load()
+    assert (outcome.tables[0].inserted, outcome.tables[0].quarantined) == (1, 1)
 
 
 def test_zeros_that_a_spreadsheet_took_are_not_released(loader: Loader) -> None:
