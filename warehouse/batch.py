@@ -187,7 +187,8 @@ def read_manifest(folder: Path) -> Batch:
         message = f"has an entry of the wrong form ({' '.join(str(error).split())[:200]})"
         raise _refuse("manifest_incomplete", message, mend, file=MANIFEST) from None
     if stated != (source, company, batch_id):
-        message = f"speaks of {'/'.join(stated)}, but lies in {batch.place}"
+        told = _brief("/".join(stated)).strip("'")
+        message = f"speaks of {told}, but lies in {batch.place}"
         raise _refuse("manifest_misplaced", message, "Move the folder or mend the manifest.", file=MANIFEST)
     names = [f"keys of {entry.name}" if entry.mode == KEY_SET else entry.name for entry in entries]
     paths = [path for entry in entries for path in entry.paths]

@@ -6,6 +6,7 @@ the configuration locked for the whole instance, which is why it cannot be the w
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from warehouse.source_files import readable_path, unreadable
 
 # Below this, waking a second thread costs more than it gives.
 SMALL_BATCH_BYTES = 8 * 1024 * 1024
+# What DuckDB may hold while it reads a batch; what is more waits on the disk.
+_MEMORY = "1GiB"
 # Keys come as Parquet, by the names of their table.
 _KEYS = Resource(pattern="*", columns={"key": ResourceColumn()})
 MACROS = Path(__file__).with_name("macros.sql")
@@ -106,7 +109,7 @@ def open_locked(
     located = [file.readable for file in checked.values()]
     names = sorted({name for file in located for name in (str(file), readable_path(file))})
     small = sum(file.stat().st_size for file in located) < SMALL_BATCH_BYTES
-    config = {**CONFIG, "threads": "1"} if small else CONFIG
+    config = {**CONFIG, "memory_limit": _MEMORY, **({"threads": "1"} if small else {})}
     connection = duckdb.connect(str(path), config=config)  # type: ignore[arg-type]
     connection.execute(MACROS.read_text(encoding="utf-8"))
     for schema in ("resource", "staging", "rejected", "key_set"):
@@ -142,6 +145,8 @@ def count_records(
     view = f"resource.{quoted(resource + resources.RULES)}"
     try:
         rows = connection.execute(f"SELECT rule, count(*) FROM {view} GROUP BY 1 ORDER BY 1").fetchall()
+    except duckdb.OutOfMemoryException:
+        raise  # no fault of what was read: see staging.stage
     except duckdb.Error as error:
         delivered = batch.resource(resource)
         path = delivered.paths[0] if delivered else resource
@@ -156,8 +161,9 @@ def keep_unreadable_records(
     """Keep the records that could not be split, since every later scan reports them again; their number by resource."""
     owner = {path: resource.name for resource in batch.resources for path in resource.paths}
     found = [(owner[record[0]], *record) for record in resources.rejected_records(connection, checked)]
+    quotes = {each.name: resources.dialect_of(source, batch, each.name).quote for each in batch.resources}
     for resource, path, number, rule, _, text in found:
-        quote = resources.dialect_of(source, batch, resource).quote
+        quote = quotes[resource]
         if rule == "broken_quoting" and "\n" in text and text.count(quote) % 2:
             lines = text.count("\n")
             message = f"a quote is opened and not closed: the {lines} lines after it cannot be told apart"
@@ -165,10 +171,13 @@ def keep_unreadable_records(
             raise BatchRefusedError(Fault("unclosed_quote", message, remedy, path, number))
     if found:
         exact = [(*record, checked[record[1]].table is not None) for record in found]
-        connection.executemany("INSERT INTO rejected.record VALUES (?, ?, ?, ?, ?, ?, ?)", exact)
-    return {
-        resource.name: sum(record[0] == resource.name for record in found) for resource in batch.resources
-    }
+        columns = ("resource", "file", "row_number", "rule", "message", "text", "is_exact")
+        # Inserted one by one, half a million of them would take minutes.
+        connection.register("unreadable", pl.DataFrame(exact, schema=columns, orient="row"))
+        connection.execute("INSERT INTO rejected.record BY NAME FROM unreadable")
+        connection.unregister("unreadable")
+    numbers = Counter(record[0] for record in found)
+    return {resource.name: numbers[resource.name] for resource in batch.resources}
 
 
 def keep_blank_records(connection: duckdb.DuckDBPyConnection, checked: Mapping[str, CheckedFile]) -> None:

@@ -13,7 +13,7 @@ import duckdb
 from expectations.contract import Contract
 from expectations.contract import load as load_contract
 from warehouse import cells, intake, key_sets, resources
-from warehouse.batch import WINDOW, Batch, BatchResource, Window
+from warehouse.batch import MANIFEST, WINDOW, Batch, BatchResource, Window
 from warehouse.casts import EXTRA, typed_select
 from warehouse.connection import count, literal, quoted
 from warehouse.faults import BatchRefusedError, Fault, SourceError
@@ -86,9 +86,17 @@ def stage(batch: Batch, source: Source, path: Path) -> Iterator[Scratch]:
             yield _fill(connection, batch, source, checked, records, path)
         finally:
             connection.close()
+    except duckdb.OutOfMemoryException as error:
+        raise BatchRefusedError(_too_large(error)) from error
     except (BatchRefusedError, SourceError) as error:
         error.records = records
         raise
+
+
+def _too_large(error: duckdb.Error) -> Fault:
+    message = f"takes more memory to read than a batch may ({_complaint(error)[:200]})"
+    remedy = "A cell or a record of it is of megabytes, or far too many are in quarantine: look into its files, or split it."
+    return Fault("too_large_to_read", message, remedy, MANIFEST)
 
 
 def _fill(
@@ -169,6 +177,8 @@ def _stage_table(
         sql = _one_select(connection, source.sql(name), where)
         given = {str(row[0]): str(row[1]) for row in connection.execute(f"DESCRIBE ({sql}\n)").fetchall()}
         connection.execute(f"CREATE TABLE {table} AS {typed_select(contract, given, sql, where)}")
+    except duckdb.OutOfMemoryException:
+        raise  # no fault of what was read: see staging.stage
     except duckdb.Error as error:
         raise SourceError(f"{where}: {_complaint(error)}") from error
     staged = count(connection, f"SELECT count(*) FROM {table}")

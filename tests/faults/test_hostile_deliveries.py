@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 import pytest
 
 from flows import pull
@@ -23,7 +25,7 @@ from tests.warehouse.making import (
     of_lines,
     write_source,
 )
-from warehouse import intake
+from warehouse import intake, resources
 from warehouse.batch import read_manifest
 from warehouse.source import read_source
 
@@ -41,6 +43,48 @@ def manifest(**changes: Any) -> bytes:
     document = GOOD.manifest()
     document["resources"][0].update(changes)
     return json.dumps(document).encode()
+
+
+# Small files that hold far more than they should.
+
+
+def test_a_parquet_file_of_a_few_kilobytes_that_holds_a_cell_a_hundred_million_times_is_refused(
+    loader: Loader,
+) -> None:
+    frame = pl.DataFrame({"Beleg": ["R1"]}).select(pl.col("Beleg").repeat_by(20_000_000).explode())
+    stream = io.BytesIO()
+    frame.with_columns(
+        pl.col("Beleg").alias(name) for name in ("Pos", "Datum", "Kunde", "Menge", "Netto")
+    ).write_parquet(stream)
+    (fault,) = loader.one(Delivery({"LINES": {"lines.parquet": stream.getvalue()}})).faults
+    assert fault.rule == "unpacks_too_large"
+
+
+def test_a_file_of_which_almost_no_record_can_be_split_is_refused_and_not_quarantined(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "MOST_REJECTS", 3)
+    assert loader.loaded(of_lines(*["R1;1"] * 3)).tables[0].quarantined == 3
+    (fault,) = loader.one(of_lines(*["R1;1"] * 4, batch_id="b2")).faults
+    assert (fault.rule, fault.file) == ("too_many_unreadable_records", "lines.csv")
+    assert "4 records that cannot be split" in fault.message
+
+
+def test_a_batch_that_takes_more_memory_than_it_may_is_refused(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "_MEMORY", "2MiB")
+    (fault,) = loader.one(of_lines(*(line(number) for number in range(50_000)))).faults
+    assert fault.rule == "too_large_to_read"
+
+
+def test_a_manifest_that_speaks_of_another_batch_is_refused_in_one_line(loader: Loader) -> None:
+    document = GOOD.manifest()
+    document["valuemart"]["batchId"] = "b\n1"
+    loader.settings.inbox.mkdir(parents=True, exist_ok=True)
+    GOOD.write(loader.settings.inbox, manifest=json.dumps(document).encode())
+    (outcome,) = loader.load()
+    assert (outcome.faults[0].rule, "\n" in str(outcome.faults[0])) == ("manifest_misplaced", False)
 
 
 # The manifest.
