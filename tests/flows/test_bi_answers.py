@@ -115,6 +115,9 @@ def written(rows: Rows) -> list[tuple[object, ...]]:
 
 
 def _written(value: object) -> object:
-    if isinstance(value, date):  # an instant is one, too
-        return str(value)
-    return Decimal(value) if isinstance(value, str) and re.fullmatch(r"-?\d+\.\d+", value) else value
+    text = str(value) if isinstance(value, date) else value  # an instant is a date, too
+    if not isinstance(text, str):
+        return text
+    if re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+", text):
+        return text.rstrip("0").rstrip(".")  # the command line leaves out what the microseconds end with
+    return Decimal(text) if re.fullmatch(r"-?\d+\.\d+", text) else text
