@@ -275,9 +275,9 @@ class _Company:
         self.report.periods.append(period)
         self.report.new_rows += rows.height
         structure = customer_structure(self.facts, sales, closed_through=plan.month_end(period))
-        history.replace_period(
-            self.connection, "customer_structure", self.company, period, structure.collect()
-        )
+        # The one plan that goes through two years of sales by product as they are, which may be millions of rows.
+        of_period = structure.collect(engine="streaming")
+        history.replace_period(self.connection, "customer_structure", self.company, period, of_period)
         if period == self.run.target:
             if self.run.shown:
                 self._show_current(rated, policy, _lazy(previous))
