@@ -81,6 +81,12 @@ def _psql(statement: str, database: str = "postgres") -> subprocess.CompletedPro
     )  # fmt: skip
 
 
+def _completed_runs(database: str) -> int:
+    counted = _psql("SELECT count(*) FROM flow_run WHERE state_type = 'COMPLETED'", database)
+    assert not counted.returncode, counted.stderr
+    return int(counted.stdout)
+
+
 def test_the_server_keeps_its_books_in_postgresql_where_a_team_wants_that(
     database: str, tmp_path: Path
 ) -> None:
@@ -93,7 +99,6 @@ def test_the_server_keeps_its_books_in_postgresql_where_a_team_wants_that(
     ):
         override(settings, "AMBER", "strategic", sequence=2)
         wait_for("the tier change of AMBER", lambda: running.moved("AMBER"))
-
-    ended = _psql("SELECT count(*) FROM flow_run WHERE state_type = 'COMPLETED'", database)
-    assert int(ended.stdout) >= 1
+        # The event leaves while its refresh still has the report to write; stopped here, the run would never end.
+        wait_for("the refresh to end in PostgreSQL", lambda: _completed_runs(database) or None)
     assert not list(settings.home.glob("server/*.db"))
