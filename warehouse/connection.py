@@ -13,9 +13,11 @@ import polars as pl
 
 from warehouse.faults import WarehouseBusyError
 
-# A file written by a newer default cannot be opened by BI tools that embed an older DuckDB.
-STORAGE_VERSION = "v1.0.0"
-CONFIG = {"storage_compatibility_version": STORAGE_VERSION, "python_enable_replacements": "false"}
+# What BI tools open: a file of a newer version cannot be opened by those that embed an older DuckDB.
+PUBLISHED_STORAGE = "v1.0.0"
+# What the pipeline alone opens: packs text in a fraction of the time, and every DuckDB that it runs on can read it.
+OWN_STORAGE = "v1.5.0"
+CONFIG = {"storage_compatibility_version": OWN_STORAGE, "python_enable_replacements": "false"}
 
 
 def quoted(identifier: str) -> str:

@@ -27,7 +27,7 @@ CREATE OR REPLACE MACRO torn_apart(value) AS
 -- Most cells hold plain digits, which the first branch tells in a fraction of the time.
 CREATE OR REPLACE MACRO decimal_text(value, decimal_mark, group_mark) AS
     CASE
-        WHEN regexp_full_match(value, '-?[0-9]+([' || decimal_mark || '][0-9]*)?') THEN replace(value, decimal_mark, '.')
+        WHEN regexp_full_match(value, '-?[0-9]+([' || decimal_mark || '][0-9]*)?') THEN CASE WHEN decimal_mark = '.' THEN value ELSE replace(value, decimal_mark, '.') END
         WHEN regexp_full_match(
             leading_sign(plain_number(value)),
             '[+-]?([0-9]+|[0-9]{1,3}([' || coalesce(group_mark, ',') || '][0-9]{3})+)?([' || decimal_mark || '][0-9]*)?')
@@ -43,6 +43,10 @@ CREATE OR REPLACE MACRO decimal_text(value, decimal_mark, group_mark) AS
 -- The digits after the point that count.
 CREATE OR REPLACE MACRO decimal_places(value) AS
     CASE WHEN contains(value, '.') THEN length(rtrim(value, '0')) - strpos(value, '.') ELSE 0 END;
+
+-- Whether more digits count after the point than may; few texts are long enough to need the counting.
+CREATE OR REPLACE MACRO more_places_than(value, places) AS
+    strlen(value) - strpos(value, '.') > places AND decimal_places(value) > places;
 
 -- The day of a spreadsheet's day number from the first of March 1900 on, NULL where it is none: the days before count one
 -- that never was.

@@ -22,7 +22,7 @@ import duckdb
 
 from expectations.contract import CONTRACTS_PATH, Contract
 from warehouse import dictionary
-from warehouse.connection import STORAGE_VERSION, literal, quoted, transaction
+from warehouse.connection import PUBLISHED_STORAGE, literal, quoted, transaction
 from warehouse.durable import sync
 
 MART_FILE = "mart.duckdb"
@@ -249,7 +249,7 @@ def building(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[Path
     unfinished = file.with_name(file.name + _BUILDING)
     # Read-write even where the connection's own file is open for reading only.
     connection.execute(
-        f"ATTACH {literal(str(unfinished))} AS publishing (READ_WRITE, STORAGE_VERSION {literal(STORAGE_VERSION)})"
+        f"ATTACH {literal(str(unfinished))} AS publishing (READ_WRITE, STORAGE_VERSION {literal(PUBLISHED_STORAGE)})"
     )
     try:
         yield unfinished

@@ -82,7 +82,7 @@ def _keep_rows(connection: duckdb.DuckDBPyConnection, table: StagedTable) -> Non
             FROM aside
             LEFT JOIN (SELECT _file, _row, to_json(struct_pack({_packed(table)})) AS content
                        FROM staging.{quoted(table.name)}
-                       WHERE (_file, _row) IN (SELECT (file, row_number) FROM aside)) AS staged
+                       SEMI JOIN aside ON _file = file AND _row = row_number) AS staged
                    ON staged._file = aside.file AND staged._row = aside.row_number
             LEFT JOIN resource.{quoted(table.driving + ASIDE)} AS record
                    ON record._file = aside.file AND record._row = aside.row_number"""

@@ -48,8 +48,12 @@ def clean(cell: str, physical: str, dialect: Dialect) -> str:
         cell = f"CAST(CAST({cell} AS TIMESTAMP) AS VARCHAR)"
     elif physical != "VARCHAR":
         cell = f"CAST({cell} AS VARCHAR)"
+    text = f"trim({cell})"
+    if physical == "VARCHAR":
+        # To look for a blank takes a third of the time that trim does, and most cells have none.
+        text = f"CASE WHEN contains({cell}, ' ') THEN trim({cell}) ELSE {cell} END"
     marks = ", ".join(literal(mark) for mark in dialect.null_marks)
-    return f"CASE WHEN trim({cell}) NOT IN ({marks}) THEN trim({cell}) END" if marks else f"trim({cell})"
+    return f"CASE WHEN ({text}) NOT IN ({marks}) THEN ({text}) END" if marks else text
 
 
 def written(cell: str, physical: str, column: ResourceColumn | None, dialect: Dialect) -> str:
@@ -130,7 +134,7 @@ def misfit(name: str, column: ResourceColumn) -> tuple[str, str]:
     rule = literal(_RULES[column.type.split("(")[0]])
     if column.type.startswith("decimal"):
         scale = int(duckdb_type(column).rstrip(")").split(",")[1])
-        bad = f"{raw} IS NOT NULL AND ({given} IS NULL OR decimal_places({text}) > {scale})"
+        bad = f"{raw} IS NOT NULL AND ({given} IS NULL OR more_places_than({text}, {scale}))"
         rule = f"CASE WHEN {text} IS NULL THEN {rule} ELSE 'too_many_digits' END"
     elif column.type == "integer":
         rule = f"CASE WHEN decimal_places({text}) = 0 THEN 'too_many_digits' ELSE {rule} END"
