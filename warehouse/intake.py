@@ -7,7 +7,9 @@ the configuration locked for the whole instance, which is why it cannot be the w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -20,7 +22,7 @@ from warehouse.dialect import Dialect, ResourceColumn
 from warehouse.faults import BatchRefusedError, Fault
 from warehouse.files import CheckedFile
 from warehouse.source import Resource, Source
-from warehouse.source_files import readable_path, unreadable
+from warehouse.source_files import SourceFile, readable_path, unreadable
 
 # Below this, waking a second thread costs more than it gives.
 SMALL_BATCH_BYTES = 8 * 1024 * 1024
@@ -138,29 +140,56 @@ CREATE TABLE rejected.blank (file VARCHAR, row_number BIGINT);
 """
 
 
-def count_records(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, resource: str
-) -> tuple[int, dict[str, int]]:
-    """The records of a resource that can be split into columns, and by rule those its dialect leaves out: in one reading."""
+@dataclass(frozen=True, slots=True)
+class RecordCount:
+    """Records of one resource that can be split: its table's `own`, those `left_out` by rule, and all of them by file."""
+
+    own: int
+    left_out: Mapping[str, int]
+    by_file: Mapping[str, int]
+
+
+def count_records(connection: duckdb.DuckDBPyConnection, batch: Batch, resource: str) -> RecordCount:
+    """The records of a resource that can be split into columns, in one reading."""
     view = f"resource.{quoted(resource + resources.RULES)}"
     try:
-        rows = connection.execute(f"SELECT rule, count(*) FROM {view} GROUP BY 1 ORDER BY 1").fetchall()
+        rows = connection.execute(
+            f"SELECT _file, rule, count(*) FROM {view} GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
     except duckdb.OutOfMemoryException:
         raise  # no fault of what was read: see staging.stage
     except duckdb.Error as error:
         delivered = batch.resource(resource)
         path = delivered.paths[0] if delivered else resource
         raise BatchRefusedError(unreadable(path, error)) from error
-    counted = {rule: int(number) for rule, number in rows}
-    return counted.pop(None, 0), counted
+    by_rule: Counter[str | None] = Counter()
+    by_file: Counter[str] = Counter()
+    for path, rule, number in rows:
+        by_rule[rule] += number
+        by_file[path] += number
+    own = by_rule.pop(None, 0)
+    return RecordCount(own, {str(rule): number for rule, number in by_rule.items()}, by_file)
 
 
 def keep_unreadable_records(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, source: Source, checked: Mapping[str, CheckedFile]
+    connection: duckdb.DuckDBPyConnection,
+    batch: Batch,
+    source: Source,
+    checked: Mapping[str, CheckedFile],
+    opened: Mapping[str, Sequence[SourceFile]],
+    counted: Mapping[str, RecordCount],
 ) -> dict[str, int]:
     """Keep the records that could not be split, since every later scan reports them again; their number by resource."""
     owner = {path: resource.name for resource in batch.resources for path in resource.paths}
-    found = [(owner[record[0]], *record) for record in resources.rejected_records(connection, checked)]
+    rejected = list(resources.rejected_records(connection, checked))
+    known = Counter(path for path, *_ in rejected)
+    for count in counted.values():
+        known.update(count.by_file)
+    told = {(path, number) for path, number, *_ in rejected}
+    unclosed = resources.unclosed_records(connection, chain.from_iterable(opened.values()), known)
+    # Blank lines push up the numbers of records, so that one from above the end may look like one below it.
+    rejected += [reject for reject in unclosed if reject[:2] not in told]
+    found = [(owner[record[0]], *record) for record in rejected]
     quotes = {each.name: resources.dialect_of(source, batch, each.name).quote for each in batch.resources}
     for resource, path, number, rule, _, text in found:
         quote = quotes[resource]

@@ -27,7 +27,8 @@ CREATE OR REPLACE MACRO torn_apart(value) AS
 -- Most cells hold plain digits, which the first branch tells in a fraction of the time.
 CREATE OR REPLACE MACRO decimal_text(value, decimal_mark, group_mark) AS
     CASE
-        WHEN regexp_full_match(value, '-?[0-9]+([' || decimal_mark || '][0-9]*)?') THEN CASE WHEN decimal_mark = '.' THEN value ELSE replace(value, decimal_mark, '.') END
+        WHEN regexp_full_match(value, '-?[0-9]+([' || decimal_mark || '][0-9]*)?')
+        THEN CASE WHEN decimal_mark = '.' THEN value ELSE replace(value, decimal_mark, '.') END
         WHEN regexp_full_match(
             leading_sign(plain_number(value)),
             '[+-]?([0-9]+|[0-9]{1,3}([' || coalesce(group_mark, ',') || '][0-9]{3})+)?([' || decimal_mark || '][0-9]*)?')

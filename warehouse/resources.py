@@ -22,7 +22,7 @@ from warehouse.dialect import PLAIN, Dialect, ResourceColumn
 from warehouse.faults import BatchRefusedError, Fault, SourceError
 from warehouse.files import CheckedFile
 from warehouse.source import Resource, Source
-from warehouse.source_files import SourceFile, open_file
+from warehouse.source_files import SourceFile, described, open_file
 
 # The view of a resource's records as text, and of those among them that have a reason to be put aside.
 RAW = "__raw"
@@ -32,6 +32,8 @@ RULES = "__rules"
 _HAS_A_REASON = "__number IN (SELECT row_number FROM rejected.reason WHERE file = {path})"
 # Of a file; more of them, and it is not written as its profile says.
 MOST_REJECTS = 100_000
+# File, record number, rule, message, text.
+Reject = tuple[str, int, str, str, str]
 _NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL.*)")
 
 
@@ -63,9 +65,10 @@ def open_files(
                 "SELECT NULL::VARCHAR AS _file, NULL::BIGINT AS _row, NULL::JSON AS raw LIMIT 0"
             ]
             connection.execute(f"CREATE VIEW resource.{quoted(name + view)} AS {' UNION ALL '.join(raw)}")
-        rules = [f"SELECT __rule AS rule FROM ({file.every_record})" for file in found] or [
-            "SELECT NULL::VARCHAR AS rule LIMIT 0"
-        ]
+        rules = [
+            f"SELECT {literal(file.path)} AS _file, __rule AS rule FROM ({file.every_record})"
+            for file in found
+        ] or ["SELECT NULL::VARCHAR AS _file, NULL::VARCHAR AS rule LIMIT 0"]
         connection.execute(f"CREATE VIEW resource.{quoted(name + RULES)} AS {' UNION ALL '.join(rules)}")
         opened[name] = tuple(found)
     if faults:
@@ -231,8 +234,8 @@ def _cells(file: SourceFile, resource: Resource) -> str:
 
 def rejected_records(
     connection: duckdb.DuckDBPyConnection, checked: Mapping[str, CheckedFile]
-) -> Iterable[tuple[str, int, str, str, str]]:
-    """Records that could not be split into the header's columns: file, record number, rule, message, text.
+) -> Iterable[Reject]:
+    """Records that could not be split into the header's columns.
 
     BatchRefusedError where a file has more of them than MOST_REJECTS.
     """
@@ -256,8 +259,33 @@ def rejected_records(
            FROM reject_errors JOIN reject_scans USING (scan_id, file_id) ORDER BY file_path, line, column_idx"""
     ).fetchall()
     for file_path, line, kind, message, text in rows:
-        rule = _REJECTS.get(kind, "unreadable_record")
-        yield paths[file_path], int(line), rule, " ".join(str(message).split()), str(text).strip("\r\n")
+        yield _reject(paths[file_path], line, kind, message, text)
+
+
+def unclosed_records(
+    connection: duckdb.DuckDBPyConnection, opened: Iterable[SourceFile], known: Mapping[str, int]
+) -> Iterable[Reject]:
+    """Records whose quote is never closed; `known` is by file the number of all others, rejected or not.
+
+    BatchRefusedError where a file cannot be read.
+    """
+    for file in opened:
+        if file.quotes is None:
+            continue
+        described(connection, f"SELECT count(*) FROM {file.quotes}", file.path)
+        found = connection.execute(
+            """SELECT line, error_type::VARCHAR, error_message, csv_line FROM quote_error
+               WHERE error_type = 'UNQUOTED VALUE' AND line > ? + 1 ORDER BY line""",
+            [known[file.path]],
+        ).fetchall()
+        connection.execute("DROP TABLE quote_error; DROP TABLE quote_scan")
+        for line, kind, message, text in found:
+            yield _reject(file.path, line, kind, message, text)
+
+
+def _reject(path: str, line: int, kind: str, message: str, text: str) -> Reject:
+    rule = _REJECTS.get(kind, "unreadable_record")
+    return path, int(line), rule, " ".join(str(message).split()), str(text).strip("\r\n")
 
 
 def _too_many_rejects(path: str, number: int) -> BatchRefusedError:

@@ -29,7 +29,8 @@ class SourceFile:
 
     `left_out` is the rule by which a record is none of the table's, null for those that are; `kinds` names the column that
     tells what a header's cells hold, in a workbook; `filled` are the columns that are filled down, as expressions, and
-    `marked` the cells that may say that a record is a total.
+    `marked` the cells that may say that a record is a total; `quotes` reads the file so that quote_error lists the record
+    of a quote that is never closed.
     """
 
     path: str
@@ -42,6 +43,7 @@ class SourceFile:
     filled: tuple[str, ...] = ()
     marked: tuple[str, ...] = ()
     native_dates: bool = False
+    quotes: str | None = None
 
     @property
     def every_record(self) -> str:
@@ -94,20 +96,23 @@ def open_file(
         )
     if checked.kind == "parquet":
         reader = f"read_parquet({location}, file_row_number=true, hive_partitioning=false)"
-        described = _described(connection, f"DESCRIBE SELECT * FROM {reader}", path)
-        headers = {str(name): str(kind) for name, kind, *_ in described if name != "file_row_number"}
+        columns_of = described(connection, f"DESCRIBE SELECT * FROM {reader}", path)
+        headers = {str(name): str(kind) for name, kind, *_ in columns_of if name != "file_row_number"}
         _require_a_table_of_its_size(connection, location, path, checked.size)
         return SourceFile(path, reader, "file_row_number + 2", headers, dialect)
     headers = dict.fromkeys(_header(file, path, dialect), "VARCHAR")
     columns = ", ".join(f"{literal(header)}: 'VARCHAR'" for header in headers)
-    padded = ", null_padding=true" if dialect.short_rows == "fill" else ""
-    reader = (
-        f"read_csv({location}, auto_detect=false, header=true, delim={literal(dialect.delimiter)}, "
+    written = (
+        f"{location}, auto_detect=false, header=true, delim={literal(dialect.delimiter)}, "
         f"quote={literal(dialect.quote)}, escape={literal(dialect.escape if dialect.quote else '')}, "
         f"columns={{{columns}}}, encoding={literal(encoding_of(dialect.encoding).duckdb or 'utf-8')}, nullstr='\x01', "
-        f"compression={literal(files.compression(file))}, hive_partitioning=false, "
-        f"store_rejects=true, rejects_limit=0{padded})"
+        f"compression={literal(files.compression(file))}, hive_partitioning=false, store_rejects=true, rejects_limit=0"
     )
+    # In parallel, DuckDB loses what follows 8 MB of records that cannot be split; in one thread, which numbering them takes
+    # anyway, it says nothing of a quote that is never closed, and of what that hides. So it looks for those apart.
+    padded = ", null_padding=true" if dialect.short_rows == "fill" else ""
+    reader = f"read_csv({written}, parallel=false{padded})"
+    quotes = f"read_csv({written}, rejects_table='quote_error', rejects_scan='quote_scan')"
     return SourceFile(
         path,
         reader,
@@ -118,6 +123,7 @@ def open_file(
         filled=() if is_plain else _filled(headers, {}, dialect, resource),
         native_dates=is_plain,
         marked=_marked(headers, dialect, resource),
+        quotes=quotes if dialect.quote else None,
     )
 
 
@@ -197,12 +203,13 @@ def _require_a_table_of_its_size(
     query = (
         f"SELECT greatest(sum(total_uncompressed_size), sum(num_values)) FROM parquet_metadata({location})"
     )
-    [(unpacked,)] = _described(connection, query, path)
+    [(unpacked,)] = described(connection, query, path)
     if int(str(unpacked or 0)) > bound(size):
         raise bomb(path, bound(size))
 
 
-def _described(connection: duckdb.DuckDBPyConnection, sql: str, path: str) -> list[tuple[object, ...]]:
+def described(connection: duckdb.DuckDBPyConnection, sql: str, path: str) -> list[tuple[object, ...]]:
+    """What a query says of a file; BatchRefusedError where it cannot be read."""
     try:
         return connection.execute(sql).fetchall()
     except duckdb.OutOfMemoryException:

@@ -112,9 +112,9 @@ def _fill(
     counted = {
         resource.name: intake.count_records(connection, batch, resource.name) for resource in batch.resources
     }
-    counts = {name: number for name, (number, _) in counted.items()}
-    left_out = {name: rules for name, (_, rules) in counted.items()}
-    unreadable = intake.keep_unreadable_records(connection, batch, source, checked)
+    counts = {name: count.own for name, count in counted.items()}
+    left_out = {name: count.left_out for name, count in counted.items()}
+    unreadable = intake.keep_unreadable_records(connection, batch, source, checked, opened, counted)
     records.update(
         {name: number + unreadable[name] + sum(left_out[name].values()) for name, number in counts.items()}
     )

@@ -70,6 +70,32 @@ def test_a_file_of_which_almost_no_record_can_be_split_is_refused_and_not_quaran
     assert "4 records that cannot be split" in fault.message
 
 
+def test_megabytes_of_broken_records_hide_none_of_those_below_them(loader: Loader) -> None:
+    broken, rest = ["R1;" + "1" * 1000] * 10_000, [line(number) for number in range(2, 102)]
+    table = loader.loaded(of_lines(line(1), *broken, *rest)).tables[0]
+    assert (table.rows_in, table.accepted, table.quarantined) == (10_101, 101, 10_000)
+
+
+def test_megabytes_of_broken_records_at_the_end_are_all_told_of(loader: Loader) -> None:
+    good = [line(number, customer="K" * 1000) for number in range(8_200)]
+    table = loader.loaded(of_lines(*good, *["R1;" + "1" * 1000] * 1_000)).tables[0]
+    assert (table.rows_in, table.accepted, table.quarantined) == (9_200, 8_200, 1_000)
+
+
+def test_a_quote_that_is_not_closed_in_megabytes_refuses_the_file(loader: Loader) -> None:
+    hidden = [line(number) for number in range(3, 250_000)]
+    (fault,) = loader.one(of_lines(line(1), 'R2;"1;05.05.2025;K1;1;1,00', *hidden)).faults
+    assert (fault.rule, fault.row) == ("unclosed_quote", 3)
+
+
+def test_a_quote_that_is_not_closed_is_found_below_blank_lines_and_other_broken_quotes(
+    loader: Loader,
+) -> None:
+    rows = [line(1), "", "", 'R2;"1"x;05.05.2025;K1;1;1,00', line(3), "", 'R4;"1;05.05.2025;K1;1;1,00']
+    table = loader.loaded(of_lines(*rows)).tables[0]
+    assert (table.rows_in, table.accepted, table.quarantined) == (4, 2, 2)
+
+
 def test_a_batch_that_takes_more_memory_than_it_may_is_refused(
     loader: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
