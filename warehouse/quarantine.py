@@ -77,15 +77,15 @@ def _keep_rows(connection: duckdb.DuckDBPyConnection, table: StagedTable) -> Non
         return
     connection.execute(
         f"""INSERT INTO rejected.row
-            WITH aside AS (SELECT DISTINCT file, row_number FROM rejected.reason WHERE table_name = {name})
-            SELECT {name}, aside.file, aside.row_number, staged.content, record.raw
-            FROM aside
-            LEFT JOIN (SELECT _file, _row, to_json(struct_pack({_packed(table)})) AS content
-                       FROM staging.{quoted(table.name)}
-                       SEMI JOIN aside ON _file = file AND _row = row_number) AS staged
-                   ON staged._file = aside.file AND staged._row = aside.row_number
-            LEFT JOIN resource.{quoted(table.driving + ASIDE)} AS record
-                   ON record._file = aside.file AND record._row = aside.row_number"""
+            WITH aside AS MATERIALIZED (
+                SELECT DISTINCT file, row_number FROM rejected.reason WHERE table_name = {name}),
+            staged AS MATERIALIZED (
+                SELECT file, row_number, to_json(struct_pack({_packed(table)})) AS content
+                FROM staging.{quoted(table.name)} JOIN aside ON _file = file AND _row = row_number),
+            record AS MATERIALIZED (
+                SELECT _file AS file, _row AS row_number, raw FROM resource.{quoted(table.driving + ASIDE)})
+            SELECT {name}, file, row_number, content, raw
+            FROM aside LEFT JOIN staged USING (file, row_number) LEFT JOIN record USING (file, row_number)"""
     )
 
 
