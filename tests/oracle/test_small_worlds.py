@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.oracle import oracle
@@ -46,7 +47,8 @@ def differing(world: World) -> list[str]:
         return differences(connection, subjects)
 
 
-# Not shrunk: a world takes a second, so that would take minutes, and a difference names customer and figure.
+# Hypothesis prints the world of a difference, however large. Not shrunk: a world takes a second, so that would take minutes, and a difference names customer and figure.
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @given(worlds())
 @settings(
     max_examples=20,
