@@ -22,7 +22,7 @@ from warehouse.dialect import Dialect, ResourceColumn
 from warehouse.faults import BatchRefusedError, Fault
 from warehouse.files import CheckedFile
 from warehouse.source import Resource, Source
-from warehouse.source_files import SourceFile, readable_path, unreadable
+from warehouse.source_files import SourceFile, described, readable_path
 
 # Below this, waking a second thread costs more than it gives.
 SMALL_BATCH_BYTES = 8 * 1024 * 1024
@@ -152,19 +152,12 @@ class RecordCount:
 def count_records(connection: duckdb.DuckDBPyConnection, batch: Batch, resource: str) -> RecordCount:
     """The records of a resource that can be split into columns, in one reading."""
     view = f"resource.{quoted(resource + resources.RULES)}"
-    try:
-        rows = connection.execute(
-            f"SELECT _file, rule, count(*) FROM {view} GROUP BY ALL ORDER BY ALL"
-        ).fetchall()
-    except duckdb.OutOfMemoryException:
-        raise  # no fault of what was read: see staging.stage
-    except duckdb.Error as error:
-        delivered = batch.resource(resource)
-        path = delivered.paths[0] if delivered else resource
-        raise BatchRefusedError(unreadable(path, error)) from error
+    delivered = batch.resource(resource)
+    named = delivered.paths[0] if delivered else resource
     by_rule: Counter[str | None] = Counter()
     by_file: Counter[str] = Counter()
-    for path, rule, number in rows:
+    sql = f"SELECT _file, rule, count(*) FROM {view} GROUP BY ALL ORDER BY ALL"
+    for path, rule, number in described(connection, sql, named):
         by_rule[rule] += number
         by_file[path] += number
     own = by_rule.pop(None, 0)

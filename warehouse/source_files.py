@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -208,7 +209,7 @@ def _require_a_table_of_its_size(
         raise bomb(path, bound(size))
 
 
-def described(connection: duckdb.DuckDBPyConnection, sql: str, path: str) -> list[tuple[object, ...]]:
+def described(connection: duckdb.DuckDBPyConnection, sql: str, path: str) -> list[tuple[Any, ...]]:
     """What a query says of a file; BatchRefusedError where it cannot be read."""
     try:
         return connection.execute(sql).fetchall()

@@ -47,7 +47,8 @@ def differing(world: World) -> list[str]:
         return differences(connection, subjects)
 
 
-# Hypothesis prints the world of a difference, however large. Not shrunk: a world takes a second, so that would take minutes, and a difference names customer and figure.
+# Not shrunk: a world takes a second, so that would take minutes, and a difference names customer and figure. Hypothesis
+# prints the whole world all the same, however large.
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @given(worlds())
 @settings(
