@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-GENERATED := expectations.document expectations.frames flows.event_schemas flows.rule_pages
+GENERATED := expectations.codegen.dictionary expectations.codegen.frame_schemas flows.codegen.event_schemas flows.codegen.rule_pages
 LINES ?= 1000000
 CUSTOMERS ?= 20000
 FILES ?= 2000
@@ -14,21 +14,19 @@ LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --gene
 	--all-extras --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test test-long check bench bench-predict bench-credit bench-stability bench-latency chaos fuzz docs clean lock
+.PHONY: help install run serve test test-long check check-real bench bench-predict bench-credit bench-stability bench-latency chaos fuzz docs clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## set up .venv with the locked dependencies; .venv/bin/valuemart is the result
 
-$(STAMP): requirements-dev.lock pyproject.toml
+$(STAMP): requirements-dev.lock requirements-install.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "valuemart needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv --clear $(VENV)
-	@echo "installing the locked dependencies into $(VENV) (once; a few minutes on a slow line)"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e .
-	@$(BIN)/python -m pip check --disable-pip-version-check >/dev/null || { $(BIN)/python -m pip check; exit 1; }
+	@echo "installing the locked dependencies into $(VENV) (once)"
+	@$(BIN)/python deploy/install.py requirements-dev.lock
 	@touch $@
 
 run: $(STAMP) ## make a sample company, load, rate and publish it: valuemart demo
@@ -37,11 +35,14 @@ run: $(STAMP) ## make a sample company, load, rate and publish it: valuemart dem
 serve: $(STAMP) ## run everything on this machine: Prefect server, deployments, worker, watcher: valuemart serve
 	@exec $(BIN)/valuemart serve
 
-test: check ## all checks and all tests
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+test: check ## all checks and all tests, and which twenty took longest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --durations=20
 
 test-long: $(STAMP) ## the tests that take minutes: kills and cuts of every sink, dead workers, old DuckDB versions
 	@$(BIN)/python -m pytest -m long --timeout 1800
+
+check-real: $(STAMP) ## what needs the real data sets (VALUEMART_REAL_DATA names their folder); fails where they are not there
+	@VALUEMART_REQUIRE_REAL=1 $(BIN)/python -m pytest -m real --durations=20
 
 check: $(STAMP) ## lint, format, types, room borders, dependencies, generated files
 	@$(BIN)/ruff check .
@@ -54,8 +55,9 @@ check: $(STAMP) ## lint, format, types, room borders, dependencies, generated fi
 docs: $(STAMP) ## write anew what is made: data dictionary, frame and event schemas, pages on the rules
 	@for made in $(GENERATED); do $(BIN)/python -m $$made || exit 1; done
 
-bench: $(STAMP) ## measure a refresh (LINES=1000000), a rating (CUSTOMERS=20000) and the mart's views (DEMO=./var has a demo)
+bench: $(STAMP) ## measure a refresh and its load (LINES=1000000), a rating (CUSTOMERS=20000) and the mart's views (DEMO=./var has a demo)
 	@$(BIN)/python tests/bench/measure.py $(LINES)
+	@$(BIN)/python -m tests.bench.loading $(LINES)
 	@$(BIN)/python -m tests.bench.rating $(CUSTOMERS)
 	@$(BIN)/python -m tests.bench.views $(DEMO)
 
@@ -82,7 +84,9 @@ clean: ## remove .venv, caches and build leftovers (never ./var, where the data 
 	@find flows transforms expectations warehouse tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: ## resolve the dependencies anew (needs uv; for maintainers)
-	@echo 'duckdb==1.5.5' > .lock-pins && echo 'duckdb-cli==1.5.5' >> .lock-pins
+	@printf '%s==1.5.5\n' duckdb duckdb-cli duckdb-extension-ducklake > .lock-pins
 	@$(LOCK) -c .lock-pins -o requirements.lock
 	@$(LOCK) --group dev -c requirements.lock -c .lock-pins -o requirements-dev.lock
+	@echo uv | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links --quiet -o requirements-install.lock
 	@rm -f .lock-pins

@@ -7,15 +7,15 @@ polars frame schemas and the data dictionary. This module imports nothing else o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast, get_args
 
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from open_data_contract_standard.model import (
         DataQuality,
@@ -41,9 +41,10 @@ _LOGICAL_TYPES: Final = {
     "INTEGER": "integer",
     "BIGINT": "integer",
     "DECIMAL": "number",
+    "VARCHAR[]": "array",
 }
 _PHYSICAL_TYPE: Final = re.compile(
-    r"VARCHAR|DATE|TIMESTAMP|BOOLEAN|INTEGER|BIGINT|DECIMAL\(\d{1,2},\d{1,2}\)"
+    r"VARCHAR(?:\[\])?|DATE|TIMESTAMP|BOOLEAN|INTEGER|BIGINT|DECIMAL\(\d{1,2},\d{1,2}\)"
 )
 _RULE_QUERY: Final = re.compile(
     r"\s*SELECT count\(\*\) FROM \$\{object\} WHERE (?P<predicate>.+?)\s*", re.DOTALL
@@ -52,6 +53,8 @@ _RULE_QUERY: Final = re.compile(
 
 class ContractError(Exception):
     """A contract that cannot be read as one: the message names the file and what is wrong with it."""
+
+    exit_code: ClassVar[int] = 2  # of the command line, which answers with the message alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,9 @@ class Contract:
     `own_date` is the column that dates the fact itself (known_on falls back to it), or None. `required_for` names the
     results that cannot be had without this table. An extract's columns and key leave out company_code and provenance,
     which are common to all extracts: see `stored_columns` and `stored_key`.
+    `is_master`: the table says what is, not what happened, so a change in it bears no date, whatever dates its rows bear.
+    `is_current`: a rating of any day reads all rows as they are now, whenever they were recorded. `is_reference`: other
+    tables' columns are converted by it, so it is judged before them.
     """
 
     name: str
@@ -114,6 +120,14 @@ class Contract:
     own_date: str | None
     required_for: tuple[str, ...]
     physical: Physical = "table"
+    is_master: bool = False
+    is_current: bool = False
+    is_reference: bool = False
+
+    @property
+    def is_undated(self) -> bool:
+        """Whether a change of the table's rows bears no date of its own: masters, and facts without one."""
+        return self.is_master or self.own_date is None
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -207,20 +221,52 @@ def read(path: Path, area: Area) -> Contract:
         )
     if table.physicalType not in get_args(Physical):
         raise ContractError(f"{path.name}: physicalType is {table.physicalType}, neither table nor view")
+    columns, rules = _with_columns_of(custom, _columns(table, path), _rules(table, path), path)
     contract = Contract(
         name=name,
         area=area,
         title=_text(table.businessName, path, "businessName"),
         grain=_text(table.dataGranularityDescription, path, "dataGranularityDescription"),
         description=_text(table.description, path, "description"),
-        columns=_columns(table, path),
-        rules=_rules(table, path),
+        columns=columns,
+        rules=rules,
         own_date=cast("str | None", custom.get("ownDate")),
         required_for=tuple(cast("Sequence[str]", custom.get("requiredFor", ()))),
         physical=cast("Physical", table.physicalType),
+        is_master=_flag(custom, "master", path),
+        is_current=_flag(custom, "current", path),
+        is_reference=_flag(custom, "reference", path),
     )
     _check(contract, path)
     return contract
+
+
+def _with_columns_of(
+    custom: Mapping[str | None, object], own: tuple[Column, ...], rules: tuple[RowRule, ...], path: Path
+) -> tuple[tuple[Column, ...], tuple[RowRule, ...]]:
+    """A table made of another's rows has that one's columns (`columnsOf`) behind one of its own (`columnsBehind`).
+
+    They are described where they come from; the other table's key is none here.
+    """
+    if "columnsOf" not in custom:
+        return own, rules
+    names = [column.name for column in own]
+    behind = custom.get("columnsBehind")
+    if behind not in names:
+        raise ContractError(f"{path.name}: columnsBehind names {behind}, which is not one of its columns")
+    try:
+        other = load(str(custom["columnsOf"]))
+    except KeyError:
+        raise ContractError(
+            f"{path.name}: columnsOf names {custom['columnsOf']}, which is no contract"
+        ) from None
+    taken = tuple(replace(each, key_position=None) for each in other.columns if each.name not in names)
+    place = names.index(str(behind)) + 1
+    taken_names = {column.name for column in taken}
+    return (
+        (*own[:place], *taken, *own[place:]),
+        (*rules, *(rule for rule in other.rules if rule.column in taken_names)),
+    )
 
 
 @cache
@@ -248,6 +294,13 @@ def _text(value: str | None, path: Path, what: str) -> str:
     if not value or not value.strip():
         raise ContractError(f"{path.name}: {what} is missing")
     return " ".join(value.split())
+
+
+def _flag(custom: Mapping[str | None, Any], name: str, path: Path) -> bool:
+    value = custom.get(name, False)
+    if not isinstance(value, bool):
+        raise ContractError(f"{path.name}: {name} is {value!r}, neither true nor false")
+    return value
 
 
 def _columns(table: SchemaObject, path: Path) -> tuple[Column, ...]:

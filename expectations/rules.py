@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from expectations.contract import Column, Contract, RowRule
 
 Kind = Literal["missing", "not_allowed", "out_of_range", "row", "unreadable", "duplicate"]
@@ -50,6 +52,31 @@ def rules_of(contract: Contract) -> tuple[Rule, ...]:
     """Every rule the contract makes, in the order of its columns, then the rules over several columns."""
     of_columns = [rule for column in contract.columns for rule in _rules_of_column(column, contract)]
     return (*of_columns, *(_row_rule(rule) for rule in contract.rules if rule.column is None))
+
+
+def listing(contract: Contract, schema: str) -> str:
+    """A query of the staged rows of one table that break any rule: table_name, _file, _row."""
+    broken = breaks_any(identity_rules(contract, schema), content_rules(contract))
+    return f'SELECT \'{contract.name}\' AS table_name, _file, _row FROM "{schema}"."{contract.name}" WHERE {broken}'
+
+
+def identity_rules(contract: Contract, schema: str) -> tuple[Rule, ...]:
+    """What binds every staged row, tombstones too: readable values, one row a key, a key that is one."""
+    of_key = [rule for rule in rules_of(contract) if rule.column in contract.key]
+    return (*staging_rules(contract, schema), *of_key)
+
+
+def content_rules(contract: Contract) -> tuple[Rule, ...]:
+    """What binds the rows that are no tombstones beyond that: the rest of a deleted record may be empty."""
+    return tuple(rule for rule in rules_of(contract) if rule.column not in contract.key)
+
+
+def breaks_any(everywhere: Sequence[Rule], where_not_deleted: Sequence[Rule]) -> str:
+    """The predicate of the rows that break any of the rules; those of the second kind do not bind tombstones."""
+    identity = " OR ".join(f"({rule.violated_where})" for rule in everywhere)
+    content = " OR ".join(f"({rule.violated_where})" for rule in where_not_deleted)
+    tombstones_apart = f" OR (is_deleted IS NOT TRUE AND ({content}))" if content else ""
+    return identity + tombstones_apart
 
 
 def _rules_of_column(column: Column, contract: Contract) -> list[Rule]:

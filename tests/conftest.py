@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from tests.real_data import real_folder
+
 if TYPE_CHECKING:
     from expectations.gate import Gate
     from tests.sample_company import SampleCompany
-
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 # Derandomised, so that a red build is red again when it is looked at; no deadline on machines that share their cores.
 hypothesis_settings.register_profile("valuemart", deadline=None, derandomize=True, print_blob=True)
@@ -71,10 +71,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder with the real sets, which lie outside the project; skips where they are absent."""
-    if not SHARED_DATA.is_dir():
-        pytest.skip(f"the real data sets are not here: {SHARED_DATA}")
-    return SHARED_DATA
+    """The folder with the real sets, which lie outside the project; skips where they are absent, unless required."""
+    return real_folder()
 
 
 @pytest.fixture(scope="session")

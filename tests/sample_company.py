@@ -13,8 +13,8 @@ import polars as pl
 
 from flows.demo import files, hanse_crm, hanse_erp
 from flows.demo.world import COMPANY, World, build_world
-from transforms.periods import months_before
-from transforms.plan import month_end
+from transforms.frames.periods import months_before
+from transforms.frames.plan import month_end
 
 if TYPE_CHECKING:
     from expectations.gate import Gate
@@ -24,7 +24,7 @@ CUSTOMERS, MONTHS, LAST_MONTH = 240, 36, date(2025, 6, 1)
 LAST_DAY = month_end(LAST_MONTH)
 BASELINE_AGO = 12  # months before the last one: two years of history behind it, and most stories before it
 BASELINE = month_end(months_before(LAST_MONTH, BASELINE_AGO))
-DEFAULT_POLICY = Path(__file__).resolve().parents[1] / "transforms" / "policies" / "default.toml"
+DEFAULT_POLICY = Path(__file__).resolve().parents[1] / "transforms" / "policy" / "default.toml"
 
 # What makes a row of a resource the same row, delivered again in a later month.
 _KEYS = {
@@ -83,7 +83,7 @@ class SampleCompany:
 
 def bring_up(settings: Settings, as_of: date) -> None:
     """What a refresh does after loading."""
-    from flows import stages
+    from flows.pipeline import stages
 
     stages.rate_stage(settings, as_of)
     stages.publish_stage(settings)
@@ -92,8 +92,8 @@ def bring_up(settings: Settings, as_of: date) -> None:
 
 def found_company(home: Path, gate: Gate) -> SampleCompany:
     """Land the company's history, load it, and rate it from BASELINE to its last month."""
+    from flows.pipeline.stages import load_stage
     from flows.settings import Settings
-    from flows.stages import load_stage
 
     settings = Settings(home=home, policy=DEFAULT_POLICY)
     world = build_world(customers=CUSTOMERS, months=MONTHS, last_month=LAST_MONTH)

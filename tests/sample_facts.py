@@ -14,17 +14,19 @@ import polars as pl
 
 from flows.demo.sales import CANCELLATION, CREDIT, DEBIT, INTERCOMPANY
 from flows.demo.world import COMPANY, World, build_world
-from transforms import schemas
-from transforms.customer_month import customer_months, order_days
-from transforms.facts import Facts
-from transforms.known import Known
-from transforms.plan import month_end
-from transforms.policy import Policy
-from transforms.replay import Look
-from transforms.sales_cell import SALES_LINES, sales_cells
+from transforms.facts.as_of import AsOfFacts
+from transforms.facts.customer_month import customer_months
+from transforms.facts.model import Facts
+from transforms.facts.order_day import order_days
+from transforms.facts.sales_cell import SALES_LINES, sales_cells
+from transforms.frames import schemas
+from transforms.frames.plan import month_end
+from transforms.policy.model import Policy
+from transforms.simulation.replay import EvaluationDate
 
 FAR = date(2099, 12, 31)
 CENTS = Decimal("0.01")
+NO_ORDERS = ("fee", "freight", "sample", "deposit")
 
 
 def sample_company(*, customers: int, last_month: date = date(2025, 6, 1), seed: int = 7) -> World:
@@ -32,20 +34,20 @@ def sample_company(*, customers: int, last_month: date = date(2025, 6, 1), seed:
     return build_world(last_month=last_month, customers=customers, seed=seed)
 
 
-def looks_of(world: World, periods: int) -> list[Look]:
+def looks_of(world: World, periods: int) -> list[EvaluationDate]:
     """The last periods, each looked at on its last day."""
-    return [Look(month, month_end(month)) for month in world.months[-periods:]]
+    return [EvaluationDate(month, month_end(month)) for month in world.months[-periods:]]
 
 
-def known_of(world: World, *, noise: float = 0, seed: int = 0) -> Known:
+def known_of(world: World, *, noise: float = 0, seed: int = 0) -> AsOfFacts:
     """Everything a rating may see of the company; with noise, every amount is off by up to that share, each by its own."""
     off = _AmountsOff(noise, np.random.default_rng(seed))
     lines, products = _lines(world, off), _products(world)
-    return Known(
+    return AsOfFacts(
         Facts(
             customers=_customers(world),
-            customer_month=customer_months(lines, products, None, FAR).collect().lazy(),
-            order_day=order_days(lines, FAR).collect().lazy(),
+            customer_month=customer_months(lines, products, None, FAR, NO_ORDERS).collect().lazy(),
+            order_day=order_days(lines, products, None, FAR, NO_ORDERS).collect().lazy(),
             products=products,
             receivables=_receivables(world, off),
             interactions=_interactions(world),
@@ -136,7 +138,9 @@ def _products(world: World) -> pl.LazyFrame:
 
 
 def _receivables(world: World, off: _AmountsOff) -> pl.LazyFrame:
-    items = off(world.erp.items.frame.filter(pl.col("cancelled_on").is_null()), "amount")
+    # an item that changes is delivered again: the latest delivery says how it stands
+    latest = world.erp.items.frame.sort("month").group_by("document", maintain_order=True).last()
+    items = off(latest.filter(pl.col("cancelled_on").is_null()), "amount")
     return _as_contract(
         schemas.RECEIVABLES,
         items.select(

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
-from warehouse.faults import WarehouseBusyError
+from warehouse.errors import WarehouseBusyError
+from warehouse.storage_errors import described, told_of
 
 # What BI tools open: a file of a newer version cannot be opened by those that embed an older DuckDB.
 PUBLISHED_STORAGE = "v1.0.0"
 # What the pipeline alone opens: packs text in a fraction of the time, and every DuckDB that it runs on can read it.
 OWN_STORAGE = "v1.5.0"
+# A file of SQLite's would have DuckDB ask the internet for an extension.
+NO_DOWNLOAD = {"autoinstall_known_extensions": "false"}
 CONFIG = {
+    **NO_DOWNLOAD,
     "storage_compatibility_version": OWN_STORAGE,
     "python_enable_replacements": "false",
     # Text as polars keeps it itself: handed over in half the time.
@@ -37,14 +41,21 @@ def literal(text: str) -> str:
 
 
 def connect(path: Path, *, read_only: bool = False, patience: float = 60.0) -> duckdb.DuckDBPyConnection:
-    """Open a database file, waiting up to `patience` seconds for its lock; WarehouseBusyError after that."""
+    """Open a database file, waiting up to `patience` seconds for its lock; WarehouseBusyError after that.
+
+    StorageError if the file is damaged, of another program, or may not be opened.
+    """
     give_up = time.monotonic() + patience
     while True:
         try:
-            return duckdb.connect(str(path), read_only=read_only, config={} if read_only else CONFIG)  # type: ignore[arg-type]
-        except duckdb.IOException as error:
-            if "lock" not in str(error).lower():
-                raise
+            config = NO_DOWNLOAD if read_only else CONFIG
+            return duckdb.connect(str(path), read_only=read_only, config=config)  # type: ignore[arg-type]
+        except duckdb.Error as error:
+            if "could not set lock" not in str(error).lower():
+                told = described(error, path)
+                if told is None:
+                    raise
+                raise told from error
             if time.monotonic() > give_up:
                 raise WarehouseBusyError(
                     f"{path} is held by another process after {patience:.0f} s of waiting; "
@@ -60,7 +71,8 @@ def open_database(
     """A connection for the length of a block; see `connect`."""
     connection = connect(path, read_only=read_only, patience=patience)
     try:
-        yield connection
+        with told_of(path):
+            yield connection
     finally:
         connection.close()
 
@@ -72,7 +84,8 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        connection.execute("ROLLBACK")
+        with suppress(duckdb.Error):  # a full disk has ended it already, and is what is to be told
+            connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
 
@@ -83,6 +96,12 @@ def frame(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object = 
     Not by way of a relation: DuckDB runs one with parameters at once and keeps its rows, which takes 15 times as long.
     """
     return pl.DataFrame(connection.execute(sql, parameters).to_arrow_reader())
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: str, row: Mapping[str, object]) -> None:
+    """Add one row, column by column name; columns that it does not name are null."""
+    columns, places = ", ".join(quoted(name) for name in row), ", ".join("?" * len(row))
+    connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({places})", list(row.values()))
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object = None) -> object:

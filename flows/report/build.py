@@ -16,15 +16,16 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from flows.report import charts, flow_chart, numbers, pages, stamp
+from flows.report import charts, pages, stamp
 from flows.report.definitions import Glossary
-from flows.report.sentences import sentence
-from flows.report.words import Both, same, word
 from flows.settings import Settings
-from transforms.policy import Policy, parse_policy
-from warehouse import reading, report_customers, report_data
-from warehouse.durable import write_text
-from warehouse.published_files import Row
+from flows.wording import numbers
+from flows.wording.reasons import localized
+from flows.wording.words import Localized, label, same
+from transforms.policy.model import Policy, parse_policy
+from warehouse.files import write_text
+from warehouse.mart import queries, report, report_customers
+from warehouse.mart.files import Row
 
 CUSTOMERS_FOLDER = "customers"
 BRIEF = 200  # characters of a next action's reason
@@ -32,7 +33,7 @@ BRIEF = 200  # characters of a next action's reason
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def bring_up(settings: Settings) -> Path:
+def build_if_behind(settings: Settings) -> Path:
     """Bring the report up to the published mart; gives the first page. NothingPublishedError where no mart is out.
 
     Customers' pages lie in a folder of their own for each making, behind a link that is swapped; the first page, with the
@@ -41,16 +42,18 @@ def bring_up(settings: Settings) -> Path:
     mark = stamp.wanted(settings)
     if mark is not None and stamp.written(settings.report_file) == mark:
         return settings.report_file
-    data = report_data.read(settings.mart_file)
+    data = report.read(settings.mart_file)
     watched = report_customers.read(settings.mart_file)
-    press = _Press(settings, data, watched, str(mark))
+    renderer = _Renderer(settings, data, watched, str(mark))
     folder = settings.report_folder / f"{CUSTOMERS_FOLDER}-{mark}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for customer in watched.customers:
-        (folder / press.files[_key(customer.value)]).write_text(press.customer(customer), encoding="utf-8")
+        (folder / renderer.files[_key(customer.value)]).write_text(
+            renderer.customer(customer), encoding="utf-8"
+        )
     before = _swap(settings.report_folder / CUSTOMERS_FOLDER, folder)
-    write_text(settings.report_file, press.index(_policy(settings, data)))
+    write_text(settings.report_file, renderer.index(_policy(settings, data)))
     # The folder before stays, for who reads a page of it just now.
     for path in settings.report_folder.glob(f"{CUSTOMERS_FOLDER}-*"):
         if path.name not in {folder.name, before}:
@@ -72,10 +75,10 @@ def _key(row: Row) -> tuple[str, str]:
     return row["company_code"], row["customer_id"]
 
 
-def _policy(settings: Settings, data: report_data.ReportData) -> Policy | None:
+def _policy(settings: Settings, data: report.ReportData) -> Policy | None:
     """The policy the mart was rated by, whose bars part the map; None where nothing is rated."""
     policy_hash = data.publication["policy_hash"]
-    return parse_policy(reading.policy_text(settings.ops_file, policy_hash)) if policy_hash else None
+    return parse_policy(queries.policy_text(settings.ops_file, policy_hash)) if policy_hash else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +89,19 @@ class _Inline:
     digest: str
 
 
-class _Press:
+class _Renderer:
     """Everything that the pages of one report share."""
 
     def __init__(
         self,
         settings: Settings,
-        data: report_data.ReportData,
+        data: report.ReportData,
         watched: report_customers.Watched,
         mark: str,
     ) -> None:
         self._data = data
         self._watched = watched
+        self._currency = settings.company_currency
         self.files = {_key(each.value): pages.file_name(*_key(each.value)) for each in watched.customers}
         self._environment = Environment(
             loader=FileSystemLoader(_TEMPLATES),
@@ -124,18 +128,20 @@ class _Press:
     def index(self, policy: Policy | None) -> str:
         """The first page."""
         parts = [
-            pages.part(number, company, policy)
+            pages.part(number, company, policy, self._currency)
             for number, company in enumerate(self._data.companies, start=1)
         ]
-        return self._print(self._index, word("page", "title"), parts=parts, watched=self._watched)
+        return self._print(self._index, label("page", "title"), parts=parts, watched=self._watched)
 
     def customer(self, data: report_customers.CustomerData) -> str:
         """The page of one customer."""
         name = data.value["name"]
-        title = Both(*(f"{name} · {text}" for text in (word("page", "title").en, word("page", "title").zh)))
+        title = Localized(
+            *(f"{name} · {text}" for text in (label("page", "title").en, label("page", "title").zh))
+        )
         return self._print(self._customer, title, page=pages.customer_page(data))
 
-    def _print(self, template: Any, title: Both, **content: object) -> str:
+    def _print(self, template: Any, title: Localized, **content: object) -> str:
         glossary = Glossary(self._data.columns)
         return str(
             template.render(
@@ -164,7 +170,7 @@ def _tables(glossary: Glossary, key: str) -> str:
     return ", ".join(dict.fromkeys(column.partition(".")[0] for column in columns))
 
 
-def _headline(row: Mapping[str, Any]) -> Both | str:
+def _headline(row: Mapping[str, Any]) -> Localized | str:
     if row["figure"] in pages.MONEY_HEADLINES:
         return numbers.short(row["value"])
     return (
@@ -172,7 +178,7 @@ def _headline(row: Mapping[str, Any]) -> Both | str:
     )
 
 
-def _headline_change(row: Mapping[str, Any]) -> Both | str:
+def _headline_change(row: Mapping[str, Any]) -> Localized | str:
     if row["figure"] == "value_customers":
         return numbers.signed(row["change"])
     if row["figure"] not in pages.MONEY_HEADLINES:
@@ -213,23 +219,31 @@ def _measured(value: Decimal | None, measure: str | None) -> str:
     return f"{numbers.trimmed(value * 100, 1)}%" if "share" in (measure or "") else numbers.trimmed(value)
 
 
-def _filled(group: str, code: str, text: str) -> Both:
+def _filled(group: str, code: str, text: str) -> Localized:
     """A word with a place for a figure."""
-    said = word(group, code)
-    return Both(said.en.format(text), said.zh.format(text))
+    said = label(group, code)
+    return Localized(said.en.format(text), said.zh.format(text))
 
 
-def _labelled(title: Both) -> Markup:
+def _brief(text: Localized | None) -> Localized | None:
+    """The beginning of what may list twenty references."""
+    if text is None:
+        return None
+    chinese = text.zh if len(text.zh) <= BRIEF else f"{text.zh[:BRIEF].rstrip()} …"
+    return Localized(shorten(text.en, BRIEF, placeholder=" …"), chinese)
+
+
+def _labelled(title: Localized) -> Markup:
     """The heading of a cell's column, for where a narrow page shows a row as lines."""
     return Markup('data-en="{}" data-zh="{}"').format(title.en, title.zh)
 
 
-def _unit_of(unit: Both) -> Both:
-    said = word("page", "unit")
-    return Both(f"{said.en}: {unit.en}.", f"{said.zh}：{unit.zh}。")
+def _unit_of(unit: Localized) -> Localized:
+    said = label("page", "unit")
+    return Localized(f"{said.en}: {unit.en}.", f"{said.zh}：{unit.zh}。")
 
 
-def _curve_height(curve: charts.Curve, row: Row) -> Both:
+def _curve_height(curve: charts.Curve, row: Row) -> Localized:
     if curve.in_shares:
         return same(numbers.share(row["cumulative_share"]))
     return numbers.short(row["cumulative_contribution"])
@@ -237,13 +251,15 @@ def _curve_height(curve: charts.Curve, row: Row) -> Both:
 
 # What the templates may call.
 _SAYING: dict[str, object] = {
-    "word": word,
-    "sentence": sentence,
+    "label": label,
+    "localized": localized,
     "grouped": numbers.grouped,
     "short": numbers.short,
     "exact": numbers.exact,
     "share": numbers.share,
     "signed_share": numbers.signed_share,
+    "signed_short": partial(numbers.short, plus=True),
+    "signed_exact": numbers.signed_exact,
     "trimmed": numbers.trimmed,
     "month": numbers.month,
     "day": numbers.day,
@@ -253,13 +269,12 @@ _SAYING: dict[str, object] = {
     "unit_of": _unit_of,
     "score": _score,
     "plain": lambda value: format(value, "f"),
-    "brief": lambda text: text and shorten(text, BRIEF, placeholder=" …"),
+    "brief": _brief,
     "headline": _headline,
     "headline_change": _headline_change,
     "mood": _mood,
     "arrow": _arrow,
     "extent": _extent,
-    "direction": flow_chart.direction,
     "curve_height": _curve_height,
     "axis_share": lambda tick: f"{numbers.trimmed(tick * 100)}%",
     "axis_amount": lambda tick: numbers.on_axis(tick).svg,
@@ -270,5 +285,6 @@ _SAYING: dict[str, object] = {
     "ageing_buckets": pages.AGEING_BUCKETS,
     "fates": pages.FATES,
     "money_headlines": pages.MONEY_HEADLINES,
+    "further_headlines": pages.FURTHER_HEADLINES,
     "money_columns": pages.MONEY_COLUMNS,
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from warehouse.published_files import Row
+from warehouse.mart.files import Row
 
 WIDTH = 560.0
 

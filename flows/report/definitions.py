@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from markupsafe import Markup, escape
 
-from flows.report.words import Both, read, word
+from flows.wording.words import Localized, label, read
+from transforms.measures.descriptor import MEASURES
+
+DEFINITIONS = Path(__file__).with_name("definitions.yaml")
+
+_OF_MEASURES: Final[dict[str, dict[str, Any]]] = {
+    f"customer_value.{each.column}": {"title": each.label, "en": each.doc.en, "zh": each.doc.zh}
+    for each in MEASURES
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +25,9 @@ class Definition:
     """A figure's name, its meaning, its unit where it is a column that has one, and the columns it comes from."""
 
     anchor: str
-    title: Both
-    meaning: Both
-    unit: Both | None
+    title: Localized
+    meaning: Localized
+    unit: Localized | None
     columns: tuple[str, ...]
 
 
@@ -38,11 +47,11 @@ class Glossary:
             self.used[key] = define(key, self.columns)
         return self.used[key]
 
-    def title(self, key: str) -> Both:
+    def title(self, key: str) -> Localized:
         """A figure's name."""
         return self.look_up(key).title
 
-    def term(self, key: str, text: Both | str | None = None) -> Markup:
+    def term(self, key: str, text: Localized | str | None = None) -> Markup:
         """A name that tells its definition: a link to it, which the page's script shows on hover and on focus."""
         found = self.look_up(key)
         named = escape(found.title if text is None else text)
@@ -50,14 +59,19 @@ class Glossary:
 
 
 def define(key: str, columns: Mapping[str, Mapping[str, Any]]) -> Definition:
-    """The definition of a figure, its English from the mart's column dictionary where the figure is a column."""
-    written = read("definitions")[key]
+    """The definition of a figure, its English from the mart's column dictionary where the figure is a column.
+
+    A measure is described where it is measured; KeyError for a figure that nothing describes.
+    """
+    written = _OF_MEASURES.get(key, {}) | read(DEFINITIONS).get(key, {})
+    if not written:
+        raise KeyError(key)
     column = columns.get(key, {"description": "", "unit": None})
     english = written["en"] if "en" in written else column["description"]
     return Definition(
         anchor=f"def-{key.replace('.', '-')}",
-        title=Both(*written["title"]),
-        meaning=Both(english, written["zh"]),
-        unit=word("unit", column["unit"]) if column["unit"] else None,
+        title=Localized(*written["title"]),
+        meaning=Localized(english, written["zh"]),
+        unit=label("unit", column["unit"]) if column["unit"] else None,
         columns=tuple(written.get("of", key).split(", ")),
     )

@@ -10,17 +10,30 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from flows.report import charts, flow_chart, numbers
-from flows.report.sentences import sentence
-from flows.views import MEASURES
+from flows.report import charts, flow_chart, summary
+from flows.wording import numbers
+from flows.wording.reasons import localized
+from flows.wording.words import Localized
+from transforms.measures.descriptor import MEASURES
 
 if TYPE_CHECKING:
-    from transforms.policy import Policy
-    from warehouse.published_files import Row
-    from warehouse.report_customers import CustomerData
-    from warehouse.report_data import CompanyData
+    from transforms.policy.model import Policy
+    from warehouse.mart.files import Row
+    from warehouse.mart.report import CompanyData
+    from warehouse.mart.report_customers import CustomerData
 
-SECTIONS = ("overview", "migration", "curve", "map", "movers", "credit", "conduct", "structure", "quality")
+SECTIONS = (
+    "summary",
+    "overview",
+    "migration",
+    "curve",
+    "map",
+    "movers",
+    "credit",
+    "conduct",
+    "structure",
+    "quality",
+)
 WITHOUT_RATING = ("quality",)
 
 CREDIT_ACTIONS = ("open", "watch", "prepay", "stop")
@@ -29,8 +42,10 @@ AGEING_BUCKETS = ("not_yet_due", "overdue_1_30", "overdue_31_60", "overdue_61_90
 FATES = ("rows_in", "accepted", "quarantined", "excluded", "refused")
 TRENDS = ("top10_share", "hhi", "direct_share", "export_share", "new_product_share")
 SEGMENTS = ("core", "cultivate", "speculative", "marginal", "new", "unrated")
+# What the first screen does not say already.
+FURTHER_HEADLINES = ("margin", "value_customers_share", "cultivate_headroom", "loss")
 MONEY_HEADLINES = ("net_sales", "contribution", "cultivate_headroom", "loss")
-MONEY_COLUMNS = ("net_sales_12m", "contribution_12m", "headroom_12m")
+MONEY_COLUMNS = tuple(each.column for each in MEASURES if each.unit == "company_currency")
 TABLE_STEPS = 10
 
 _PLAIN = re.compile(r"[0-9a-z_]{1,60}")
@@ -69,6 +84,7 @@ class Part:
     id: str
     data: CompanyData
     sections: Sequence[str]
+    first: summary.FirstScreen | None
     rated: int
     spans: dict[str, dict[str, Any]]
     flow: flow_chart.Flow | None
@@ -87,11 +103,15 @@ class Part:
     sparks: dict[str, Spark]
 
 
-def part(number: int, data: CompanyData, policy: Policy | None) -> Part:
+def part(number: int, data: CompanyData, policy: Policy | None, currency: str) -> Part:
     """A company's part, its charts laid out; the policy's bars part the map."""
     bars = policy.segments if policy else None
     spans = {
-        span: _span(found, data.period["before" if span == "period" else "year_before"])
+        span: _span(
+            found,
+            [row for row in data.migration_sums if row["span"] == span],
+            data.period["before" if span == "period" else "year_before"],
+        )
         for span in ("period", "year")
         if (found := [row for row in data.migration if row["span"] == span])
     }
@@ -100,6 +120,7 @@ def part(number: int, data: CompanyData, policy: Policy | None) -> Part:
         id=f"c{number}",
         data=data,
         sections=SECTIONS if data.period else WITHOUT_RATING,
+        first=summary.first_screen(data.summary, currency) if data.summary else None,
         rated=sum(row["customers"] for row in data.quadrants),
         spans=spans,
         flow=flow_chart.flow([row for row in data.migration if row["span"] == longest]),
@@ -127,15 +148,15 @@ def part(number: int, data: CompanyData, policy: Policy | None) -> Part:
     )
 
 
-def _span(rows: Sequence[Row], earlier: date) -> dict[str, Any]:
-    """A migration as a table: tiers by falling rank on both sides, and the cells that anybody is in."""
+def _span(rows: Sequence[Row], sums: Sequence[Row], earlier: date) -> dict[str, Any]:
+    """A migration as a table: tiers by falling rank on both sides, the cells that anybody is in, and their sums."""
 
     def side(name: str) -> list[str | None]:
         ranks = {row[f"{name}_tier"]: row[f"{name}_rank"] or 0 for row in rows}
         return sorted(ranks, key=lambda tier: (-ranks[tier], tier or ""))
 
     cells = {(row["from_tier"], row["to_tier"]): row for row in rows}
-    return {"earlier": earlier, "from": side("from"), "to": side("to"), "cells": cells}
+    return {"earlier": earlier, "from": side("from"), "to": side("to"), "cells": cells, "sums": sums}
 
 
 def _thinned(rows: Sequence[Row]) -> list[Row]:
@@ -204,14 +225,14 @@ def customer_page(data: CustomerData) -> CustomerPage:
         value=value,
         measures=[
             {
-                "name": name,
-                "column": column,
-                "value": value[column],
-                "reason": value[reason],
-                "score": value[f"{name}_score"],
-                "points": value[f"{name}_points"],
+                "label": Localized(*each.label),
+                "column": each.column,
+                "value": value[each.column],
+                "reason": value[each.reason_column],
+                "score": value[each.score_column],
+                "points": value[each.points_column],
             }
-            for name, (column, _, reason) in MEASURES.items()
+            for each in MEASURES
         ],
         extra=list(_extra(value)),
         score_line=charts.score_line(data.periods),
@@ -236,7 +257,7 @@ def _extra(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if value["sales_trend"] is not None
         else None,
         "complaints_12m": value["complaints_12m"],
-        "cap_reason": sentence(value["cap_reason"]),
+        "cap_reason": localized(value["cap_reason_reasons"], value["cap_reason"]),
         "override_reason": value["override_reason"],
     }
     for column, text in said.items():

@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 
 from flows.settings import Settings
-from warehouse import publish
+from flows.wording import words as wording
+from warehouse.mart import publish
 
-_ROOM = Path(__file__).parent
+_ROOMS = (Path(__file__).parent, wording.FOLDER)
 _MADE_OF = ("*.py", "*.yaml", "templates/*")
 _MARK = re.compile(r'<meta name="valuemart-report" content="(\w+)">')
 _HEAD = 4_096  # bytes in which the mark stands
@@ -21,7 +22,7 @@ def wanted(settings: Settings) -> str | None:
     if publication is None:
         return None
     digest = hashlib.sha256(repr((publication, settings.company_currency)).encode())
-    for path in sorted(path for pattern in _MADE_OF for path in _ROOM.glob(pattern)):
+    for path in sorted(path for room in _ROOMS for pattern in _MADE_OF for path in room.glob(pattern)):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:20]
 

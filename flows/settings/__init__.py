@@ -4,8 +4,8 @@ A wrong setting is said with its key and where it was set, before anything is to
 """
 
 from flows.settings.days import aware, yesterday
+from flows.settings.errors import SettingsError
 from flows.settings.loading import environment, load
 from flows.settings.model import Settings
-from flows.settings.saying import SettingsError
 
 __all__ = ["Settings", "SettingsError", "aware", "environment", "load", "yesterday"]

@@ -11,10 +11,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_settings import SettingsError as UnparsableSettingError
 
-from flows.connections import PASSWORD_PREFIX
+from flows.settings.connections import PASSWORD_PREFIX
+from flows.settings.errors import SettingsError, format_error, nearest
 from flows.settings.model import PREFIX, Settings
-from flows.settings.saying import SettingsError, nearest, said
-from flows.sinks.configuration import absolute, named_variables
+from flows.settings.sinks import absolute, named_variables
 
 CONFIG_VARIABLE = "VALUEMART_CONFIG"
 CONFIG_NAME = "valuemart.toml"
@@ -32,7 +32,7 @@ def load() -> Settings:
     try:
         settings = Settings(**values)
     except ValidationError as error:
-        raise SettingsError("; ".join(said(fault, file) for fault in error.errors())) from error
+        raise SettingsError("; ".join(format_error(fault, file) for fault in error.errors())) from error
     except UnparsableSettingError as error:
         name = re.search(r'field "(\w+)"', str(error))
         variable = PREFIX + name[1].upper() if name else "a variable"

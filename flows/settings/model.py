@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from flows.connections import Connection
+from flows.settings.connections import Connection
 from flows.settings.places import Places
+from flows.settings.sinks import AnySink, FileSettings, SinkName
 from flows.settings.values import (
     ConnectionName,
     Currency,
@@ -19,10 +20,9 @@ from flows.settings.values import (
     Tenant,
     Timezone,
 )
-from flows.sinks.configuration import AnySink, FileSettings, SinkName
 
 if TYPE_CHECKING:
-    from warehouse.share import Share
+    from warehouse.mart.share import Share
 
 PREFIX = "VALUEMART_"
 
@@ -54,6 +54,8 @@ class Settings(Places):
     strict: bool = False
     owners: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
     shrink_limit: float = Field(default=0.5, ge=0, le=1)
+    # Two years: an invoice or posting that is dated later than that after its extraction is a slip of the pen.
+    days_ahead: int = Field(default=731, ge=0, le=36_525)
     connections: dict[ConnectionName, Connection] = Field(default_factory=dict)
     data_docs: Literal["never", "violations", "always"] = "violations"
     publish: dict[MartName, PublishRule] = Field(default_factory=dict)
@@ -64,7 +66,7 @@ class Settings(Places):
     @property
     def shares(self) -> tuple[Share, ...]:
         """The further marts to publish."""
-        from warehouse.share import Share
+        from warehouse.mart.share import Share
 
         return tuple(
             Share(name, rule.companies, rule.drop, rule.mask) for name, rule in sorted(self.publish.items())

@@ -81,6 +81,11 @@ class Places(BaseSettings):
         return self.report_folder / "index.html"
 
     @property
+    def confirmation_file(self) -> Path:
+        """Who has confirmed the policy that was fitted into the home, and which."""
+        return self.home / "policy.confirmed.json"
+
+    @property
     def metrics_folder(self) -> Path:
         """Where each run leaves its numbers, for Prometheus."""
         return self.home / "metrics"

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
-from flows.connections import NAME
+from flows.settings.connections import NAME
 
 
 def _currency(value: str) -> str:

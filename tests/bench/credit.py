@@ -15,12 +15,12 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from expectations.gate import Gate
-from flows import rate, stages
+from flows.pipeline import rate, stages
 from flows.settings import Settings
 from tests.bench.real_sets import ask, loaded, table, write
-from transforms.periods import months_before
-from transforms.plan import month_end, months_between
-from transforms.policy_credit import WarningBars
+from transforms.frames.periods import months_before
+from transforms.frames.plan import month_end, months_between
+from transforms.policy.credit import WarningBars
 
 LATE_DAYS = 30
 HORIZON = timedelta(days=92)  # three month ends: what a look once a month can act on

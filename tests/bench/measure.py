@@ -18,9 +18,9 @@ from pathlib import Path
 import duckdb
 
 from expectations.gate import Gate
-from flows import stages
-from flows.pull import land
-from flows.rate import default_policy
+from flows.inbox.landing import land
+from flows.pipeline import stages
+from flows.pipeline.rate import default_policy
 from flows.settings import Settings
 
 AS_OF = date(2025, 6, 30)

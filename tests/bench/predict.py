@@ -17,7 +17,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from expectations.gate import Gate
-from flows import calibrating, rate, stages
+from flows.pipeline import rate, stages
+from flows.policy import calibrate
 from flows.settings import Settings
 from tests.bench.real_sets import ask, loaded, table, write
 
@@ -155,7 +156,7 @@ def _scores(case: Case, settings: Settings) -> dict[str, dict[object, object]]:
     settings.policy_file.write_text(rate.default_policy(), encoding="utf-8")
     stages.rate_stage(settings, as_of)
     found["default policy, as shipped"] = _latest_scores(settings)
-    proposal = calibrating.propose(settings)
+    proposal = calibrate.propose(settings)
     settings.policy_file.write_text(proposal, encoding="utf-8")
     stages.rate_stage(settings, as_of)
     found["default policy, calibrated at T"] = _latest_scores(settings)

@@ -19,15 +19,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import duckdb
 import polars as pl
 
-from flows.rate import default_policy
+from flows.pipeline.rate import default_policy
 from tests.bench.real_sets import table, write
-from transforms import schemas
-from transforms.customer_month import LINES as LINE_COLUMNS
-from transforms.customer_month import customer_months, order_days
-from transforms.facts import Facts
+from transforms.facts.customer_month import customer_months
+from transforms.facts.lines import LINES as LINE_COLUMNS
+from transforms.facts.model import Facts
+from transforms.facts.order_day import order_days
+from transforms.frames import schemas
 from transforms.measures import measure_customers
-from transforms.policy import parse_policy
-from transforms.rating import rate_period
+from transforms.policy.model import parse_policy
+from transforms.rating.period import rate_period
 from warehouse.connection import CONFIG
 
 if TYPE_CHECKING:
@@ -175,7 +176,10 @@ def _summed(connection: duckdb.DuckDBPyConnection, others: dict[str, pl.LazyFram
         connection.sql(f"SELECT {', '.join(LINE_COLUMNS.names())} FROM invoice_lines")
     ).lazy()
     months, days = pl.collect_all(
-        [customer_months(lines, None, None, CLOSED_THROUGH), order_days(lines, CLOSED_THROUGH)],
+        [
+            customer_months(lines, None, None, CLOSED_THROUGH, ()),
+            order_days(lines, None, None, CLOSED_THROUGH, ()),
+        ],
         engine="streaming",
     )
     return Facts(customer_month=months.lazy(), order_day=days.lazy(), **others)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -11,15 +10,13 @@ from pathlib import Path
 import duckdb
 
 from expectations.gate import Gate
-from flows import stages
-from flows.pull import land
+from flows.inbox.landing import land
+from flows.pipeline import stages
 from flows.settings import Settings
+from tests.real_data import ABSENT, REAL_DATA
 from warehouse.connection import open_database
 
 SOURCES = Path(__file__).resolve().parents[1] / "real" / "sources"
-REAL_DATA = Path(
-    os.environ.get("VALUEMART_REAL_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data"
-).absolute()
 COMPANY = "real"
 
 # Files of a set, the currency of its books, and the day after its last row.
@@ -41,7 +38,7 @@ def loaded(name: str, home: Path, gate: Gate) -> Settings:
     files, currency, taken = SETS[name]
     folder = REAL_DATA / name
     if not folder.is_dir():
-        sys.exit(f"the real data sets are not here: {REAL_DATA} (VALUEMART_REAL_DATA names another folder)")
+        sys.exit(ABSENT)
     settings = Settings(home=home, sources_path=[SOURCES], company_currency=currency)
     land(settings, [str(folder / file) for file in files], source=name, company=COMPANY, extracted_at=taken)
     stages.load_stage(settings, gate)

@@ -10,14 +10,14 @@ import sys
 
 import polars as pl
 
-from flows.rate import SHIPPED_POLICIES, read_policy
+from flows.pipeline.rate import SHIPPED_POLICIES, read_policy
 from tests.bench.real_sets import table, write
 from tests.sample_facts import known_of, looks_of, memory_off, sample_company
-from transforms.known import Known
-from transforms.policy import Policy
-from transforms.replay import replay
-from transforms.reversal import restlessness
-from transforms.simulation import agreement
+from transforms.facts.as_of import AsOfFacts
+from transforms.policy.model import Policy
+from transforms.simulation.compare import agreement
+from transforms.simulation.replay import replay
+from transforms.simulation.volatility import volatility
 
 PERIODS, SHOWN = 36, 24
 NOISE = 0.03
@@ -32,7 +32,7 @@ def main(customers: int) -> None:
     looks = looks_of(world, PERIODS)
     first, last = looks[-SHOWN].period, looks[-1].period
 
-    def lived(known: Known, rule: Policy) -> pl.DataFrame:
+    def lived(known: AsOfFacts, rule: Policy) -> pl.DataFrame:
         return replay(lambda _: known, rule, looks).values
 
     exact, noisy = known_of(world), known_of(world, noise=NOISE)
@@ -40,7 +40,7 @@ def main(customers: int) -> None:
     lives = {"default": on, "default, memory off": off} | {
         name: lived(exact, rule) for name, rule in shipped.items()
     }
-    counted = {name: restlessness(life.lazy(), first=first, last=last) for name, life in lives.items()}
+    counted = {name: volatility(life.lazy(), first=first, last=last) for name, life in lives.items()}
     table(
         f"{customers:,} customers, {first:%Y-%m} to {last:%Y-%m}",
         ("policy", "moves", "there and back within 12 months", "in 100 customer-years"),

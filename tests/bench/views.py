@@ -21,11 +21,11 @@ from pathlib import Path
 import duckdb
 
 from expectations.contract import load
-from flows import stages
+from flows.pipeline import stages
 from flows.settings import Settings
 from tests.bench.real_sets import table, write
 from warehouse.connection import count, frame, open_database, transaction
-from warehouse.publish import PUBLISHED_TABLES
+from warehouse.mart.publish import PUBLISHED_TABLES
 
 CUSTOMERS = 20_000
 RUNS = 7

@@ -34,6 +34,8 @@ TABLES = {
         voucher_no varchar(140), against_voucher_type varchar(140), against_voucher_no varchar(140), amount {_AMOUNT},
         account_currency varchar(140), amount_in_account_currency {_AMOUNT}, delinked int(1) NOT NULL DEFAULT 0,
         KEY (against_voucher_no)""",
+    "Payment Schedule": f"""{_CHILD}, payment_term varchar(140), due_date date, payment_amount {_AMOUNT},
+        base_payment_amount {_AMOUNT}, KEY (parent)""",
 }
 
 
@@ -46,6 +48,8 @@ def build(database: MariaDb) -> None:
     for name, columns in TABLES.items():
         database.execute(f"CREATE TABLE `tab{name}` ({columns})")
         file = GOLDEN / "extract" / f"{name.lower().replace(' ', '_')}.csv"
+        if not file.exists():
+            continue
         with file.open(encoding="utf-8", newline="") as stream:
             rows = [
                 {key: "" if value in {"NULL", "\\N"} else value for key, value in row.items()}

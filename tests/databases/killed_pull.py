@@ -8,8 +8,8 @@ import sys
 from datetime import UTC, datetime
 
 from flows import settings
-from flows.database_pull import pull_batch
-from flows.progress import listening
+from flows.console.progress import listening
+from flows.extract.batch import pull_batch
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ TABLES = (
        invoice_user_id integer, reversed_entry_id integer, origin_payment_id integer, write_date timestamp)""",
     """account_move_line (id serial PRIMARY KEY, move_id integer, company_id integer, account_id integer,
        partner_id integer, display_type varchar, product_id integer, product_uom_id integer, quantity numeric,
-       currency_id integer, amount_currency numeric, balance numeric, amount_residual_currency numeric, date date,
+       currency_id integer, amount_currency numeric, balance numeric, amount_residual_currency numeric, amount_residual numeric, date date,
        date_maturity date, cogs_origin_id integer, write_date timestamp)""",
     """account_partial_reconcile (id serial PRIMARY KEY, company_id integer, debit_move_id integer,
        credit_move_id integer, amount numeric, debit_amount_currency numeric, credit_amount_currency numeric,

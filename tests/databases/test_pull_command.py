@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from flows import cli
-from flows.databases import odbc, postgresql
+from flows.cli import main
+from flows.extract.databases import odbc, postgresql
 from tests.databases import erpnext, odoo
 from tests.databases.servers import HOST, MariaDb, Postgres, own_mariadb, own_postgres
 
@@ -65,7 +65,7 @@ def test_a_pull_lands_a_batch_and_says_how_to_load_it(
     home: Path, odoo_there: Postgres, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     connect(monkeypatch, odoo=of_odoo(odoo_there))
-    assert cli.run(["pull", "odoo", "--company", "1000", "--compare-keys"]) == 0
+    assert main.run(["pull", "odoo", "--company", "1000", "--compare-keys"]) == 0
     said = capsys.readouterr().out
     assert "keys of invoice_lines" in said
     assert "valuemart refresh" in said
@@ -78,7 +78,7 @@ def test_a_pull_lands_a_batch_and_says_how_to_load_it(
 def test_the_flow_pulls_and_leaves_the_loading_to_a_refresh(
     home: Path, odoo_there: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.pulling import pull
+    from flows.deployments.pull import pull
 
     connect(monkeypatch, odoo=of_odoo(odoo_there))
     pulled = pull.fn("odoo", "1000", compare_keys=True)
@@ -96,9 +96,9 @@ def test_a_second_pull_of_the_same_company_waits_for_its_turn(
     (place / "batch" / "half.parquet").write_text("left by a pull that was killed", encoding="utf-8")
     with (place / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert cli.run(["pull", "odoo", "--company", "1000"]) == 1
+        assert main.run(["pull", "odoo", "--company", "1000"]) == 1
     assert "another pull of odoo, company 1000, is running" in complaint(capsys)
-    assert cli.run(["pull", "odoo", "--company", "1000"]) == 0
+    assert main.run(["pull", "odoo", "--company", "1000"]) == 0
     (folder,) = home.glob("inbox/odoo/1000/*")
     assert not (folder / "half.parquet").exists()
 
@@ -120,7 +120,7 @@ def test_the_password_comes_from_a_variable_or_a_file_and_stands_nowhere(
         monkeypatch.setenv("VALUEMART_PASSWORD_ERPNEXT_FILE", str(tmp_path / "secret"))
     else:
         monkeypatch.setenv("VALUEMART_PASSWORD_ERPNEXT", SECRET)
-    assert cli.run(["pull", "erpnext", "--company", "1000", "--json"]) == 0
+    assert main.run(["pull", "erpnext", "--company", "1000", "--json"]) == 0
     shown = capsys.readouterr()
     told = shown.out + shown.err + caplog.text
     written = [file.read_bytes() for file in home.rglob("*") if file.is_file()]
@@ -133,7 +133,7 @@ def test_a_wrong_password_is_a_setting_to_mend(
 ) -> None:
     connect(monkeypatch, erpnext=of_erpnext(erpnext_there))
     monkeypatch.setenv("VALUEMART_PASSWORD_ERPNEXT", "hunter2")
-    assert cli.run(["pull", "erpnext", "--company", "1000"]) == 2
+    assert main.run(["pull", "erpnext", "--company", "1000"]) == 2
     line = complaint(capsys)
     assert "connection erpnext (127.0.0.1/" in line
     assert "Access denied" in line
@@ -163,7 +163,7 @@ def test_who_cannot_be_reached_may_be_later_and_who_refuses_must_be_mended(
     reached = of_odoo(odoo_there, **changes) if source == "odoo" else of_erpnext(erpnext_there, **changes)
     connect(monkeypatch, **{source: reached})
     monkeypatch.setenv(f"VALUEMART_PASSWORD_{source.upper()}", SECRET)
-    assert cli.run(["pull", source, "--company", "1000"]) == code
+    assert main.run(["pull", source, "--company", "1000"]) == code
     line = complaint(capsys)
     assert said in line
     assert SECRET not in line
@@ -194,7 +194,7 @@ def test_a_table_or_column_that_is_missing_is_named_with_the_query(
     connect(monkeypatch, **{source: reached})
     database.execute(rename[0])
     try:
-        assert cli.run(["pull", source, "--company", "1000"]) == 2
+        assert main.run(["pull", source, "--company", "1000"]) == 2
     finally:
         database.execute(rename[1])
     line = complaint(capsys)
@@ -216,7 +216,7 @@ def test_a_driver_that_is_not_installed_is_named_with_the_extra(
     monkeypatch.setattr(builtins, "__import__", without_drivers)
     for kind, source in (("postgresql", "odoo"), ("mariadb", "erpnext")):
         connect(monkeypatch, **{source: {"kind": kind, "host": HOST, "database": "d"}})
-        assert cli.run(["pull", source, "--company", "1000"]) == 2
+        assert main.run(["pull", source, "--company", "1000"]) == 2
         assert "valuemart[databases]" in complaint(capsys)
 
 
@@ -250,7 +250,7 @@ def test_a_connection_that_is_wrong_is_told_before_anything_is_touched(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert cli.run(["pull", "odoo", "--company", "1000"]) == 2
+    assert main.run(["pull", "odoo", "--company", "1000"]) == 2
     line = complaint(capsys)
     assert said in line
     assert "hunter2" not in line
@@ -275,21 +275,21 @@ def test_a_password_file_named_by_the_settings_lies_beside_them(
         """,
         encoding="utf-8",
     )
-    assert cli.run(["pull", "erpnext", "--company", "1000"]) == 0
+    assert main.run(["pull", "erpnext", "--company", "1000"]) == 0
     assert list(home.glob("inbox/erpnext/1000/*/_SUCCESS"))
 
 
 def test_a_source_without_queries_says_so(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.run(["pull", "generic_csv", "--company", "1000"]) == 2
+    assert main.run(["pull", "generic_csv", "--company", "1000"]) == 2
     assert "says nothing of its database" in complaint(capsys)
 
 
 def test_the_words_of_a_driver_are_masked_wherever_the_password_stands_in_them() -> None:
     from pydantic import SecretStr
 
-    from flows.databases.faults import masked
+    from flows.extract.databases.errors import masked
 
     password = SecretStr("hunter2")
     assert masked("bad option hunter2\n in 'hunter2'", password) == "bad option ••• in '•••'"

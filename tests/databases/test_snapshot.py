@@ -16,21 +16,21 @@ import pytest
 import yaml
 
 from expectations.contract import contracts
-from flows.connections import Connection
-from flows.database_pull import Pulled, pull_batch
-from flows.databases import open_snapshot
-from flows.databases.faults import DatabaseRefusedError
-from flows.parquet import read_scalar
-from flows.progress import listening
+from flows.console.progress import listening
+from flows.extract.batch import Pulled, pull_batch
+from flows.extract.databases import open_snapshot
+from flows.extract.databases.errors import DatabaseRefusedError
+from flows.extract.parquet import read_scalar
 from flows.settings import Settings
+from flows.settings.connections import Connection
 from tests.databases.pulling import COMPANY, reach
 from tests.databases.servers import HOST, MARIADB_USER, MariaDb, Postgres, own_mariadb, own_postgres
-from warehouse.batch import read_manifest
 from warehouse.connection import open_database
-from warehouse.faults import SourceError
-from warehouse.migrate import migrate
-from warehouse.publish import publish
-from warehouse.watermarks import advance
+from warehouse.delivery.manifest import read_manifest
+from warehouse.errors import SourceError
+from warehouse.mart.publish import publish
+from warehouse.merge.watermarks import advance
+from warehouse.store.migrate import migrate
 
 SERVERS: dict[str, Callable[[], Any]] = {"PostgreSQL": own_postgres, "MariaDB": own_mariadb}
 CLOCK = {Postgres: "SELECT now() AT TIME ZONE 'UTC'", MariaDb: "SELECT utc_timestamp(6)"}

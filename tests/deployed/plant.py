@@ -22,15 +22,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
+import psutil
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from expectations.gate import Gate
-from flows.attended import descendants, is_running
+from flows.server.supervised import descendants, is_running
 from flows.settings import Settings, yesterday
 from tests.flows.small_company import customer, land, line, refresh, settings_of
-from transforms.periods import first_of_month, months_before
+from transforms.frames.periods import first_of_month, months_before
 
 PROJECT = Path(__file__).parents[2]
 BUYERS, MONTHS = ("AMBER", "BRASS", "CORAL", "DELTA"), 14
@@ -208,8 +209,7 @@ class Plant:
         (worker,) = (
             process
             for process in descendants(self.process.pid)
-            if b"worker" in Path(f"/proc/{process}/cmdline").read_bytes()
-            and b"attended" in Path(f"/proc/{process}/cmdline").read_bytes()
+            if {"worker", "supervised.py"} <= {Path(word).name for word in psutil.Process(process).cmdline()}
         )
         return [worker, *descendants(worker)]
 
@@ -236,7 +236,7 @@ def plant(settings: Settings, project: Path, there: Receiver, **variables: str) 
         "PYTHONPATH": str(project),
         **variables,
     }
-    program = "from flows.cli import main; main()"
+    program = "from flows.cli.main import main; main()"
     process = subprocess.Popen(
         [sys.executable, "-c", program, "serve", "--port", str(port)],
         cwd=settings.home.parent, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True,

@@ -44,7 +44,7 @@ def on_the_server(running: Plant) -> dict[str, Any]:
 
 def bootstrap(running: Plant, auth: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "from flows.cli import main; main()", "bootstrap", "--json"],
+        [sys.executable, "-c", "from flows.cli.main import main; main()", "bootstrap", "--json"],
         env={**running.variables, "PREFECT_API_URL": running.url, "PREFECT_API_AUTH_STRING": auth},
         cwd=running.settings.home.parent, capture_output=True, text=True, check=False,
     )  # fmt: skip

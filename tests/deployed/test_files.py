@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from flows import commands
-from flows.bootstrapping import POOL
+from flows.cli import commands
+from flows.server.bootstrap import POOL
 
 PROJECT = Path(__file__).parents[2]
 UNITS = sorted((PROJECT / "deploy" / "systemd").glob("*.service"))

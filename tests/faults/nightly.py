@@ -11,9 +11,11 @@ import sys
 from datetime import date
 
 from expectations.gate import Gate
-from flows import pull, settings, stages
+from flows import settings
 from flows.demo.world import build_world, write_month
-from transforms.periods import first_of_month
+from flows.inbox import landing
+from flows.pipeline import stages
+from transforms.frames.periods import first_of_month
 
 CUSTOMERS, MONTHS, LAST_MONTH = 46, 5, date(2025, 5, 1)
 
@@ -23,10 +25,10 @@ def night(as_of: date, gate: Gate) -> None:
     configured = settings.load()
     world = build_world(customers=CUSTOMERS, months=MONTHS, last_month=LAST_MONTH)
     month = first_of_month(as_of)
-    arrived = {batch.batch_id for batch in pull.scan_inbox(configured.archive).ready}
+    arrived = {batch.batch_id for batch in landing.scan_inbox(configured.archive).ready}
     for folder in write_month(world, month, configured.inbox):
         if folder.name in arrived:
-            pull.archive(pull.Landed(folder, *folder.parts[-3:]), configured.archive)
+            landing.archive(landing.Landed(folder, *folder.parts[-3:]), configured.archive)
     stages.load_stage(configured, gate)
     stages.rate_stage(configured, as_of)
     stages.publish_stage(configured)

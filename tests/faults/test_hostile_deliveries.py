@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from flows import pull
+from flows.inbox import landing
 from tests.warehouse.making import (
     PROFILE,
     SQL,
@@ -25,9 +25,10 @@ from tests.warehouse.making import (
     of_lines,
     write_source,
 )
-from warehouse import intake, resources
-from warehouse.batch import read_manifest
-from warehouse.source import read_source
+from warehouse.delivery.manifest import read_manifest
+from warehouse.delivery.profile import read_source
+from warehouse.staging import checks, delivered, records
+from warehouse.staging import scratch as staging
 
 GOOD = of_lines(line(1), batch_id="good")
 
@@ -63,7 +64,7 @@ def test_a_parquet_file_of_a_few_kilobytes_that_holds_a_cell_a_hundred_million_t
 def test_a_file_of_which_almost_no_record_can_be_split_is_refused_and_not_quarantined(
     loader: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resources, "MOST_REJECTS", 3)
+    monkeypatch.setattr(records, "MOST_REJECTS", 3)
     assert loader.loaded(of_lines(*["R1;1"] * 3)).tables[0].quarantined == 3
     (fault,) = loader.one(of_lines(*["R1;1"] * 4, batch_id="b2")).faults
     assert (fault.rule, fault.file) == ("too_many_unreadable_records", "lines.csv")
@@ -99,7 +100,7 @@ def test_a_quote_that_is_not_closed_is_found_below_blank_lines_and_other_broken_
 def test_a_batch_that_takes_more_memory_than_it_may_is_refused(
     loader: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "_MEMORY", "2MiB")
+    monkeypatch.setattr(staging, "_MEMORY", "2MiB")
     (fault,) = loader.one(of_lines(*(line(number) for number in range(50_000)))).faults
     assert fault.rule == "too_large_to_read"
 
@@ -292,7 +293,9 @@ def locked(loader: Loader, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection
     batch = read_manifest(GOOD.write(loader.settings.inbox))
     source = read_source(write_source(tmp_path / "sources", PROFILE))
     scratch = tmp_path / "scratch" / "x.duckdb"
-    connection = intake.open_locked(scratch, intake.check_files(batch, source, scratch), {})
+    delivery = delivered.Delivery.of(batch, source)
+    checks.check_files(delivery, scratch)
+    connection = staging.open_locked(scratch, delivery)
     yield connection
     connection.close()
 
@@ -309,5 +312,5 @@ def test_the_instance_itself_is_locked_were_a_statement_to_get_through(
 
 
 def test_the_instance_reads_the_batchs_own_files(locked: duckdb.DuckDBPyConnection, loader: Loader) -> None:
-    (landed,) = pull.scan_inbox(loader.settings.inbox).ready
+    (landed,) = landing.scan_inbox(loader.settings.inbox).ready
     assert locked.execute(f"SELECT count(*) FROM read_csv('{landed.folder}/lines.csv')").fetchall() == [(1,)]

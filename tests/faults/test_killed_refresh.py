@@ -17,11 +17,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from flows import stages
+from flows.pipeline import stages
 from flows.settings import Settings
 from tests.faults.nightly import LAST_MONTH, MONTHS
-from transforms.periods import months_before
-from transforms.plan import month_end
+from transforms.frames.periods import months_before
+from transforms.frames.plan import month_end
 
 NIGHTLY = Path(__file__).with_name("nightly.py")
 KILLS = 10

@@ -12,7 +12,8 @@ import duckdb
 import pytest
 
 from expectations.gate import Gate
-from flows import pull, rate, stages
+from flows.inbox import landing
+from flows.pipeline import rate, stages
 from flows.settings import Settings
 
 SOURCE, COMPANY = "generic_csv", "1000"
@@ -77,12 +78,12 @@ def settings_of(home: Path, **more: object) -> Settings:
     return Settings.model_validate({"home": home, **policy, **more})
 
 
-def land(settings: Settings, extract: Extract, *, taken: date, sequence: int) -> pull.Landed:
+def land(settings: Settings, extract: Extract, *, taken: date, sequence: int) -> landing.Landed:
     """One batch with one file a table; its number is its place among the batches, whenever it arrives."""
     folder = settings.home / "exports" / f"{sequence:03}"
     files = [_write(folder / f"{table}.csv", records) for table, records in extract.items() if records]
     moment = datetime(taken.year, taken.month, taken.day, 2, tzinfo=UTC)
-    return pull.land(
+    return landing.land(
         settings,
         [str(file) for file in files],
         source=SOURCE,

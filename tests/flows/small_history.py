@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from tests.flows.small_company import Extract, Record, customer, gone, item, line
-from transforms.periods import months_before
-from transforms.plan import month_end
+from transforms.frames.periods import months_before
+from transforms.frames.plan import month_end
 
 FIRST_MONTH, FIRST_RATED, LAST_MONTH = date(2023, 10, 1), date(2024, 8, 1), date(2024, 12, 1)
 DUE, PAID_AFTER = timedelta(days=30), timedelta(days=25)

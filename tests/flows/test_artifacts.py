@@ -4,8 +4,8 @@ import uuid
 
 import pytest
 
-from flows import artifacts
-from flows.progress import reached
+from flows.console.progress import reached
+from flows.observe import artifacts
 
 BAR = uuid.UUID(int=1)
 

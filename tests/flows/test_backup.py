@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from expectations.gate import Gate
-from flows import backing_up, maintaining, stages
+from flows import backup
+from flows.deployments import maintain
+from flows.pipeline import stages
 from flows.settings import Settings
 from tests.flows import small_history
 from tests.flows.small_company import assert_same, land, mart, merged, refresh, settings_of
-from transforms.plan import month_end
+from transforms.frames.plan import month_end
 
 NOW = datetime(2025, 3, 4, 5, 6, 7, tzinfo=UTC)
 BEFORE, AFTER = small_history.months()[:13], small_history.months()[13:]
@@ -51,13 +53,13 @@ def test_a_home_that_is_restored_and_goes_on_has_the_same_mart_and_no_event_twic
     settings = settings_of(tmp_path / "home")
     go_on(settings, gate, BEFORE[:12])
     go_on(settings, gate, BEFORE[12:])
-    made = backing_up.back_up(settings, tmp_path / "out", NOW)
+    made = backup.back_up(settings, tmp_path / "out", NOW)
     at_backup, events_at_backup = mart(settings.home), event_ids(settings)
     go_on(settings, gate, AFTER)
     expected, events_expected = mart(settings.home), event_ids(settings)
     assert events_expected.keys() > events_at_backup.keys(), "an outbox that does not grow tries nothing"
 
-    restored, aside = backing_up.restore(settings, made.folder, NOW + timedelta(days=1))
+    restored, aside = backup.restore(settings, made.folder, NOW + timedelta(days=1))
 
     assert restored.loads == made.loads
     assert_same(at_backup, mart(settings.home))
@@ -91,7 +93,7 @@ def young_company(tmp_path_factory: pytest.TempPathFactory, gate: Gate) -> Path:
 def backed_up(tmp_path: Path, young_company: Path) -> tuple[Settings, Path]:
     """A home and its backup."""
     settings = settings_of(shutil.copytree(young_company, tmp_path / "home", symlinks=True))
-    return settings, backing_up.back_up(settings, tmp_path / "out", NOW).folder
+    return settings, backup.back_up(settings, tmp_path / "out", NOW).folder
 
 
 def test_a_backup_can_be_restored_into_an_empty_home(
@@ -103,10 +105,10 @@ def test_a_backup_can_be_restored_into_an_empty_home(
     )  # masks names in shared marts: with another, nobody would know them again
     key.touch(mode=0o600)
     key.write_text("secret")
-    folder = backing_up.back_up(settings, tmp_path / "out", NOW + timedelta(days=1)).folder
+    folder = backup.back_up(settings, tmp_path / "out", NOW + timedelta(days=1)).folder
     elsewhere = settings_of(tmp_path / "elsewhere")
 
-    _, aside = backing_up.restore(elsewhere, folder, NOW)
+    _, aside = backup.restore(elsewhere, folder, NOW)
 
     restored = elsewhere.home / "publish.key"
     assert (restored.read_text(), stat.S_IMODE(restored.stat().st_mode)) == ("secret", 0o600)
@@ -123,8 +125,8 @@ def test_a_backup_that_is_not_whole_is_refused_and_nothing_is_touched(
     with (folder / "relay.db").open("ab") as stream:
         stream.write(b"more")
 
-    with pytest.raises(backing_up.BackupError, match=r"relay\.db is missing or not as it was written"):
-        backing_up.restore(settings, folder, NOW)
+    with pytest.raises(backup.BackupError, match=r"relay\.db is missing or not as it was written"):
+        backup.restore(settings, folder, NOW)
 
     assert_same(before, mart(settings.home))
     assert not list(settings.home.glob("replaced-*"))
@@ -135,19 +137,19 @@ def test_a_folder_that_is_no_backup_is_named(tmp_path: Path, text: str | None) -
     if text is not None:
         (tmp_path / "backup.json").write_text(text)
 
-    with pytest.raises(backing_up.BackupError, match="is no backup"):
-        backing_up.restore(settings_of(tmp_path / "home"), tmp_path, NOW)
+    with pytest.raises(backup.BackupError, match="is no backup"):
+        backup.restore(settings_of(tmp_path / "home"), tmp_path, NOW)
 
 
 def test_a_home_without_a_warehouse_has_nothing_to_back_up(tmp_path: Path) -> None:
-    with pytest.raises(backing_up.BackupError, match="nothing was loaded yet"):
-        backing_up.back_up(settings_of(tmp_path / "home"), tmp_path / "out", NOW)
+    with pytest.raises(backup.BackupError, match="nothing was loaded yet"):
+        backup.back_up(settings_of(tmp_path / "home"), tmp_path / "out", NOW)
 
 
 def test_the_note_of_a_backup_keeps_no_secret(young_company: Path, tmp_path: Path) -> None:
     settings = settings_of(young_company, notify_url="https://chat.example/hook/s3cr3t")
 
-    folder = backing_up.back_up(settings, tmp_path / "out", NOW).folder
+    folder = backup.back_up(settings, tmp_path / "out", NOW).folder
 
     note = (folder / "backup.json").read_text()
     assert json.loads(note)["settings"]["company_currency"] == "EUR"
@@ -156,9 +158,9 @@ def test_the_note_of_a_backup_keeps_no_secret(young_company: Path, tmp_path: Pat
 
 def test_the_newest_backups_are_kept(backed_up: tuple[Settings, Path]) -> None:
     settings, first = backed_up
-    later = [backing_up.back_up(settings, first.parent, NOW + timedelta(days=day)).folder for day in (1, 2)]
+    later = [backup.back_up(settings, first.parent, NOW + timedelta(days=day)).folder for day in (1, 2)]
 
-    assert backing_up.prune(first.parent, keep=2) == [first]
+    assert backup.prune(first.parent, keep=2) == [first]
     assert sorted(first.parent.iterdir()) == later
 
 
@@ -169,7 +171,7 @@ def test_upkeep_backs_up_and_drops_raw_batches_that_were_loaded_long_ago(
     (batch,) = settings.archive.glob("*/*/*")
     loaded_at = datetime.now(UTC)  # when the fixture loaded it
     for now, kept in ((loaded_at + timedelta(days=9), True), (loaded_at + timedelta(days=11), False)):
-        maintaining.look_after(settings, now, keep_archive_days=10, backups=1, backup_folder=None)
+        maintain.look_after(settings, now, keep_archive_days=10, backups=1, backup_folder=None)
 
         assert batch.exists() == kept
         assert [each.name for each in settings.backups_folder.iterdir()] == [

@@ -17,7 +17,7 @@ import pytest
 from expectations.contract import load
 from flows.settings import Settings
 from tests.report.reported_company import publish
-from warehouse.publish import PUBLISHED_TABLES
+from warehouse.mart.publish import PUBLISHED_TABLES
 
 Rows = Iterable[Iterable[object]]
 

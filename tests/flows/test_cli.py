@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flows import cli, settings
+from flows import settings
+from flows.cli import main
 
 PROFILE = """
 source: shop
@@ -58,7 +59,7 @@ def test_help_imports_nothing_heavy() -> None:
         [
             sys.executable,
             "-c",
-            "import sys, flows.cli; flows.cli.run(['--help']); print(*sys.modules, file=sys.stderr)",
+            "import sys, flows.cli.main; flows.cli.main.run(['--help']); print(*sys.modules, file=sys.stderr)",
         ],
         capture_output=True,
         text=True,
@@ -88,7 +89,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_a_persons_mistake_is_one_line_that_says_what_is_wrong_and_exit_2(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = cli.run(arguments)
+    code = main.run(arguments)
 
     error = capsys.readouterr().err
     assert code == 2
@@ -102,7 +103,7 @@ def test_a_wrong_setting_is_one_line_and_exit_2(
 ) -> None:
     monkeypatch.setenv("VALUEMART_TIMEZONE", "Europe/Berln")
 
-    assert cli.run(["status"]) == 2
+    assert main.run(["status"]) == 2
     assert "VALUEMART_TIMEZONE" in capsys.readouterr().err
     assert not home.exists()
 
@@ -115,7 +116,7 @@ def test_ctrl_c_is_one_line_and_exit_130(
 
     monkeypatch.setattr(settings, "load", interrupted)
 
-    assert cli.run(["status"]) == 130
+    assert main.run(["status"]) == 130
     assert capsys.readouterr().err.count("\n") == 1
 
 
@@ -126,7 +127,7 @@ def test_a_fault_of_our_own_is_not_dressed_up_as_a_mistake(monkeypatch: pytest.M
     monkeypatch.setattr(settings, "load", broken)
 
     with pytest.raises(ZeroDivisionError):
-        cli.run(["status"])
+        main.run(["status"])
 
 
 def test_landing_makes_a_batch_by_the_files_name_and_twice_is_once(
@@ -143,9 +144,9 @@ def test_landing_makes_a_batch_by_the_files_name_and_twice_is_once(
         "2025-06-01T02:00:00",
     ]
 
-    assert cli.run(arguments) == 0
+    assert main.run(arguments) == 0
     assert "valuemart refresh" in capsys.readouterr().out
-    assert cli.run([*arguments, "--json"]) == 0
+    assert main.run([*arguments, "--json"]) == 0
 
     (batch,) = (home / "inbox" / "shop" / "DE01").iterdir()
     assert json.loads(capsys.readouterr().out)["landed"]["batch_id"] == batch.name
@@ -158,14 +159,14 @@ def test_landing_makes_a_batch_by_the_files_name_and_twice_is_once(
 def test_a_file_may_be_named_with_its_resource(shop: Path, home: Path) -> None:
     other = shop.rename(shop.with_name("export.csv"))
 
-    assert cli.run(["land", str(other), "--source", "shop", "--company", "DE01"]) == 2
-    assert cli.run(["land", f"LINES={other}", "--source", "shop", "--company", "DE01"]) == 0
+    assert main.run(["land", str(other), "--source", "shop", "--company", "DE01"]) == 2
+    assert main.run(["land", f"LINES={other}", "--source", "shop", "--company", "DE01"]) == 0
     assert len(list((home / "inbox" / "shop" / "DE01").iterdir())) == 1
 
 
 @pytest.mark.usefixtures("shop")
 def test_sources_lists_the_users_own_beside_the_built_in_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["sources", "--json"]) == 0
+    assert main.run(["sources", "--json"]) == 0
 
     found = {source["source"]: source for source in json.loads(capsys.readouterr().out)}
     assert found["shop"]["resources"] == {"LINES": "lines*.csv"}
@@ -173,9 +174,9 @@ def test_sources_lists_the_users_own_beside_the_built_in_ones(capsys: pytest.Cap
 
 
 def test_the_shipped_policy_passes_the_check_and_says_which_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    shipped = Path(cli.__file__).parents[1] / "transforms" / "policies" / "default.toml"
+    shipped = Path(main.__file__).parents[2] / "transforms" / "policy" / "default.toml"
 
-    assert cli.run(["policy", "check", str(shipped), "--json"]) == 0
+    assert main.run(["policy", "check", str(shipped), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["id"] == "default"
 
 
@@ -185,7 +186,7 @@ def test_every_fault_of_a_policy_is_a_line_of_its_own(
     file = tmp_path / "policy.toml"
     file.write_text("[memory]\nperiods_upp = 2\n")
 
-    assert cli.run(["policy", "check", str(file)]) == 2
+    assert main.run(["policy", "check", str(file)]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) > 1
     assert all(line.startswith("valuemart: error: ") for line in lines)
@@ -198,7 +199,7 @@ def test_the_demonstration_does_not_mix_with_data_that_are_there(
     home.mkdir()
     (home / "warehouse.duckdb").touch()
 
-    assert cli.run(["demo"]) == 2
+    assert main.run(["demo"]) == 2
     assert "holds data already" in capsys.readouterr().err
 
 
@@ -210,19 +211,19 @@ def test_the_demonstration_of_another_seed_needs_another_home(
         '{"customers": 400, "seed": 7, "last_month": "2025-05-31", "is_complete": true}'
     )
 
-    assert cli.run(["demo", "--seed", "8"]) == 2
+    assert main.run(["demo", "--seed", "8"]) == 2
     assert "400 customers and seed 7" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("home")
 def test_a_demonstration_with_too_few_customers_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["demo", "--customers", "3"]) == 2
+    assert main.run(["demo", "--customers", "3"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["refresh", "backfill", "demo", "land", "status", "explain", "calibrate"])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run([command, "--help"]) == 0
+    assert main.run([command, "--help"]) == 0
     assert "--json" in capsys.readouterr().out
 
 
@@ -233,7 +234,7 @@ def test_a_window_is_landed_with_its_two_ends(home: Path, tmp_path: Path) -> Non
     file = tmp_path / "invoice_lines.csv"
     file.write_text("document_id\nR1\n")
 
-    assert cli.run(["land", str(file), "--source", "generic_csv", "--company", "DE01", *WINDOW]) == 0
+    assert main.run(["land", str(file), "--source", "generic_csv", "--company", "DE01", *WINDOW]) == 0
 
     (manifest,) = home.glob("inbox/generic_csv/DE01/*/datapackage.json")
     (resource,) = json.loads(manifest.read_text())["resources"]
@@ -259,7 +260,7 @@ def test_a_window_that_cannot_be_is_said_before_anything_lands(
     file = tmp_path / "invoice_lines.csv"
     file.write_text("document_id\nR1\n")
 
-    assert cli.run(["land", str(file), "--source", "generic_csv", "--company", "DE01", *arguments]) == 2
+    assert main.run(["land", str(file), "--source", "generic_csv", "--company", "DE01", *arguments]) == 2
     assert said in capsys.readouterr().err
 
 
@@ -268,5 +269,5 @@ def test_rows_without_a_date_have_no_window(tmp_path: Path, capsys: pytest.Captu
     file = tmp_path / "customers.csv"
     file.write_text("customer_id\nK1\n")
 
-    assert cli.run(["land", str(file), "--source", "generic_csv", "--company", "DE01", *WINDOW]) == 2
+    assert main.run(["land", str(file), "--source", "generic_csv", "--company", "DE01", *WINDOW]) == 2
     assert "whose rows bear no date" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flows import cli
+from flows.cli import main
 from tests.sample_company import DEFAULT_POLICY, LAST_DAY, SampleCompany
 
 
@@ -20,7 +20,7 @@ def company(sample_company: SampleCompany, monkeypatch: pytest.MonkeyPatch) -> S
 
 
 def ask(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
-    assert cli.run(["credit", *arguments, "--json"]) == 0
+    assert main.run(["credit", *arguments, "--json"]) == 0
     answer: dict[str, Any] = json.loads(capsys.readouterr().out)
     return answer
 
@@ -47,7 +47,7 @@ def test_an_order_up_to_what_the_group_leaves_is_allowed_and_a_cent_more_is_prep
 def test_a_person_reads_the_answer_first_and_then_why(
     company: SampleCompany, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.run(["credit", company.who("late_payer_small"), "--order", "10"]) == 0
+    assert main.run(["credit", company.who("late_payer_small"), "--order", "10"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("allowed: 10.00 EUR for ")
     assert any("to be watched: grade C" in line for line in lines)
@@ -67,7 +67,7 @@ def test_a_person_reads_the_answer_first_and_then_why(
 def test_what_cannot_be_answered_is_one_line_and_exit_2(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.run(["credit", *arguments]) == 2
+    assert main.run(["credit", *arguments]) == 2
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1

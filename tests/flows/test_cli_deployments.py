@@ -8,18 +8,20 @@ from typing import Any
 import pytest
 import yaml
 
-from flows.announce import LANDED
-from flows.automations import TAG
-from flows.bootstrapping import POOL, QUEUES
-from flows.sweeping import REFRESH, REFRESHES
+from flows.deployments.sweep import REFRESH, REFRESHES
+from flows.inbox.announce import LANDED
+from flows.server.automations import TAG
+from flows.server.bootstrap import POOL, QUEUES
 
 PROJECT = Path(__file__).parents[2]
 DEPLOYED: dict[str, dict[str, Any]] = {
     each["name"]: each
     for each in yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
 }
-OPEN_THE_WAREHOUSE = {"refresh-nightly", "refresh-on-landing", "backfill", "simulate", "maintain"}
-RUN_BY_HAND = {"backfill", "simulate"}
+FOLDER = PROJECT / "flows" / "deployments"
+SHARED = {"run_names", "run_stages"}
+OPEN_THE_WAREHOUSE = {"refresh-nightly", "refresh-on-landing", "backfill", "restate", "simulate", "maintain"}
+RUN_BY_HAND = {"backfill", "restate", "simulate"}
 
 
 def flow_of(name: str) -> Any:
@@ -33,6 +35,13 @@ def test_a_deployment_names_a_flow_and_parameters_that_are_there(name: str) -> N
     known = inspect.signature(flow_of(name).fn).parameters
 
     assert set(DEPLOYED[name]["parameters"]) <= set(known)
+
+
+def test_each_deployed_flow_has_the_file_of_its_name_and_no_file_has_another_flow() -> None:
+    deployed = {tuple(each["entrypoint"].split(":")) for each in DEPLOYED.values()}
+    files = {file.stem for file in FOLDER.glob("*.py")} - {"__init__"} - SHARED
+
+    assert deployed == {(f"flows/deployments/{name}.py", name) for name in files}
 
 
 @pytest.mark.parametrize("name", sorted(DEPLOYED))

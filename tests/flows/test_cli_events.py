@@ -8,18 +8,23 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
-from flows import cli, refresh, relaying, stages
-from flows.load import LoadReport
-from flows.relay import Outlet, RelayReport, Retry, relay
+from flows.cli import main
+from flows.delivery.relay import RelayReport, SinkRoute, relay
+from flows.delivery.sinks import Sent
+from flows.deployments import relay as relay_deployment
+from flows.deployments import run_stages
+from flows.pipeline import stages
+from flows.pipeline.load import LoadReport
 from flows.settings import Settings, load
-from flows.sinks import Sent
-from warehouse.relay_records import StoredEvent
-from warehouse.relay_store import open_store
+from flows.settings.sinks import Retry
+from warehouse.relay.records import StoredEvent
+from warehouse.relay.store import open_store
 
 WRITTEN = datetime(2026, 6, 3, 2, tzinfo=UTC)
 CHANGED, WATCH = "valuemart.customer.tier.changed.v1", "valuemart.customer.tier.watch.v1"
@@ -50,7 +55,7 @@ def sent(books: Path) -> list[str]:
 
 def heard(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     capsys.readouterr()
-    assert cli.run(arguments) == 0
+    assert main.run(arguments) == 0
     return capsys.readouterr().out
 
 
@@ -69,7 +74,7 @@ def refused(books: Path) -> None:
         def close(self) -> None:
             pass
 
-    relay(books, [Outlet(Refusing(), retry=Retry(attempts=1))])
+    relay(books, [SinkRoute(Refusing(), retry=Retry(attempts=1))])
 
 
 def test_relay_sends_what_the_sinks_have_not_got_yet(books: Path, capsys: pytest.CaptureFixture[str]):
@@ -80,7 +85,7 @@ def test_relay_sends_what_the_sinks_have_not_got_yet(books: Path, capsys: pytest
 
 def test_relay_says_which_sink_is_down_and_ends_with_1(books: Path, capsys: pytest.CaptureFixture[str]):
     (books.parent / "events").write_text("in the way")
-    assert cli.run(["relay", "--json"]) == 1
+    assert main.run(["relay", "--json"]) == 1
     out, err = capsys.readouterr()
     assert err.startswith("valuemart: sink file is down: ")
     (sink,) = json.loads(out)["sinks"]
@@ -88,9 +93,7 @@ def test_relay_says_which_sink_is_down_and_ends_with_1(books: Path, capsys: pyte
 
 
 def test_a_relay_that_goes_on_sends_what_comes_and_ends_when_it_is_interrupted(books: Path):
-    program = (
-        "from flows import cli; import sys; sys.argv = ['valuemart', 'relay', '--every', '0.1']; cli.main()"
-    )
+    program = "from flows.cli import main; import sys; sys.argv = ['valuemart', 'relay', '--every', '0.1']; main.main()"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "sink file: 3 delivered, has everything\n"
@@ -103,12 +106,14 @@ def test_a_relay_that_goes_on_sends_what_comes_and_ends_when_it_is_interrupted(b
 
 def test_relay_makes_a_home_and_needs_no_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("VALUEMART_HOME", str(tmp_path / "new"))
-    assert cli.run(["relay"]) == 0
+    assert main.run(["relay"]) == 0
     assert not (tmp_path / "new" / "warehouse.duckdb").exists()
 
 
 def test_the_relay_does_not_even_load_duckdb_or_prefect(books: Path):
-    program = "import sys; from flows import cli; cli.run(['relay']); print(*sys.modules, file=sys.stderr)"
+    program = (
+        "import sys; from flows.cli import main; main.run(['relay']); print(*sys.modules, file=sys.stderr)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "3 delivered" in done.stdout
     assert {"duckdb", "polars", "prefect"}.isdisjoint(done.stderr.split())
@@ -131,7 +136,7 @@ def test_the_relay_does_not_even_load_duckdb_or_prefect(books: Path):
 def test_a_mistake_is_one_line_that_says_what_to_do(
     books: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ):
-    assert cli.run(arguments) == 2
+    assert main.run(arguments) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert said in err
@@ -144,7 +149,7 @@ def test_where_no_event_was_written_yet_that_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ):
     monkeypatch.setenv("VALUEMART_HOME", str(tmp_path))
-    assert cli.run(arguments) == 2
+    assert main.run(arguments) == 2
     assert "there are no events in" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
@@ -176,7 +181,7 @@ def test_tail_prints_the_stored_bytes(books: Path, capsys: pytest.CaptureFixture
 
 
 def test_tail_follows_what_comes(books: Path):
-    program = "from flows import cli; cli.run(['events', 'tail', '--limit', '1', '--follow'])"
+    program = "from flows.cli import main; main.run(['events', 'tail', '--limit', '1', '--follow'])"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == event("A", 2).body + "\n"
@@ -187,10 +192,10 @@ def test_tail_follows_what_comes(books: Path):
 
 
 def test_a_replay_sends_the_stored_bytes_again(books: Path, capsys: pytest.CaptureFixture[str]):
-    cli.run(["relay"])
+    main.run(["relay"])
     said = heard(capsys, "events", "replay", "--sink", "file", "--customer", "A")
     assert said == "2 events go to the sink file again with the next relay\n"
-    cli.run(["relay"])
+    main.run(["relay"])
     assert sorted(sent(books)) == ["A-1", "A-1", "A-2", "A-2", "B-1"]
 
 
@@ -241,9 +246,9 @@ def test_a_disabled_sink_is_enabled_by_hand(
             f'[sinks.hook]\nkind = "webhook"\nurl = "http://127.0.0.1:{server.server_port}/"\nsecret_env = "HOOK"\n'
         )
         monkeypatch.setenv("HOOK", "whsec_" + "a2V5a2V5" * 4)
-        assert cli.run(["relay"]) == 1
+        assert main.run(["relay"]) == 1
         Gone.answers = 204
-        assert cli.run(["relay"]) == 1
+        assert main.run(["relay"]) == 1
         assert "sink hook is down: disabled: 410 Gone" in capsys.readouterr().err
         assert (
             heard(capsys, "events", "enable", "hook")
@@ -266,13 +271,13 @@ def test_the_warehouse_is_free_while_a_refresh_waits_for_its_sinks(
         opened.append(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
         return RelayReport()
 
-    monkeypatch.setattr(refresh, "load_task", lambda *_: LoadReport())
-    monkeypatch.setattr(refresh, "rate_task", lambda *_, **__: None)
-    monkeypatch.setattr(refresh, "publish_task", lambda *_: None)
-    monkeypatch.setattr(refresh, "relay_task", elsewhere)
-    monkeypatch.setattr(refresh, "report_task", lambda *_: None)
-    monkeypatch.setattr(refresh.aftermath, "leave", lambda *_: None)
-    results = refresh._run(configured, [date(2026, 1, 31), date(2026, 2, 28)])
+    monkeypatch.setattr(stages, "load_stage", lambda *_: LoadReport())
+    for idle in ("rate_stage", "publish_stage", "report_stage"):
+        monkeypatch.setattr(stages, idle, lambda *_, **__: None)
+    monkeypatch.setattr(stages, "relay_stage", elsewhere)
+    monkeypatch.setattr(run_stages, "_as_task", lambda stage, run: partial(stage.update, run))
+    monkeypatch.setattr(run_stages.run_outputs, "publish_run_outputs", lambda *_: None)
+    results = run_stages.run_stages(configured, [date(2026, 1, 31), date(2026, 2, 28)])
     assert opened == ["[(1,)]\n"]
     assert [result.relayed for result in results] == [None, RelayReport()]
 
@@ -282,7 +287,7 @@ def test_a_sink_that_cannot_be_used_stops_a_refresh_before_anything_is_touched(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "valuemart.toml").write_text('[sinks.q]\nkind = "redis"\nurl_env = "NO_SUCH"\n')
-    assert cli.run(["refresh"]) == 2
+    assert main.run(["refresh"]) == 2
     assert "sink q: the variable NO_SUCH is empty or not set" in capsys.readouterr().err
     assert not (tmp_path / "var").exists()
 
@@ -302,10 +307,10 @@ def test_the_flow_serves_every_sink(books: Path, monkeypatch: pytest.MonkeyPatch
         def warning(self, text: str, *values: object) -> None:
             said.append(text % values)
 
-    monkeypatch.setattr(relaying, "get_run_logger", Log)
-    assert relaying.relay.fn(seconds=30).delivered == 3
+    monkeypatch.setattr(relay_deployment, "get_run_logger", Log)
+    assert relay_deployment.relay.fn(seconds=30).delivered == 3
     with open_store(books) as store:
         store.add([event("C", 1)])
         store.disable("file", "410 Gone", WRITTEN)
-    assert relaying.relay.fn(seconds=30).delivered == 0
+    assert relay_deployment.relay.fn(seconds=30).delivered == 0
     assert said == ["sink file: disabled: 410 Gone; 1 events wait"]

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from flows import cli, serving
-from flows.attended import is_running
+from flows.cli import main
+from flows.server import serve
+from flows.server.supervised import is_running
 from flows.settings import environment, load
 
 
@@ -30,7 +31,7 @@ from flows.settings import environment, load
 def test_what_cannot_be_is_said_in_one_line(
     home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
-    assert cli.run(arguments) == 2
+    assert main.run(arguments) == 2
 
     error = capsys.readouterr().err
     assert said in error
@@ -41,7 +42,7 @@ def test_what_cannot_be_is_said_in_one_line(
 def test_a_port_that_is_taken_is_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        assert cli.run(["serve", "--port", str(port)]) == 2
+        assert main.run(["serve", "--port", str(port)]) == 2
 
     assert f"127.0.0.1:{port} cannot be served" in capsys.readouterr().err
     assert not home.exists()
@@ -50,7 +51,7 @@ def test_a_port_that_is_taken_is_named(home: Path, capsys: pytest.CaptureFixture
 def test_a_server_that_does_not_answer_is_a_fault_of_the_surroundings(home: Path) -> None:
     # In a process of its own: this one's Prefect has read its settings already.
     done = subprocess.run(
-        [sys.executable, "-c", "from flows.cli import main; main()", "bootstrap"],
+        [sys.executable, "-c", "from flows.cli.main import main; main()", "bootstrap"],
         env={**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_CLIENT_MAX_RETRIES": "0"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -63,7 +64,7 @@ def test_a_server_that_does_not_answer_is_a_fault_of_the_surroundings(home: Path
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
 def test_the_watcher_ends_when_it_is_told_to(home: Path, told: signal.Signals) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", "from flows.cli import main; main()", "watch"],
+        [sys.executable, "-c", "from flows.cli.main import main; main()", "watch"],
         env={**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api"}, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None
@@ -78,17 +79,17 @@ def test_the_watcher_ends_when_it_is_told_to(home: Path, told: signal.Signals) -
 def test_the_servers_password_is_made_once_and_only_its_owner_can_read_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = serving.auth_string(tmp_path)
+    made = serve.auth_string(tmp_path)
 
     file = tmp_path / "server" / "auth-string"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert serving.auth_string(tmp_path) == made
+    assert serve.auth_string(tmp_path) == made
     user, _, password = made.partition(":")
     assert user == "valuemart"
     assert len(password) >= 32
 
     monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "admin:own")
-    assert serving.auth_string(tmp_path) == "admin:own"
+    assert serve.auth_string(tmp_path) == "admin:own"
 
 
 def test_a_worker_finds_the_same_settings_wherever_it_is_started(
@@ -124,10 +125,10 @@ time.sleep(600)
 """
 
 
-def test_an_attended_program_and_its_children_end_with_whoever_started_it(tmp_path: Path) -> None:
+def test_a_supervised_program_and_its_children_end_with_whoever_started_it(tmp_path: Path) -> None:
     (tmp_path / "busy.py").write_text(CHILD)
     process = subprocess.Popen(
-        [sys.executable, "-P", Path(serving.__file__).with_name("attended.py"), "busy"],
+        [sys.executable, "-P", Path(serve.__file__).with_name("supervised.py"), "busy"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)}, start_new_session=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip

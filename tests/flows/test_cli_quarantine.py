@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import cli
+from flows.cli import main
 from tests.warehouse.making import Loader, line, lines, of_lines
 
 
@@ -31,22 +31,22 @@ def files_of(folder: Path) -> list[Path]:
 
 @pytest.mark.usefixtures("loader")
 def test_show_goes_by_rule_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["quarantine", "show", "--rule", "not_a_date"]) == 0
+    assert main.run(["quarantine", "show", "--rule", "not_a_date"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "shop/DE01 invoice_lines: not_a_date in Datum: 1 rows",
         "  b1 lines.csv row 4: '31.02.2025': the value cannot be taken as it stands",
         '    {"Beleg":"R3","Pos":"1","Datum":"31.02.2025","Kunde":"K1","Menge":"1","Netto":"10,00"}',
     ]
-    assert cli.run(["quarantine", "show", "--limit", "0"]) == 2
+    assert main.run(["quarantine", "show", "--limit", "0"]) == 2
 
 
 def test_a_sheet_goes_out_and_comes_back_mended(loader: Loader, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["quarantine", "export", "--out", "bad.csv"]) == 0
+    assert main.run(["quarantine", "export", "--out", "bad.csv"]) == 0
     sheet = Path("bad.csv").read_bytes()
     assert sheet.startswith(b"\xef\xbb\xbf_source,")
     Path("bad.csv").write_bytes(sheet.replace(b"'-x", b"-7,00"))
 
-    assert cli.run(["quarantine", "release", "bad.csv"]) == 0
+    assert main.run(["quarantine", "release", "bad.csv"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[1:] == [
         "1 rows released, 1 rows not changed, so still in quarantine",
@@ -61,7 +61,7 @@ def test_a_sheet_goes_out_and_comes_back_mended(loader: Loader, capsys: pytest.C
 
 @pytest.mark.usefixtures("loader")
 def test_an_export_as_json_has_one_object_a_row(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["quarantine", "export", "--json"]) == 0
+    assert main.run(["quarantine", "export", "--json"]) == 0
     rows = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
     assert [(row["row_number"], row["raw"]["Netto"]) for row in rows] == [(3, "-x"), (4, "10,00")]
 
@@ -69,7 +69,7 @@ def test_an_export_as_json_has_one_object_a_row(capsys: pytest.CaptureFixture[st
 @pytest.mark.usefixtures("loader")
 def test_a_sheet_that_is_none_is_one_line_and_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
     Path("bad.csv").write_text("a,b\n1,2\n")
-    assert cli.run(["quarantine", "release", "bad.csv"]) == 2
+    assert main.run(["quarantine", "release", "bad.csv"]) == 2
     assert "lacks the column _source" in capsys.readouterr().err
 
 
@@ -80,17 +80,20 @@ def test_check_says_what_would_become_of_files_and_touches_nothing(
     file.write_bytes(lines(line(1), line(2, net="1.2.3"), line(4, net="abc"), "Summe;;;;;20,00"))
     before = files_of(loader.root)
 
-    assert cli.run(["check", "shop", str(file)]) == 0
+    assert main.run(["check", "shop", str(file), "--max-quarantined", "0.5"]) == 0
     said = capsys.readouterr().out
     assert files_of(loader.root) == before
-    assert "the files would be loaded" in said
+    assert said.splitlines()[0] == "the files would be loaded, and 2 of 4 rows would be quarantined"
     assert "invoice_lines: 1 rows are left out by the rule totals_line" in said
     assert "quarantined: invoice_lines: not_a_number in Netto: 2 rows" in said
     assert "lines_new.csv row 3: '1.2.3'" in said
 
-    assert cli.run(["check", "shop", str(file), "--json"]) == 0
+    assert main.run(["check", "shop", str(file), "--json"]) == 3
     checked = json.loads(capsys.readouterr().out)
     (table,) = checked["tables"]
+    assert (checked["rows"], checked["quarantined"]) == (4, 2)
+    reasons = {(rule["rule"], rule["column_name"]) for rule in checked["rules"]}
+    assert reasons == {("not_a_number", "Netto")}  # and not that the amounts made of it are missing
     assert (table["rows_in"], table["accepted"], table["quarantined"], table["excluded"]) == (4, 1, 2, 1)
 
 
@@ -99,7 +102,7 @@ def test_check_of_files_that_would_be_refused_says_why_and_ends_with_3(
 ) -> None:
     file = loader.root / "lines_new.csv"
     file.write_bytes(lines(line(1)).replace(b"Netto", b"Betrag"))
-    assert cli.run(["check", "shop", str(file)]) == 3
+    assert main.run(["check", "shop", str(file)]) == 3
     assert (
         "refused: lines_new.csv, row 1, column Netto: the column 'Netto' is missing"
         in capsys.readouterr().out

@@ -99,16 +99,20 @@ def test_a_key_is_one_row(sample_company: SampleCompany, table: str) -> None:
     assert sample_company.rows(f"SELECT {key} FROM {table} GROUP BY ALL HAVING count(*) > 1") == []
 
 
-def test_misconduct_that_appeared_was_told_once_and_the_first_rating_was_silent(
+def test_misconduct_that_appeared_was_told_once_and_what_stood_at_the_first_rating_then(
     sample_company: SampleCompany,
 ) -> None:
-    told = sample_company.told(".conduct.flagged.")
-    misconduct = {"diverting_speculator": "diversion", "dumper": "dumping", "arrears": "arrears"}
-    assert sorted(
-        (each["data"]["customer_id"], each["data"]["kind"], each["data"]["confidence"]) for each in told
-    ) == sorted((sample_company.who(role), kind, "confirmed") for role, kind in misconduct.items())
     assert BASELINE < LAST_DAY
-    assert {each["data"]["as_of"] for each in told} == {LAST_DAY.isoformat()}
+    told = [
+        (data["as_of"], data["customer_id"], data["kind"], data["confidence"])
+        for data in (each["data"] for each in sample_company.told(".conduct.flagged."))
+    ]
+    assert len(told) == len(set(told))
+    assert {day for day, *_ in told} == {BASELINE.isoformat(), LAST_DAY.isoformat()}
+    misconduct = {"diverting_speculator": "diversion", "dumper": "dumping", "arrears": "arrears"}
+    assert sorted(found for day, *found in told if day == LAST_DAY.isoformat()) == sorted(
+        [sample_company.who(role), kind, "confirmed"] for role, kind in misconduct.items()
+    )
 
 
 def test_sales_cells_sum_to_the_customer_s_months(sample_company: SampleCompany) -> None:

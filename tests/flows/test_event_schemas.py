@@ -12,11 +12,19 @@ import jsonschema
 import pytest
 import yaml
 
-from flows import event_schemas
-from flows.async_api import ASYNC_API, async_api, async_api_text
-from flows.event_schemas import incompatibilities, published_path, schema_path, schema_text
-from flows.event_types import DATA_TYPES, SCHEMA_VERSION, ConductFlagged, TierChanged
-from flows.schema_compatibility import breaks
+from flows.codegen import event_schemas
+from flows.codegen.event_schemas import (
+    ASYNC_API,
+    async_api,
+    async_api_text,
+    gone_too_early,
+    incompatibilities,
+    published_path,
+    schema_path,
+    schema_text,
+)
+from flows.codegen.schema_compatibility import breaks
+from flows.events.types import DATA_TYPES, ConductFlagged, Data, TierChanged, schema_id
 from tests.flows.event_examples import EXAMPLES
 
 Schema = dict[str, Any]
@@ -31,9 +39,11 @@ def mutated(change: Callable[[Schema, Schema], object]) -> list[str]:
 
 
 @pytest.mark.parametrize("data", DATA_TYPES, ids=lambda data: data.type)
-def test_no_consumer_of_a_published_schema_breaks(data: type):
+def test_no_consumer_of_a_published_schema_breaks(data: type[Data]):
     assert incompatibilities(data, schema_text(data)) == []
-    assert published_path(data, SCHEMA_VERSION).exists(), "run `python -m flows.event_schemas --publish`"
+    assert published_path(data, data.schema_version).exists(), (
+        "run `python -m flows.codegen.event_schemas --publish`"
+    )
 
 
 @pytest.mark.parametrize("data", DATA_TYPES, ids=lambda data: data.type)
@@ -56,7 +66,7 @@ def test_a_schema_is_open_to_fields_that_come_later(data: type):
             "data.direction: may be any value now, and was one of up, down, lateral",
         ),
         (lambda fields, _: fields["to_rank"].update(maximum=7), "data.to_rank: maximum was 6, is 7"),
-        (lambda fields, _: fields["to_rank"].pop("minimum"), "data.to_rank: minimum was 1, is none"),
+        (lambda fields, _: fields["to_rank"].pop("minimum"), "data.to_rank: minimum was 2, is none"),
         (
             lambda fields, _: fields.update(as_of={"anyOf": [fields["as_of"], {"type": "null"}]}),
             "data.as_of: was string, is null",
@@ -71,7 +81,7 @@ def test_a_schema_is_open_to_fields_that_come_later(data: type):
         ),
         (lambda _, defs: defs["Driver"]["properties"].pop("points"), "data.drivers[].points: is gone"),
         (
-            lambda _, defs: defs["ExpectedMove"]["properties"]["direction"]["enum"].append("sideways"),
+            lambda _, defs: defs["ExpectedTierMove"]["properties"]["direction"]["enum"].append("sideways"),
             "data.expected.direction: may be 'sideways' now",
         ),
         (
@@ -154,11 +164,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_published_text_stays_as_it_is_even_where_nobody_would_break(folder: Path):
-    path = published_path(ConductFlagged, SCHEMA_VERSION)
+    path = published_path(ConductFlagged, ConductFlagged.schema_version)
     path.parent.mkdir(parents=True)
     path.write_text(schema_text(ConductFlagged).replace("Why it cannot be assessed.", "Why not."))
     (found,) = incompatibilities(ConductFlagged, schema_text(ConductFlagged))
-    assert "was published with another text; count SCHEMA_VERSION up" in found
+    assert "was published with another text; count its schema_version up" in found
 
 
 def test_an_earlier_version_is_held_to_as_well(folder: Path):
@@ -215,3 +225,34 @@ def test_an_event_is_what_the_async_api_document_says(type_: str):
 @pytest.mark.parametrize("data", DATA_TYPES, ids=lambda data: data.type)
 def test_the_schema_lies_where_its_name_says(data: type):
     assert json.loads(schema_path(data).read_text(encoding="utf-8"))["title"] == data.type
+
+
+OLD, NEW = "valuemart.customer.tier.changed.v1", "valuemart.customer.tier.changed.v2"
+
+
+def test_a_version_of_one_schema_leaves_those_of_the_others_as_they_are(monkeypatch: pytest.MonkeyPatch):
+    before = {data: schema_id(data) for data in DATA_TYPES}
+    monkeypatch.setattr(ConductFlagged, "schema_version", "1.1")
+    changed = {data for data in DATA_TYPES if schema_id(data) != before[data]}
+    assert changed == {ConductFlagged}
+    assert schema_id(ConductFlagged) == f"urn:valuemart:schema:{ConductFlagged.type}:1.1"
+
+
+@pytest.mark.parametrize(
+    ("releases", "too_early"),
+    [
+        (["0.3.0", "0.2.0"], True),
+        (["0.4.0", "0.3.0", "0.2.0"], True),
+        (["0.5.0", "0.4.0", "0.3.0", "0.2.0"], False),
+    ],
+    ids=["in the same release", "after one more", "after two more"],
+)
+def test_a_superseded_type_is_sent_for_two_releases_beside_the_new_one(releases: list[str], too_early: bool):
+    assert bool(gone_too_early([OLD, NEW], [NEW], {OLD: "0.3.0"}, releases)) == too_early
+    assert not gone_too_early([OLD, NEW], [OLD, NEW], {OLD: "0.3.0"}, releases)
+
+
+def test_a_published_type_that_nothing_took_the_place_of_may_not_go():
+    assert gone_too_early([OLD], [NEW], {}, ["0.3.0"]) == [
+        f"{OLD}: was published, is not sent any more, and nothing took its place"
+    ]

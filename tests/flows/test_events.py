@@ -12,24 +12,42 @@ import jsonschema
 import polars as pl
 import pytest
 
-from flows.event_schemas import schema_path, schema_text
-from flows.event_types import (
+from flows.codegen.event_schemas import schema_path, schema_text
+from flows.events.build import EventContext, conduct_events, correction_events, credit_events
+from flows.events.types import (
     DATA_TYPES,
     LARGEST,
     MOST_PERIODS,
+    SUPERSEDED,
     Event,
     EventTooLargeError,
+    TierChangedV1,
+    TierWatchV1,
 )
-from flows.events import Told, conduct_events, correction_events, credit_events, tier_events
-from flows.rate import default_policy
-from transforms.policy import parse_policy
-from transforms.revisions import REVISION, moves
-from transforms.schemas import CONDUCT_FINDING, CREDIT_WATCH, CUSTOMER_VALUE_HISTORY, TIER_CHANGE
+from flows.pipeline.rate import default_policy
+from flows.pipeline.telling import events_of
+from flows.wording.reasons import with_text
+from transforms.frames.reasons import SLOTS
+from transforms.frames.schemas import CONDUCT_FINDING, CREDIT_WATCH, CUSTOMER_VALUE_HISTORY
+from transforms.policy.model import parse_policy
+from transforms.rating.events import (
+    NOTHING,
+    SILENT,
+    TOLD,
+    WARNING,
+    correction_changes,
+    held_by_conduct,
+    held_by_credit,
+    held_by_rating,
+    is_told,
+    to_tell,
+)
+from transforms.rating.revisions import REVISION
 
 POLICY = parse_policy(default_policy())
 RECORDED_AT = datetime(2024, 6, 3, 2, 10)  # naive UTC, as the pipeline writes it
-CHANGED = "valuemart.customer.tier.changed.v1"
-WATCH = "valuemart.customer.tier.watch.v1"
+CHANGED = "valuemart.customer.tier.changed.v2"
+WATCH = "valuemart.customer.tier.watch.v2"
 
 
 def ratings(*rows: dict[str, Any]) -> pl.DataFrame:
@@ -62,7 +80,7 @@ def ratings(*rows: dict[str, Any]) -> pl.DataFrame:
         "new": 3,
         "unrated": 3,
         "marginal": 2,
-        "speculative": 1,
+        "speculative": 2,
     }
     filled = []
     for row in rows:
@@ -81,17 +99,66 @@ def shown(*rows: dict[str, Any]) -> pl.DataFrame:
     """The ratings of the month before."""
     of_april = {"period": date(2024, 4, 1), "closed_through": date(2024, 4, 30), "as_of": date(2024, 5, 2)}
     return (
-        ratings(*(of_april | row for row in rows))
+        with_text(ratings(*(of_april | row for row in rows)))
         .with_columns(recorded_at=pl.lit(RECORDED_AT))
         .select(CUSTOMER_VALUE_HISTORY.names())
     )
 
 
-def tell(now: pl.DataFrame, before: pl.DataFrame | None, **options: Any) -> Told:
-    moved = moves(now.lazy(), None if before is None else before.lazy(), POLICY).collect()
-    if not POLICY.events.baseline_events:
-        moved = moved.filter(pl.col("cause") != "baseline")
-    return tier_events(moved, now, before, POLICY, tenant="default", recorded_at=RECORDED_AT, **options)
+def context(tenant: str = "default", recorded_at: datetime = RECORDED_AT) -> EventContext:
+    return EventContext(tenant, date(2024, 6, 2), recorded_at, POLICY)
+
+
+NOBODY = pl.DataFrame(schema=TOLD)
+NO_CREDIT, NO_CONDUCT = pl.DataFrame(schema=CREDIT_WATCH), pl.DataFrame(schema=CONDUCT_FINDING)
+Ids = dict[tuple[str, str], str]
+
+
+def told_before(held: pl.LazyFrame, event_ids: Ids | None = None, ended: str | None = None) -> pl.DataFrame:
+    """What held, as it was told: by these events, or silently; with `ended`, the events told that this kind had ended."""
+    rows = [
+        {
+            **row,
+            "told": row["holds"],
+            "event_id": (event_ids or {}).get((row["company_code"], row["customer_id"]), SILENT),
+        }
+        for row in held.collect().to_dicts()
+    ]
+    if ended and not rows:
+        whose = [dict(zip(("company_code", "customer_id"), each, strict=True)) for each in event_ids or {}]
+        rows = [
+            {
+                **each,
+                "kind": ended,
+                "told": NOTHING,
+                "since": date(2024, 6, 1),
+                "event_id": (event_ids or {})[tuple(each.values())],
+            }
+            for each in whose
+        ]
+    filled = [{**dict.fromkeys(TOLD.names()), **row, "state_version": 1} for row in rows]
+    return pl.DataFrame(
+        [{name: row[name] for name in TOLD.names()} for row in filled], schema=TOLD, orient="row"
+    )
+
+
+def tell(
+    now: pl.DataFrame,
+    before: pl.DataFrame | None,
+    of: EventContext | None = None,
+    previous_event_ids: Ids | None = None,
+    *,
+    beside: bool = False,
+) -> list[Event]:
+    """What is told of ratings after those before were told; None: nothing was. Without the events of superseded types, unless they are asked for."""
+    told = NOBODY if before is None else told_before(held_by_rating(before.lazy()), previous_event_ids)
+    news = to_tell(held_by_rating(now.lazy()), told.lazy(), context().as_of)
+    news = news.filter(is_told(POLICY, is_baseline=before is None)).collect()
+    shown_before = with_text(now).clear() if before is None else before
+    events = events_of(
+        news, shown_before, shown_before, with_text(now), NO_CREDIT, NO_CONDUCT, of or context()
+    )
+    return [event for _, each in events for event in each if beside or event.type not in SUPERSEDED]
 
 
 def body(event: Event, sequence: int = 1) -> dict[str, Any]:
@@ -102,7 +169,7 @@ RISEN = (ratings({"effective_tier": "core", "segment": "core"}), shown({}))
 
 
 def test_a_move_is_told_with_both_tiers_and_their_ranks():
-    (event,) = tell(*RISEN).events
+    (event,) = tell(*RISEN)
     data = body(event)["data"]
     assert event.type == CHANGED
     assert (data["from_tier"], data["from_rank"], data["to_tier"], data["to_rank"], data["direction"]) == (
@@ -112,22 +179,11 @@ def test_a_move_is_told_with_both_tiers_and_their_ranks():
 
 
 def test_who_stays_is_not_told():
-    assert tell(ratings({}), shown({})).events == []
-
-
-def test_a_move_and_its_row_in_the_mart_share_the_id():
-    told = tell(*RISEN)
-    assert told.tier_changes.schema == TIER_CHANGE
-    assert told.tier_changes["event_id"].to_list() == [told.events[0].event_id]
-    assert told.tier_changes["recorded_at"].to_list() == [RECORDED_AT]
-
-
-def test_nothing_told_is_still_a_table_of_the_right_shape():
-    assert tell(ratings({}), shown({})).tier_changes.schema == TIER_CHANGE
+    assert tell(ratings({}), shown({})) == []
 
 
 def test_the_envelope_is_cloudevents():
-    (event,) = tell(*RISEN).events
+    (event,) = tell(*RISEN)
     envelope = body(event, sequence=42)
     data = envelope.pop("data")
     assert envelope == {
@@ -149,24 +205,24 @@ def test_the_envelope_is_cloudevents():
 
 
 def test_the_bytes_are_canonical():
-    (event,) = tell(*RISEN).events
+    (event,) = tell(*RISEN)
     text = event.body(1)
     assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def test_a_tenant_is_written_as_a_uri_wants_it():
-    now, before = RISEN
-    moved = moves(now.lazy(), before.lazy(), POLICY).collect()
-    told = tier_events(moved, now, before, POLICY, tenant="nord süd", recorded_at=RECORDED_AT)
-    assert body(told.events[0])["source"] == "/valuemart/nord%20s%C3%BCd"
+    told = tell(*RISEN, context(tenant="nord süd"))
+    assert body(told[0])["source"] == "/valuemart/nord%20s%C3%BCd"
 
 
-def test_the_same_facts_have_the_same_id_whenever_they_are_rated():
+def test_the_same_difference_has_the_same_id_whenever_it_is_written_down_and_under_whichever_policy_text():
     now, before = RISEN
-    later = now.with_columns(as_of=pl.lit(date(2024, 6, 20)))
-    moved = moves(later.lazy(), before.lazy(), POLICY).collect()
-    again = tier_events(moved, later, before, POLICY, tenant="default", recorded_at=datetime(2024, 6, 21))
-    assert again.events[0].event_id == tell(now, before).events[0].event_id
+    again = tell(
+        now.with_columns(revision=pl.lit(2, dtype=pl.Int32)),
+        before,
+        context(recorded_at=datetime(2024, 6, 21)),
+    )
+    assert again[0].event_id == tell(now, before)[0].event_id
 
 
 @pytest.mark.parametrize(
@@ -174,35 +230,37 @@ def test_the_same_facts_have_the_same_id_whenever_they_are_rated():
     [
         {"company_code": "2000"},
         {"customer_id": "C2"},
-        {"period": date(2024, 6, 1)},
-        {"revision": 2},
+        {"as_of": date(2024, 6, 20)},
         {"effective_tier": "strategic"},
-        {"policy_hash": "another"},
     ],
     ids=lambda other: next(iter(other)),
 )
-def test_another_fact_makes_another_id(other: dict[str, Any]):
+def test_another_customer_value_or_day_makes_another_id(other: dict[str, Any]):
     facts = {"effective_tier": "core", "segment": "core"}
     whose = {name: value for name, value in other.items() if name in {"company_code", "customer_id"}}
-    first = tell(ratings(facts), shown({})).events[0]
-    second = tell(ratings(facts | other), shown(whose)).events[0]
+    first = tell(ratings(facts), shown({}))[0]
+    second = tell(ratings(facts | other), shown(whose))[0]
     assert first.event_id != second.event_id
 
 
-def test_another_tenant_makes_another_id():
+def test_what_was_told_before_makes_another_id_so_that_what_comes_back_is_told_again():
     now, before = RISEN
-    moved = moves(now.lazy(), before.lazy(), POLICY).collect()
     ids = {
-        tier_events(moved, now, before, POLICY, tenant=tenant, recorded_at=RECORDED_AT).events[0].event_id
-        for tenant in ("north", "south")
+        tell(now, before, previous_event_ids={("1000", "C1"): each})[0].event_id
+        for each in ("one", "another")
     }
+    assert len({*ids, tell(now, before)[0].event_id}) == 3
+
+
+def test_another_tenant_makes_another_id():
+    ids = {tell(*RISEN, context(tenant))[0].event_id for tenant in ("north", "south")}
     assert len(ids) == 2
 
 
 def test_events_come_in_the_order_of_customers_whatever_the_order_of_rows():
     rows = [{"customer_id": f"C{n}", "effective_tier": "core", "segment": "core"} for n in (3, 1, 2)]
     told = tell(ratings(*rows), shown(*({"customer_id": row["customer_id"]} for row in rows)))
-    assert [event.customer_id for event in told.events] == ["C1", "C2", "C3"]
+    assert [event.customer_id for event in told] == ["C1", "C2", "C3"]
 
 
 def test_drivers_sum_to_the_change_of_the_score_exactly():
@@ -211,7 +269,7 @@ def test_drivers_sum_to_the_change_of_the_score_exactly():
         "steadiness": ("steadiness", "0.300000", "0.713111"),
         "loyalty": ("loyalty", "0.900000", "0.400000"),
     }
-    from transforms.scoring import score_customers
+    from transforms.scoring.scores import score_customers
 
     def with_scores(frame: pl.DataFrame, which: int) -> pl.DataFrame:
         figures = frame.with_columns(
@@ -222,7 +280,7 @@ def test_drivers_sum_to_the_change_of_the_score_exactly():
 
     now = with_scores(ratings({"effective_tier": "core", "segment": "core"}), 2)
     before = with_scores(shown({}), 1)
-    data = body(tell(now, before).events[0])["data"]
+    data = body(tell(now, before)[0])["data"]
     points = [Decimal(driver["points"]) for driver in data["drivers"]]
     assert sum(points) == Decimal(data["score_to"]) - Decimal(data["score_from"]) != 0
     assert points == sorted(points, key=lambda each: -abs(each))
@@ -234,9 +292,10 @@ def test_what_is_not_assessed_is_named_with_its_reason():
     row = {
         "effective_tier": "core",
         "segment": "core",
-        "unassessed": "feedback: not_delivered, potential: no_peers",
+        "feedback_reason": "not_delivered",
+        "headroom_reason": "no_peers",
     }
-    (event,) = tell(ratings(row), shown({})).events
+    (event,) = tell(ratings(row), shown({}))
     assert body(event)["data"]["unassessed"] == [
         {"measure": "feedback", "reason": "not_delivered"},
         {"measure": "potential", "reason": "no_peers"},
@@ -244,7 +303,7 @@ def test_what_is_not_assessed_is_named_with_its_reason():
 
 
 def test_a_first_rating_moves_from_nowhere():
-    (event,) = tell(ratings({"customer_id": "C9"}), shown({})).events
+    (event,) = tell(ratings({"customer_id": "C9"}), shown({}))
     data = body(event)["data"]
     assert (data["from_tier"], data["from_rank"], data["segment_from"], data["drivers"]) == (
         None,
@@ -261,51 +320,60 @@ def test_a_baseline_is_silent():
         "watch_direction": "up",
         "watch_deadline": date(2024, 8, 31),
     }
-    assert tell(ratings(row), None).events == []
+    assert tell(ratings(row), None) == []
 
 
 def test_a_correction_names_what_it_supersedes():
     row = {"effective_tier": "core", "segment": "core", "cause": "correction"}
-    told = tell(ratings(row), shown({}), told_before={("1000", "C1"): "the-one-before"})
-    assert body(told.events[0])["data"]["supersedes"] == "the-one-before"
-    assert told.tier_changes["supersedes"].to_list() == ["the-one-before"]
+    told = tell(ratings(row), shown({}), previous_event_ids={("1000", "C1"): "the-one-before"})
+    assert body(told[0])["data"]["supersedes"] == "the-one-before"
 
 
 def test_only_a_correction_supersedes():
-    told = tell(*RISEN, told_before={("1000", "C1"): "the-one-before"})
-    assert body(told.events[0])["data"]["supersedes"] is None
+    told = tell(*RISEN, previous_event_ids={("1000", "C1"): "the-one-before"})
+    assert body(told[0])["data"]["supersedes"] is None
+
+
+def gap(counted: int) -> list[dict[str, Any]]:
+    """How far a move up is, as the rating gives it."""
+    return [dict.fromkeys(SLOTS) | {"code": "run_up", "counted": counted, "out_of": 2, "label": "core"}]
 
 
 UP = {
     "watch_tier": "core",
     "watch_direction": "up",
-    "watch_gap": "1 of 2",
+    "watch_gap": gap(1),
     "watch_deadline": date(2024, 6, 30),
 }
 
 
 def test_a_move_that_is_expected_is_told_with_gap_and_deadline():
-    (event,) = tell(ratings(UP), shown({})).events
+    (event,) = tell(ratings(UP), shown({}))
     data = body(event)["data"]
     assert event.type == WATCH
-    assert data["expected"] == {"tier": "core", "direction": "up", "gap": "1 of 2", "deadline": "2024-06-30"}
+    assert data["expected"] == {
+        "tier": "core",
+        "direction": "up",
+        "gap": "1 of 2 periods up to core",
+        "deadline": "2024-06-30",
+    }
     assert (data["tier"], data["rank"], data["expected_before"]) == ("cultivate", 4, None)
 
 
 def test_a_move_that_is_still_expected_is_not_told_again():
-    drifted = UP | {"watch_gap": "2 of 2", "watch_deadline": date(2024, 7, 31)}
-    assert tell(ratings(drifted), shown(UP)).events == []
+    drifted = UP | {"watch_gap": gap(2), "watch_deadline": date(2024, 7, 31)}
+    assert tell(ratings(drifted), shown(UP)) == []
 
 
 def test_a_move_that_is_no_longer_expected_is_told():
-    (event,) = tell(ratings({}), shown(UP)).events
+    (event,) = tell(ratings({}), shown(UP))
     assert body(event)["data"]["expected"] is None
     assert body(event)["data"]["expected_before"]["tier"] == "core"
 
 
 def test_a_move_that_came_is_told_before_the_watch_that_ended():
     told = tell(ratings({"effective_tier": "core", "segment": "core"}), shown(UP))
-    assert [event.type for event in told.events] == [CHANGED, WATCH]
+    assert [event.type for event in told] == [CHANGED, WATCH]
 
 
 def corrected(*periods: dict[str, Any], customer: str = "C1") -> pl.DataFrame:
@@ -319,7 +387,7 @@ def corrected(*periods: dict[str, Any], customer: str = "C1") -> pl.DataFrame:
 
 
 def correct(frame: pl.DataFrame) -> list[Event]:
-    return correction_events(frame, POLICY, tenant="default", as_of=date(2024, 6, 2), recorded_at=RECORDED_AT)
+    return correction_events(correction_changes(frame.lazy()).collect(), context())
 
 
 def test_corrected_periods_are_one_event_a_customer_and_run():
@@ -372,13 +440,10 @@ def standing(action: str, **warning: Any) -> pl.DataFrame:
     return credit(C1=action).with_columns(pl.lit(value).alias(name) for name, value in warning.items())
 
 
-def warn(
-    before: pl.DataFrame, after: pl.DataFrame, told_before: dict[tuple[str, str], str] | None = None
-) -> list[Event]:
-    return credit_events(
-        before, after, POLICY, tenant="default", as_of=date(2024, 6, 2), recorded_at=RECORDED_AT,
-        told_before=told_before or {},
-    )  # fmt: skip
+def warn(before: pl.DataFrame, after: pl.DataFrame, previous: Ids | None = None) -> list[Event]:
+    told = told_before(held_by_credit(before.lazy()), previous, WARNING)
+    news = to_tell(held_by_credit(after.lazy()), told.lazy(), context().as_of).collect()
+    return [event for _, each in credit_events(news, after, context()) for event in each]
 
 
 @pytest.mark.parametrize(
@@ -408,10 +473,6 @@ def test_an_early_warning_is_told_though_sales_stay_open():
     assert (data["warning_since"], data["warning_reason"]) == ("2024-06-02", "utilisation 0.92 from 0.9 on")
 
 
-def test_an_action_that_changes_by_cents_warns_nobody():
-    assert warn(standing("open"), standing("watch", warning_since=None)) == []
-
-
 def test_a_warning_that_waits_to_be_cleared_tells_that_sales_are_open_and_then_that_it_ended():
     waits = standing("open", warning_since=date(2024, 6, 1))
     assert [event.type.split(".")[-2] for event in warn(credit(C1="stop"), waits)] == ["raised"]
@@ -425,10 +486,6 @@ def test_a_customer_that_owes_for_the_first_time_was_open_before():
     data = body(event)["data"]
     assert (data["credit_action_from"], data["credit_action"]) == ("open", "prepay")
     assert (data["open_balance"], data["credit_limit"]) == ("41210.5000", None)
-
-
-def test_a_first_credit_watch_is_a_silent_baseline():
-    assert warn(credit(), credit(C1="stop")) == []
 
 
 def test_a_customer_that_owes_no_more_is_cleared():
@@ -455,13 +512,10 @@ def findings(*rows: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(filled, schema=CONDUCT_FINDING, orient="row")
 
 
-def judge(
-    before: pl.DataFrame, after: pl.DataFrame, told_before: dict[tuple[str, str], str] | None = None
-) -> list[Event]:
-    return conduct_events(
-        before, after, POLICY, tenant="default", as_of=date(2024, 6, 2), recorded_at=RECORDED_AT,
-        told_before=told_before or {},
-    )  # fmt: skip
+def judge(before: pl.DataFrame, after: pl.DataFrame, previous: Ids | None = None) -> list[Event]:
+    told = told_before(held_by_conduct(before.lazy()), previous, "conduct.diversion")
+    news = to_tell(held_by_conduct(after.lazy()), told.lazy(), context().as_of).collect()
+    return [event for _, each in conduct_events(news, after, context()) for event in each]
 
 
 @pytest.mark.parametrize(
@@ -481,15 +535,6 @@ def judge(
 def test_misconduct_is_told_when_it_appears_changes_or_ends(before: str, after: str, expected: list[str]):
     events = judge(findings({"confidence": before}), findings({"confidence": after}))
     assert [event.type.split(".")[-2] for event in events] == expected
-
-
-def test_our_own_concession_is_nothing_a_customer_is_flagged_for():
-    own = {"kind": "own_below_floor"}
-    assert judge(findings(own), findings(own | {"confidence": "own_concession"})) == []
-
-
-def test_first_findings_are_a_silent_baseline():
-    assert judge(findings(), findings({"confidence": "confirmed"})) == []
 
 
 def test_a_new_customer_s_finding_is_told_with_its_evidence():
@@ -531,13 +576,13 @@ def test_a_finding_that_comes_back_on_the_same_day_is_another_one():
 def test_free_text_of_any_length_fits():
     row = {"override_tier": "core", "override_owner": "m.keller", "override_reason": "ü" * 200_000,
            "override_valid_to": date(2024, 12, 31), "effective_tier": "core", "segment": "core"}  # fmt: skip
-    (event,) = tell(ratings(row), shown({})).events
+    (event,) = tell(ratings(row), shown({}))
     assert len(event.body(1).encode()) < LARGEST
     assert body(event)["data"]["reasons"].endswith("…")
 
 
 def test_an_event_that_no_receiver_is_bound_to_take_is_refused():
-    (event,) = tell(ratings({"customer_id": "C" * 40_000}), shown({})).events
+    (event,) = tell(ratings({"customer_id": "C" * 40_000}), shown({}))
     with pytest.raises(EventTooLargeError, match="are too many"):
         event.body(1)
 
@@ -552,11 +597,11 @@ def one_of_each() -> list[Event]:
     row = UP | {
         "effective_tier": "core",
         "segment": "core",
-        "unassessed": "feedback: not_delivered",
+        "feedback_reason": "not_delivered",
         "watch_tier": "strategic",
     }
     return [
-        *tell(ratings(row), shown({})).events,
+        *tell(ratings(row), shown({}), beside=True),
         *warn(credit(C1="open", C2="stop"), credit(C1="stop", C2="open")),
         *judge(
             findings({}, {"customer_id": "C2", "confidence": "confirmed"}),
@@ -586,6 +631,40 @@ def test_no_figure_is_sent_as_a_binary_fraction():
 
 
 def test_instants_are_aware_for_the_outbox():
-    (event,) = tell(*RISEN).events
+    (event,) = tell(*RISEN)
     assert event.time == datetime(2024, 6, 2, tzinfo=UTC)
     assert event.recorded_at == RECORDED_AT.replace(tzinfo=UTC)
+
+
+def test_a_move_is_told_as_the_type_before_tells_it_too_with_an_id_of_its_own():
+    new, old = tell(*RISEN, beside=True)
+    assert (new.type, old.type) == (CHANGED, TierChangedV1.type)
+    assert new.event_id != old.event_id
+    added = {"base_period", "net_sales_from", "net_sales_to", "contribution_from", "contribution_to",
+             "quantity_effect_12m", "price_effect_12m"}  # fmt: skip
+    told = body(new)["data"]
+    assert body(old)["data"] == {name: told[name] for name in told if name not in added}
+
+
+def test_to_the_other_kind_is_lateral_and_was_down_where_speculative_lay_below():
+    now = ratings({"effective_tier": "speculative", "segment": "speculative"})
+    new, old = tell(now, shown({"effective_tier": "marginal"}), beside=True)
+    seen = [
+        tuple(body(event)["data"][name] for name in ("direction", "from_rank", "to_rank"))
+        for event in (new, old)
+    ]
+    assert seen == [("lateral", 2, 2), ("down", 2, 1)]
+
+
+def test_a_lateral_move_that_is_expected_is_told_by_the_new_type_alone():
+    aside = UP | {"watch_tier": "speculative", "watch_direction": "lateral"}
+    (event,) = tell(ratings({"effective_tier": "marginal"} | aside), shown({}), beside=True)[2:]
+    assert (event.type, body(event)["data"]["expected"]["direction"]) == (WATCH, "lateral")
+
+
+def test_for_the_type_before_a_move_up_is_over_when_a_lateral_one_takes_its_place():
+    of = {"effective_tier": "marginal"}
+    aside = UP | {"watch_tier": "speculative", "watch_direction": "lateral"}
+    new, old = tell(ratings(of | aside), shown(of | UP), beside=True)
+    assert (new.type, old.type) == (WATCH, TierWatchV1.type)
+    assert (body(old)["data"]["expected"], body(old)["data"]["expected_before"]["direction"]) == (None, "up")

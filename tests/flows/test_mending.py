@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows import mending
-from flows.mending import Release, guarded, release, sheet, unguarded
-from flows.pull import LandingError
+from flows.inbox import corrections
+from flows.inbox.corrections import Release, guarded, release, sheet, unguarded
+from flows.inbox.landing import LandingError
 from tests.warehouse.making import (
     PROFILE,
     SQL,
@@ -29,7 +29,7 @@ from tests.warehouse.making import (
     of_customers,
     of_lines,
 )
-from warehouse.reading import QuarantineFilter
+from warehouse.mart.queries import QuarantineFilter
 
 Mend = Callable[[dict[str, str]], object]
 
@@ -439,7 +439,7 @@ def test_a_correction_needs_the_batch_that_it_corrects(loader: Loader) -> None:
 def test_more_rows_than_a_manifest_can_name_are_released_in_parts(
     loader: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mending, "MOST_ROWS", 1)
+    monkeypatch.setattr(corrections, "MOST_ROWS", 1)
     loader.loaded(of_lines(line(1, net="x"), line(2, net="x")))
     with pytest.raises(LandingError, match="in parts"):
         mend(loader, set_net("1,00"))

@@ -6,10 +6,11 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from expectations.gate import Gate
-from flows import metrics, stages
-from flows.stages import RefreshResult
+from flows.observe import metrics
+from flows.pipeline import stages
+from flows.pipeline.stages import RefreshResult
 from tests.flows.small_company import customer, land, settings_of
-from warehouse.relay_records import Backlog
+from warehouse.relay.records import Backlog
 
 NOW = datetime(2025, 7, 1, 4, 0, tzinfo=UTC)
 NONE = Backlog(waiting=0, dead=0, blocked=0, oldest=None)

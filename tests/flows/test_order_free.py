@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from expectations.gate import Gate
-from flows import rate, stages
+from flows.pipeline import rate, stages
 from flows.settings import Settings
 from tests.flows.small_company import (
     WRITTEN_DOWN,
@@ -49,8 +49,8 @@ from tests.flows.small_history import (
     rated_months,
     taken_on,
 )
-from transforms.periods import first_of_month
-from transforms.plan import closed_through, month_end
+from transforms.frames.periods import first_of_month
+from transforms.frames.plan import closed_through, month_end
 from warehouse.connection import open_database
 
 FIRST_DAY, LAST_DAY = date(2023, 11, 1), date(2025, 1, 15)
@@ -59,8 +59,9 @@ DELIVERED_ON = (date(2025, 1, 20), date(2025, 2, 5))
 AS_OF = date(2025, 2, 10)
 CUSTOMERS = ("A", "B", "C")
 FIRST, AGAIN = 0, 1
-# When a rating was written down, how often before, and why again.
-REVISED = WRITTEN_DOWN | {"revision", "cause"}
+# When a rating was written down, how often before, and why again; and the class among all of a period, which a revision of
+# others does not move (it is kept as it was told).
+REVISED = WRITTEN_DOWN | {"revision", "cause", "abc_class"}
 
 
 @dataclass(frozen=True)
@@ -209,9 +210,10 @@ def final(home: Path, without: Collection[str] = REVISED) -> Tables:
            QUALIFY row_number() OVER (PARTITION BY company_code, customer_id, period ORDER BY revision DESC) = 1""",
         without=without,
     )
-    tables["customer_value"] = table(home, "FROM customer_value", without=without)
-    tables["credit_watch"] = table(home, "FROM credit_watch", without=without)
+    for name in ("customer_value", "customer_period", "credit_watch"):
+        tables[name] = table(home, f"FROM {name}", without=without)
     del tables["tier_change"]
+    tables["reason"] = table(home, "FROM reason WHERE about NOT LIKE 'tier_change.%'", without=without)
     return tables
 
 
@@ -238,9 +240,9 @@ def test_months_landed_at_once_and_rated_in_order_end_where_months_landed_one_by
     gate: Gate, month_by_month: Settings, tmp_path: Path
 ) -> None:
     """A rating sees what had happened by its day, whenever it was delivered; what comes late rates its own and all later
-    periods anew, each from its predecessor (DECISIONS 1 and 4). So every period ends at the same latest revision. What
+    periods anew, each from its predecessor. So every period ends at the same latest revision. What
     may differ is who was told something in between: revisions, causes, moves. Exempt are changes of masters, which bear
-    no date, and caps on credit facts that came late: a cap is a state of its own (DECISIONS 2).
+    no date, caps on credit facts that came late (a cap is a state of its own), and the class among all of a period.
     """
     configured = settings_of(tmp_path / "home")
     for month in months():

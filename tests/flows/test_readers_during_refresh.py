@@ -15,7 +15,7 @@ import pytest
 
 from expectations.gate import Gate
 from tests.flows.small_company import customer, item, land, line, refresh, settings_of
-from warehouse.publish import published_generation
+from warehouse.mart.publish import published_generation
 
 READER = Path(__file__).with_name("mart_reader.py")
 BUYERS = ("A", "B", "C")

@@ -22,11 +22,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.relay import Outlet, RelayReport, Retry, backlogs, relay, serve_for_ever
-from flows.sinks import Sent, Sink, SinkDownError
-from warehouse.relay_records import Backlog, Selection, StoredEvent
-from warehouse.relay_schema import MIGRATIONS
-from warehouse.relay_store import RelayStoreError, open_store
+from flows.delivery.relay import RelayReport, Retry, SinkRoute, backlogs, relay, serve_for_ever
+from flows.delivery.sinks import Sent, Sink, SinkDownError
+from warehouse.relay.records import Backlog, Selection, StoredEvent
+from warehouse.relay.schema import MIGRATIONS
+from warehouse.relay.store import RelayStoreError, open_store
 
 ROOT = Path(__file__).parents[2]
 NOON = datetime(2024, 6, 3, 12, tzinfo=UTC)
@@ -94,7 +94,7 @@ class Receiver:
 
 
 def run(books: Path, sinks: Sequence[Sink], *, retry: Retry | None = None, **more: Any) -> RelayReport:
-    return relay(books, [Outlet(sink, retry=retry or Retry()) for sink in sinks], **more)
+    return relay(books, [SinkRoute(sink, retry=retry or Retry()) for sink in sinks], **more)
 
 
 def at(moment: datetime):
@@ -303,7 +303,7 @@ def test_asking_for_a_backlog_makes_no_books(tmp_path: Path):
 def test_books_of_a_later_version_are_left_alone(books: Path):
     with closing(sqlite3.connect(books)) as connection:
         connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(RelayStoreError, match="later version"):
+    with pytest.raises(RelayStoreError, match="newer version"):
         run(books, [Receiver()])
 
 
@@ -331,17 +331,17 @@ def test_books_of_an_earlier_version_are_brought_up_and_nothing_goes_out_again(t
 def test_a_sink_gets_the_types_it_wants_and_each_customer_in_order(books: Path):
     receiver, watch = Receiver(), "valuemart.customer.tier.watch.v1"
     fill(books, replace(event("A", 4), type=watch), replace(event("C", 1), type=watch))
-    outlet = Outlet(receiver, types=frozenset({watch}))
-    assert backlogs(books, {"receiver": outlet.types})["receiver"].waiting == 2
-    assert relay(books, [outlet]).sinks[0].backlog == Backlog(0, 0, 0, None)
+    route = SinkRoute(receiver, types=frozenset({watch}))
+    assert backlogs(books, {"receiver": route.types})["receiver"].waiting == 2
+    assert relay(books, [route]).sinks[0].backlog == Backlog(0, 0, 0, None)
     assert receiver.got == ["A-4", "C-1"]
 
 
 def test_a_type_that_a_sink_takes_later_comes_from_then_on(books: Path):
     receiver, watch = Receiver(), "valuemart.customer.tier.watch.v1"
-    relay(books, [Outlet(receiver, types=frozenset({watch}))])
+    relay(books, [SinkRoute(receiver, types=frozenset({watch}))])
     fill(books, event("A", 4))
-    relay(books, [Outlet(receiver)])
+    relay(books, [SinkRoute(receiver)])
     assert receiver.got == ["A-4"]
 
 
@@ -365,7 +365,7 @@ def test_a_replay_sends_what_is_meant_again_and_in_order(books: Path):
 
 def test_a_replay_brings_what_came_before_the_sink_took_its_type(books: Path):
     receiver = Receiver()
-    relay(books, [Outlet(receiver, types=frozenset())])
+    relay(books, [SinkRoute(receiver, types=frozenset())])
     assert replayed(books, receiver, customer_id="B") == ["B-1", "B-2"]
 
 
@@ -477,7 +477,7 @@ def test_a_relay_that_goes_on_serves_what_comes_while_another_sink_is_stuck(book
     late, feeder = Late("late"), Thread(target=more_comes)
     feeder.start()
     serve_for_ever(
-        books, [Outlet(Stuck("stuck")), Outlet(late)], timedelta(milliseconds=10), lambda _: None, stop
+        books, [SinkRoute(Stuck("stuck")), SinkRoute(late)], timedelta(milliseconds=10), lambda _: None, stop
     )
     feeder.join()
     assert late.of("C") == ["C-1"]
@@ -525,9 +525,9 @@ def test_whatever_fails_on_the_way_each_customer_gets_everything_in_order(
 KILLED = """
 import os, random, signal, sys
 from pathlib import Path
-from flows.relay import Outlet, relay
-from flows.sinks.file import FileSink
-from warehouse.relay_store import RelayStore
+from flows.delivery.relay import SinkRoute, relay
+from flows.delivery.sinks.file import FileSink
+from warehouse.relay.store import RelayStore
 
 folder, point, chance = Path(sys.argv[1]), sys.argv[2], random.Random(int(sys.argv[3]))
 
@@ -551,7 +551,7 @@ def dying_settle(self, *args):
     if point == "settled" and chance.random() < 0.4:
         die()
 RelayStore.settle = dying_settle
-relay(folder / "relay.db", [Outlet(Dying(folder / "events"))], batch_size=4)
+relay(folder / "relay.db", [SinkRoute(Dying(folder / "events"))], batch_size=4)
 """
 
 

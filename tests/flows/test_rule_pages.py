@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.rule_pages import PLAYBOOK_PATH, pages
-from transforms.playbook import plays
+from flows.codegen.rule_pages import PLAYBOOK_PATH, pages
+from transforms.rating.playbook import plays
 
 
 @pytest.mark.parametrize("path", pages(), ids=lambda path: path.name)

@@ -10,10 +10,10 @@ import duckdb
 import pytest
 
 from expectations.gate import Gate
-from flows import stages
+from flows.pipeline import stages
 from tests.flows.small_company import customer, land, line, load, settings_of
 from tests.flows.small_history import LAST_MONTH, extract, months, taken_on
-from warehouse import cells
+from warehouse.rating import cells
 
 MONTHS = [date(2024, month, 10) for month in range(1, 13)]
 AS_OF = date(2025, 1, 15)

@@ -5,11 +5,13 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from prefect.states import Completed, Crashed, Failed, Pending, Running, Scheduled, State
+from prefect.states import Cancelled, Completed, Crashed, Failed, Pending, Running, Scheduled, State
 
 from expectations.gate import Gate
-from flows import stages, sweeping, watching
-from flows.pull import Landed
+from flows.deployments import sweep
+from flows.inbox import watch
+from flows.inbox.landing import Landed
+from flows.pipeline import stages
 from flows.settings import Settings
 from tests.flows.small_company import customer, land, settings_of
 
@@ -33,7 +35,7 @@ def names(looked: list[tuple[Landed, str | None]]) -> list[str]:
 
 
 def test_a_landing_is_told_once_and_a_folder_without_success_not_at_all(settings: Settings) -> None:
-    watcher = watching.Watcher(settings, lambda _: None)
+    watcher = watch.Watcher(settings, lambda _: None)
     first = drop(settings, 1)
     unfinished = drop(settings, 2, complete=False)
 
@@ -45,7 +47,7 @@ def test_a_landing_is_told_once_and_a_folder_without_success_not_at_all(settings
 
 def test_a_landing_nobody_could_be_told_of_is_told_at_the_next_look(settings: Settings) -> None:
     answers = iter(["the server is down", None])
-    watcher = watching.Watcher(settings, lambda _: next(answers))
+    watcher = watch.Watcher(settings, lambda _: next(answers))
     drop(settings, 1)
 
     assert [untold for _, untold in watcher.look()] == ["the server is down"]
@@ -59,25 +61,25 @@ def test_what_the_published_books_know_is_awaited_no_more_unless_it_was_mended(s
     manifest = refused.folder / "datapackage.json"
     whole = manifest.read_text()
     manifest.write_text(whole.replace("sha256:", "sha256:0"))
-    assert len(watching.awaiting(settings)) == 2
+    assert len(watch.awaiting(settings)) == 2
 
     report = stages.load_stage(settings, Gate())
     stages.publish_stage(settings)
     assert [outcome.status for outcome in report.outcomes] == ["loaded", "refused"]
-    assert watching.awaiting(settings) == []
+    assert watch.awaiting(settings) == []
 
     manifest.write_text(whole)
-    assert [each.batch_id for each in watching.awaiting(settings)] == [refused.batch_id]
+    assert [each.batch_id for each in watch.awaiting(settings)] == [refused.batch_id]
 
 
 @pytest.mark.timeout(60)
 def test_a_batch_that_lands_while_the_inbox_is_watched_is_seen_at_once(settings: Settings) -> None:
-    looks = watching.changes(settings.inbox)
+    looks = watch.changes(settings.inbox)
     assert next(looks)
     landing = threading.Timer(0.2, drop, [settings, 1])
     landing.start()
 
-    watcher = watching.Watcher(settings, lambda _: None)
+    watcher = watch.Watcher(settings, lambda _: None)
     seen = next(looked for due in looks if due and (looked := list(watcher.look())))
     landing.join()
     looks.close()
@@ -114,4 +116,16 @@ NOTHING: list[str] = []
 def test_the_sweep_asks_where_a_refresh_is_due_and_none_is_on_its_way(
     landed: list[str], latest: list[State], reason: str | None
 ) -> None:
-    assert sweeping.due(landed, latest) == reason
+    assert sweep.due(landed, latest) == reason
+
+
+@pytest.mark.parametrize("ended", [Crashed(), Cancelled(), Failed()], ids=lambda state: state.name)
+def test_the_sweep_brings_on_what_a_backfill_had_committed_before_it_ended(ended: State) -> None:
+    left = "periods 2025-04 to 2025-05 rated, the last as of 2025-05-31"
+    assert sweep.due(NOTHING, [Completed()], [ended], lambda: left) == f"committed and not published: {left}"
+    assert sweep.due(NOTHING, [Completed()], [ended]) is None
+
+
+def test_the_sweep_waits_for_a_backfill_that_is_at_work_and_for_a_person_after_three_bad_ends() -> None:
+    assert sweep.due(LANDED, [Completed()], [Running()], lambda: "something") is None
+    assert sweep.due(NOTHING, [Crashed(), Failed(), Crashed()], [Crashed()], lambda: "something") is None

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from flows.load import warehouse_held_open
+from flows.pipeline.load import warehouse_held_open
 from tests.fuzz.mutations import SOURCES, Case, make_case
 from tests.warehouse.making import NOW, PROFILE, Loader
-from warehouse.ledger import BatchOutcome
+from warehouse.store.ledger import BatchOutcome
 
 # What a file may take: seconds of this process, since the machine has others to serve, and memory of all of it at its peak.
 MOST_SECONDS, MOST_BYTES = 10, 1024**3

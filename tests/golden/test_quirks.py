@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from warehouse.formats import xls, xlsx
-from warehouse.formats.grid import Moment, Number
+from warehouse.delivery.formats import xls, xlsx
+from warehouse.delivery.formats.cells import DateCell, Number
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "source-quirks.md"
@@ -31,24 +31,51 @@ DEMANDED = [
     "sap_credit_management",
     "sap_fscm",
     "sap_open_and_cleared",
+    "sap_partial_payment",
+    "sap_credit_memo_names_item",
+    "sap_half_allocated",
+    "sap_allocation_without_item",
+    "sap_letter_names_nothing",
+    "sap_cleared_apart",
+    "sap_residual",
+    "sap_residual_no_item",
+    "sap_reversal",
+    "sap_cancelled_billing_not_paid",
+    "sap_down_payment_request",
+    "sap_returns_item",
+    "sap_returns_item_cancelled",
+    "sap_returns_mark_in_credit_memos",
+    "sap_two_company_codes",
     "odoo_posted",
     "odoo_net",
     "odoo_commercial_partner",
     "odoo_residual",
     "odoo_cost_posted",
     "odoo_cost_ordered",
+    "odoo_limit_zero",
+    "odoo_exchange_difference",
+    "odoo_residual_company",
+    "odoo_instalments",
     "erpnext_submitted",
     "erpnext_signed",
     "erpnext_ledger",
     "erpnext_limits",
+    "erpnext_advance",
+    "erpnext_payment_schedule",
+    "erpnext_schedule_and_advance",
+    "erpnext_paid_before",
+    "erpnext_immutable",
+    "erpnext_return",
     "kingdee_headers",
     "u8_headers",
     "kingdee_tax",
     "u8_tax",
     "kingdee_approved",
     "u8_approved",
+    "u8_gone",
     "kingdee_red",
     "u8_red",
+    "kingdee_unapproved",
     "gb18030",
     "bom_utf8",
     "bom_utf16",
@@ -86,7 +113,7 @@ DEMANDED = [
 
 def shown(cell: str) -> str:
     """A workbook's cell as the catalogue writes it."""
-    return f"={cell}" if isinstance(cell, Number) else f"@{cell}" if isinstance(cell, Moment) else str(cell)
+    return f"={cell}" if isinstance(cell, Number) else f"@{cell}" if isinstance(cell, DateCell) else str(cell)
 
 
 def text_of(file: Path, encoding: str) -> str:

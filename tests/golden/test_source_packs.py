@@ -1,7 +1,7 @@
 """Golden runs of the built-in sources: a small extract in the ERP's own shape in, every canonical row out, to the digit.
 
 A case is a folder with `extract/` (the files as the ERP writes them) and `expected/`: one CSV a canonical table with all
-its rows and every column that is not null throughout, `quarantine.csv` and `left_out.csv`. Landed and loaded like any batch;
+its rows and every column that is not null throughout, `quarantine.csv`, `left_out.csv` and `gone.csv`. Landed and loaded like any batch;
 `case.yaml` has what the source is told of the files, where it is told anything.
 """
 
@@ -18,9 +18,10 @@ import pytest
 import yaml
 
 from expectations.contract import load as load_contract
-from flows import load, pull
+from flows.inbox import landing
+from flows.pipeline import load
 from flows.settings import Settings
-from warehouse.source import BUILT_IN, read_source
+from warehouse.delivery.profile import BUILT_IN, read_source
 
 HERE = Path(__file__).parent
 CASES = sorted(folder.parent.relative_to(HERE).as_posix() for folder in HERE.glob("**/extract"))
@@ -55,7 +56,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], duckdb.D
         if case not in warehouses:
             settings = Settings(home=tmp_path_factory.mktemp("home"))
             files = [str(path) for path in sorted((HERE / case / "extract").iterdir())]
-            pull.land(
+            landing.land(
                 settings,
                 files,
                 source=pack_of(case),
@@ -67,6 +68,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], duckdb.D
                 settings, gate, recorded_at=EXTRACTED_AT.replace(tzinfo=None)
             ).outcomes
             assert outcome.status == "loaded", outcome.faults
+            assert [told for told in outcome.warnings if "do not say what that means" in told] == []
             warehouses[case] = settings.warehouse_file
         return duckdb.connect(str(warehouses[case]), read_only=True)
 
@@ -132,6 +134,15 @@ def test_what_is_left_out_is_counted_under_its_name(
 
 
 @pytest.mark.parametrize("case", CASES)
+def test_what_an_extract_says_is_gone_is_remembered_by_its_key(
+    case: str, loaded: Callable[[str], duckdb.DuckDBPyConnection]
+) -> None:
+    with loaded(case) as warehouse:
+        rows = found(warehouse, "SELECT table_name, key FROM ops.tombstone ORDER BY ALL")
+    assert rows == expected(case, "gone")
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_every_record_of_an_extract_is_accounted_for(
     case: str, loaded: Callable[[str], duckdb.DuckDBPyConnection]
 ) -> None:
@@ -160,7 +171,7 @@ def test_a_list_that_lost_a_row_on_its_way_is_refused_by_its_own_total(
     header, first, *rest = (HERE / case / "extract" / file).read_bytes().splitlines(keepends=True)
     (tmp_path / file).write_bytes(b"".join([header, *rest]))
     settings = Settings(home=tmp_path / "home")
-    pull.land(settings, [str(tmp_path / file)], source=case, company=COMPANY, extracted_at=EXTRACTED_AT)
+    landing.land(settings, [str(tmp_path / file)], source=case, company=COMPANY, extracted_at=EXTRACTED_AT)
     (outcome,) = load.load_inbox(settings, Gate(), recorded_at=EXTRACTED_AT.replace(tzinfo=None)).outcomes
     assert first.count(b",") > 2
     assert (outcome.status, {fault.rule for fault in outcome.faults}) == ("refused", {"totals_row_mismatch"})
@@ -175,7 +186,7 @@ def test_internal_amounts_without_the_decimals_of_currencies_are_refused(tmp_pat
     extract = HERE / "sap_ecc" / "internal_amounts" / "extract"
     files = [str(path) for path in sorted(extract.iterdir()) if path.stem != "TCURX"]
     stated = {"amountBasis": "internal"}
-    pull.land(settings, files, source="sap_ecc", company=COMPANY, extracted_at=EXTRACTED_AT, stated=stated)
+    landing.land(settings, files, source="sap_ecc", company=COMPANY, extracted_at=EXTRACTED_AT, stated=stated)
     (outcome,) = load.load_inbox(settings, Gate(), recorded_at=EXTRACTED_AT.replace(tzinfo=None)).outcomes
     assert outcome.status == "refused"
     assert "amountBasis is internal, and the batch has no TCURX" in outcome.faults[0].message
@@ -186,8 +197,8 @@ def test_a_setting_that_the_source_does_not_know_is_told_when_the_files_are_land
     tmp_path: Path, stated: dict[str, str]
 ) -> None:
     file = HERE / "sap_ecc" / "extract" / "T001.csv"
-    with pytest.raises(pull.LandingError, match=r"it has amountBasis=display\|internal"):
-        pull.land(
+    with pytest.raises(landing.LandingError, match=r"it has amountBasis=display\|internal"):
+        landing.land(
             Settings(home=tmp_path),
             [str(file)],
             source="sap_ecc",

@@ -11,7 +11,7 @@ CUSTOMER = ("company_code", "customer_id")
 MEASURES = ("volume", "steadiness", "contribution", "loyalty", "feedback", "influence", "potential")
 
 # The oracle's ratios are not rounded, the stored ones once, to 6 places: half of the last one, and for the binary
-# fraction what DECISIONS 6 allows an unrounded ratio.
+# fraction 1e-9, as an unrounded ratio may.
 OF_A_RATIO = 0.5e-6 + 1e-9
 OF_A_BINARY_FRACTION = 1e-15  # of its own size: the oracle's have 53 bits, and go through a few operations
 # Points are the steps of a running sum that is rounded, so that they sum to the score: each is off by less than one in
@@ -42,7 +42,9 @@ MONTHS = (
             "net_sales",
             "quantity",
             "orders",
+            "invoiced",
             "returns",
+            "price_credits",
             "cost",
             "cost_basis",
             "gross_amount",
@@ -56,9 +58,27 @@ MONTHS = (
         "sales_cell",
         "sales_cell",
         key=(*CUSTOMER, "month", "product_id", "channel", "ship_to_territory"),
-        exact=("net_sales", "contribution", "invoiced_net_sales", "invoiced_quantity"),
+        exact=(
+            "net_sales",
+            "contribution",
+            "invoiced_net_sales",
+            "invoiced_quantity",
+            "covered_cost",
+            "covered_quantity",
+            "costed_cost",
+            "costed_net_sales",
+            "uncosted_quantity",
+            "uncosted_net_sales",
+            "uncosted_gross",
+            "unmeasured_net_sales",
+        ),
     ),
-    Subject("order_day", "order_day", key=(*CUSTOMER, "order_on"), exact=("orders", "net_sales")),
+    Subject(
+        "order_day",
+        "order_day",
+        key=(*CUSTOMER, "order_on"),
+        exact=("orders", "net_sales", "credited_orders", "credited_net_sales"),
+    ),
 )
 
 VALUES = (
@@ -70,22 +90,50 @@ VALUES = (
     Subject(
         "volume",
         "customer_value",
-        exact=("net_sales_12m", "volume_reason", "quantity_12m", "abc_class"),
-        ratios=("sales_trend",),
+        exact=(
+            "net_sales_12m",
+            "volume_reason",
+            "quantity_12m",
+            "abc_class",
+            "quantity_effect_12m",
+            "price_effect_12m",
+            "sales_change_cause",
+        ),
+        ratios=("sales_trend", "quantity_change_12m"),
     ),
     Subject("steadiness", "customer_value", exact=("steadiness_reason", "xyz_class"), ratios=("steadiness",)),
     Subject("steadiness_seasonal", "customer_value", ratios=("steadiness_seasonal",)),
     Subject(
         "contribution",
         "customer_value",
-        exact=("contribution_12m", "contribution_reason", "contribution_basis"),
-        ratios=("cost_coverage", "margin_12m"),
+        exact=(
+            "contribution_12m",
+            "contribution_reason",
+            "contribution_basis",
+            "loss_component",
+            "cost_estimated_12m",
+            "returns_warned",
+        ),
+        ratios=(
+            "cost_coverage",
+            "margin_12m",
+            "cost_estimated_share",
+            "return_rate_12m",
+            "price_credit_rate_12m",
+        ),
     ),
     Subject(
         "loyalty",
         "customer_value",
-        exact=("loyalty_reason",),
-        ratios=("loyalty", "active_month_ratio", "tenure_years", "repurchase_timeliness", "share_of_wallet"),
+        exact=("loyalty_reason", "loyalty_basis", "season_months"),
+        ratios=(
+            "loyalty",
+            "active_month_ratio",
+            "tenure_years",
+            "usual_gap_days",
+            "repurchase_timeliness",
+            "share_of_wallet",
+        ),
     ),
     Subject(
         "feedback", "customer_value", exact=("feedback_reason", "complaints_12m"), ratios=("feedback_rate",)
@@ -130,6 +178,18 @@ CREDIT = (
             "unapplied_credit",
             "disputed",
             "oldest_overdue_days",
+            "net_overdue",
+            "net_overdue_over_90",
+            "net_oldest_overdue_days",
+            "graded_overdue_days",
+            "to_be_applied",
+            "disputed_open",
+            "bills_outstanding",
+            "written_off_24m",
+            "limit_rate_on",
+            "secured_amount",
+            "exposure_unsecured",
+            "months_known",
             "credit_limit",
             "credit_limit_reason",
             "open_orders",
@@ -145,6 +205,9 @@ CREDIT = (
         ),
         ratios=(
             "overdue_share",
+            "net_overdue_share",
+            "graded_overdue_share",
+            "net_newly_overdue_share",
             "utilisation",
             "days_late_12m",
             "days_beyond_terms_12m",

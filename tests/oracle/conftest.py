@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -21,10 +20,6 @@ if TYPE_CHECKING:
     from expectations.gate import Gate
     from flows.settings import Settings
 
-# Read when the tests are collected: no setting of the person who runs them is seen by a test.
-REAL_DATA = Path(
-    os.environ.get("VALUEMART_REAL_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data"
-).absolute()
 REAL_SOURCES = Path(__file__).resolve().parents[1] / "real" / "sources"
 
 
@@ -48,7 +43,7 @@ class Company:
 
     def load(self) -> None:
         """Load what lies in the inbox; every batch must go in."""
-        from flows.stages import load_stage
+        from flows.pipeline.stages import load_stage
 
         report = load_stage(self.settings(), self.gate)
         assert {outcome.status for outcome in report.outcomes} == {"loaded"}
@@ -57,7 +52,7 @@ class Company:
         """Make a batch of the files, and load it."""
         from datetime import datetime
 
-        from flows.pull import land
+        from flows.inbox.landing import land
 
         land(
             self.settings(),
@@ -82,8 +77,8 @@ class Company:
 
     def agrees(self, as_of: date, policy: str = "default") -> None:
         """Rate at a day, and ask the oracle the same: it must find the same."""
-        from flows.stages import rate_stage
-        from transforms.plan import closed_through
+        from flows.pipeline.stages import rate_stage
+        from transforms.frames.plan import closed_through
 
         before = self._watched_before(as_of)
         rate_stage(self.settings(policy), as_of)
@@ -105,13 +100,3 @@ def found(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Callable[...,
         return Company(home, gate, currency)
 
     return company
-
-
-@pytest.fixture(scope="session")
-def real_files() -> Path:
-    """The folder with the real sets, which lie outside the project; skips where it is absent."""
-    if not REAL_DATA.is_dir():
-        pytest.skip(
-            f"the real data sets are not here: {REAL_DATA} (VALUEMART_REAL_DATA names another folder)"
-        )
-    return REAL_DATA

@@ -21,13 +21,24 @@ EXTRACTS = (
     "products",
     "invoice_lines",
     "receivables",
+    "payments",
     "payment_allocations",
+    "fx_rates",
     "open_orders",
     "interactions",
     "demand_estimates",
     "customer_assessments",
 )
-RANKS = {"strategic": 6, "core": 5, "cultivate": 4, "new": 3, "unrated": 3, "marginal": 2, "speculative": 1}
+RANKS = {
+    "strategic": 6,
+    "core": 5,
+    "cultivate": 4,
+    "new": 3,
+    "unrated": 3,
+    "marginal": 2,
+    "speculative": 2,
+    "prospect": 0,
+}
 GRADES = "ABCDE"
 
 
@@ -95,6 +106,8 @@ def consult(
     """
     if policy["loyalty"]["p_alive"] == "scored":
         raise NotImplementedError("the oracle knows no fitted p_alive")
+    categories = ", ".join(_literal(name) for name in policy["loyalty"]["no_order_categories"])
+    connection.execute(f'SET VARIABLE "loyalty.no_order_categories" = [{categories}]::VARCHAR[]')
     _set(connection, "closed_through", closed_through)
     _set(connection, "as_of", as_of)
     for key, value in _flat(policy):

@@ -16,26 +16,26 @@ pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def adventureworks(found: Callable[..., Company], real_files: Path) -> Company:
+def adventureworks(found: Callable[..., Company], real_data: Path) -> Company:
     company = found("USD")
     names = ("Sales.csv", "Region.csv", "Reseller.csv", "Product.csv")
-    files = [real_files / "adventureworks" / name for name in names]
+    files = [real_data / "adventureworks" / name for name in names]
     company.land(files, "adventureworks", "2020-06-01T06:00+00:00")
     return company
 
 
 @pytest.fixture(scope="module")
-def accounts_receivable(found: Callable[..., Company], real_files: Path) -> Company:
+def accounts_receivable(found: Callable[..., Company], real_data: Path) -> Company:
     company = found("USD")
-    file = real_files / "accounts_receivable" / "accounts_receivable.csv"
+    file = real_data / "accounts_receivable" / "accounts_receivable.csv"
     company.land([file], "accounts_receivable", "2014-02-01T06:00+00:00")
     return company
 
 
 @pytest.fixture(scope="module")
-def online_retail(found: Callable[..., Company], real_files: Path) -> Company:
+def online_retail(found: Callable[..., Company], real_data: Path) -> Company:
     company = found("GBP")
-    file = real_files / "online_retail" / "online_retail_all.csv.zst"
+    file = real_data / "online_retail" / "online_retail_all.csv.zst"
     company.land([file], "online_retail", "2011-12-10T06:00+00:00")
     return company
 

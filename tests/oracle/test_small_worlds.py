@@ -6,18 +6,19 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from flows.wording.reasons import with_text
 from tests.oracle import oracle
 from tests.oracle.comparing import CONCENTRATION, EVERYTHING, differences
 from tests.oracle.worlds import World, facts_of, frame, worlds
-from transforms.credit_warning import credit_warnings
-from transforms.policy import parse_policy
-from transforms.rating import rate_period
-from transforms.structure import customer_structure, value_curve
+from transforms.credit.warnings import credit_warnings
+from transforms.policy.model import parse_policy
+from transforms.rating.period import rate_period
+from transforms.rating.structure import customer_structure, value_curve
 
 
 def differing(world: World) -> list[str]:
     frames, rule = world.frames(), parse_policy(world.policy)
-    facts, sales = facts_of(frames, world.delivered, world.as_of)
+    facts, sales = facts_of(frames, world.delivered, world.as_of, rule.loyalty.no_order_categories)
     rated = rate_period(
         facts,
         rule,
@@ -41,7 +42,7 @@ def differing(world: World) -> list[str]:
     }
     left_out = () if world.is_in_cents else CONCENTRATION
     subjects = tuple(each for each in EVERYTHING if each.product in found and each not in left_out)
-    product = dict(zip(found, pl.collect_all(list(found.values())), strict=True))
+    product = dict(zip(found, map(with_text, pl.collect_all(list(found.values()))), strict=True))
     with oracle.over_frames(frames, world.delivered, product, before) as connection:
         oracle.consult(connection, world.policy, closed_through=world.closed_through, as_of=world.as_of)
         return differences(connection, subjects)

@@ -9,20 +9,24 @@ from decimal import Decimal
 from functools import cache
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from hypothesis import strategies as st
 
 from tests.oracle.oracle import EXTRACTS
-from transforms import schemas
-from transforms.customer_month import customer_months, order_days
-from transforms.facts import Facts
-from transforms.sales_cell import sales_cells
+from transforms.facts.customer_month import customer_months
+from transforms.facts.model import Facts
+from transforms.facts.order_day import order_days
+from transforms.facts.sales_cell import sales_cells
+from transforms.frames import schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Row = dict[str, Any]
 
-POLICIES = Path(__file__).resolve().parents[2] / "transforms" / "policies"
+POLICIES = Path(__file__).resolve().parents[2] / "transforms" / "policy"
 MASTERS = ("customers", "products")
 OPTIONAL = tuple(name for name in EXTRACTS if name not in {"customers", "products", "invoice_lines"})
 FEEDBACK_KINDS = ("product_feedback", "complaint", "visit")
@@ -75,7 +79,7 @@ def frame(name: str, rows: list[Row]) -> pl.DataFrame:
 
 
 def facts_of(
-    frames: dict[str, pl.DataFrame], delivered: tuple[str, ...], as_of: date
+    frames: dict[str, pl.DataFrame], delivered: tuple[str, ...], as_of: date, no_orders: Sequence[str]
 ) -> tuple[Facts, pl.LazyFrame]:
     """What the warehouse hands to a rating: masters whole, of the rest what was known by `as_of`; and the sales cells."""
     seen = {
@@ -89,8 +93,8 @@ def facts_of(
     lines = lines.join(named, on=["company_code", "references_document_id"], how="left", validate="m:1")
     facts = Facts(
         customers=seen["customers"],
-        customer_month=customer_months(lines, seen["products"], None, as_of),
-        order_day=order_days(lines, as_of),
+        customer_month=customer_months(lines, seen["products"], None, as_of, no_orders),
+        order_day=order_days(lines, seen["products"], None, as_of, no_orders),
         products=seen["products"],
         **{name: seen[name] if name in delivered else None for name in OPTIONAL if name in Facts.__slots__},
     )
@@ -135,7 +139,20 @@ def policies(draw: st.DrawFn) -> Row:
         "credit.habit_min_items": [1, 2],
         "credit.material_amount": [0, 1000],
         "credit.material_share": [0, Decimal("0.05"), 1],
+        "credit.material_sales_share": [0, Decimal("0.1")],
+        "credit.severe_amount": [0, 5000],
         "credit.over_limit_action": ["open", "watch", "prepay"],
+        "credit.blocked_action": ["open", "watch"],
+        "credit.written_off_action": ["open", "stop"],
+        "credit.bill_days": [0, 30],
+        "credit.dispute_max_days": [0, 20],
+        "credit.dispute_many_from": [1, 2],
+        "credit.dispute_share_max": [0, Decimal("0.5")],
+        "credit.dispute_action": ["open", "watch", "stop"],
+        "credit.no_limit_action": ["watch", "prepay"],
+        "credit.new_no_limit_action": ["open", "stop"],
+        "credit.new_no_limit_free": [0, 5000],
+        "credit.group_stop_action": ["open", "prepay"],
         "credit.warnings.raise_from.broken_promises": [2],
         "credit.warnings.clear_after_days": [0, 20, 21],
         "credit.warnings.clear_at.utilisation": [Decimal("0.05")],
@@ -207,6 +224,7 @@ def worlds(draw: st.DrawFn) -> World:
                 "company_code": company,
                 "product_id": product,
                 "name": product,
+                "category": draw(st.sampled_from([None, "PUMPS", "PUMPS", "sample"])),
                 "base_uom": "PCE",
                 "lifecycle_stage": draw(st.sampled_from([None, "introduction", "maturity"])),
                 "standard_cost": draw(maybe(st.sampled_from([Decimal("2.7183"), Decimal("0.3333")]))),
@@ -214,6 +232,7 @@ def worlds(draw: st.DrawFn) -> World:
             }
             for product in ("P1", "P2")
         ]
+        _add_rates(draw, rows, company, as_of)
         for number in range(draw(st.integers(3 if are_old else 1, 5))):
             who = {"company_code": company, "customer_id": f"C{number}"}
             people.append(who)
@@ -241,6 +260,7 @@ def warnings(draw: st.DrawFn, who: Row, as_of: date) -> Row | None:
         "as_of": day,
         "warning_since": day - timedelta(30),
         "warning_causes": ", ".join(causes) if state == "caused" else None,
+        "causes": causes if state == "caused" else None,
         "warning_calm_since": day if state == "calm" else None,
     }
 
@@ -253,13 +273,17 @@ def _add_master(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, as_of: da
         {
             **who,
             "name": "a name",
-            "status": "active",
+            "status": draw(st.sampled_from(["active", "active", "active", "blocked"])),
+            "status_reason": draw(st.sampled_from([None, "credit"])),
             "industry_code": "28" if draw(st.sampled_from(group)) else None,
             "channel": "direct" if draw(st.sampled_from(group)) else None,
             "territory_id": draw(st.sampled_from([None, "NORTH", "WEST"])),
             "created_on": draw(maybe(st.dates(date(2017, 1, 1), date(2025, 1, 31)))),
             "credit_limit": draw(maybe(st.sampled_from([Decimal(0), Decimal(1000), Decimal("20000.5")]))),
-            "credit_currency": draw(st.sampled_from([None, "EUR", "USD"])),
+            "credit_currency": draw(st.sampled_from([None, "EUR", "USD", "GBP"])),
+            "group_limit": draw(st.sampled_from([None, None, Decimal(30_000)])),
+            "secured_amount": draw(st.sampled_from([None, Decimal("1234.5")])),
+            "secured_until": draw(st.sampled_from([None, as_of, as_of - timedelta(1)])),
             "group_id": draw(st.sampled_from([None, "G1"])),
             "known_on": draw(st.sampled_from([date(2020, 1, 1), as_of, as_of + timedelta(30)])),
         }
@@ -275,7 +299,9 @@ def _add_sales(
     months: int,
 ) -> None:
     """Regular months, then single documents: invoices, credit notes that name an invoice, debit notes."""
-    level = cycle(draw(st.lists(mostly(amounts), min_size=1, max_size=5)))
+    few = st.none() | st.none() | amounts
+    seasonal = st.lists(few, min_size=12, max_size=12).filter(any)
+    level = cycle(draw(st.lists(mostly(amounts), min_size=1, max_size=5) | seasonal))
     end = closed_through - timedelta(draw(st.sampled_from([5, 5, 40])))
     documents = [
         ("invoice", end - timedelta(days=30 * back), amount, None)
@@ -292,6 +318,13 @@ def _add_sales(
         (kind, day, -amount if kind == "credit_note" else amount, reference)
         for kind, day, amount, reference in draw(st.lists(single, max_size=4))
     ]
+    # some were wrong, and billed anew: the same again, nearly the same, or something else
+    for number in draw(st.lists(st.integers(0, 8), max_size=2, unique=True)):
+        if number < len(documents) and documents[number][0] == "invoice":
+            _, day, amount, _ = documents[number]
+            documents.append(("credit_note", day + timedelta(draw(st.integers(0, 9))), -amount, number))
+            again = amount * draw(st.sampled_from([Decimal(1), Decimal(1), Decimal("1.05"), Decimal("0.94")]))
+            documents.append(("invoice", day + timedelta(draw(st.integers(0, 33))), round(again, 2), None))
     shape_of = cycle(shapes)
     for number, (kind, day, amount, reference) in enumerate(documents):
         for part in range(1 + number % 2):
@@ -325,28 +358,64 @@ def _add_sales(
             )
 
 
+SETTLEMENTS = (None, None, "unknown", "payment", "set_off", "bill", "credit_note", "write_off", "cancelled")
+CREDIT_TYPES = (
+    "credit_note",
+    "payment_on_account",
+    "payment_on_account",
+    "advance",
+    "deposit",
+    "other",
+    "invoice",
+)
+
+
+@st.composite
+def settlements(draw: st.DrawFn, who: Row, posted: date) -> Row:
+    """How an item was settled, what it belongs to, and how it was disputed."""
+    names = st.sampled_from([None, None, f"{who['customer_id']}-D0", f"{who['customer_id']}-D1"])
+    begun = draw(st.sampled_from([None, None, None, posted + timedelta(draw(st.integers(0, 60)))]))
+    ended = (
+        None if begun is None else draw(st.sampled_from([None, begun + timedelta(draw(st.integers(0, 90)))]))
+    )
+    return {
+        "item_settlement": draw(st.sampled_from(SETTLEMENTS)),
+        "bill_due_on": draw(st.sampled_from([None, posted + timedelta(200)])),
+        "document_id": draw(names),
+        "references_document_id": draw(names),
+        "references_order_id": draw(st.sampled_from([None, None, None, "O1"])),
+        "is_disputed": draw(st.sampled_from([None, None, None, True, False])),
+        "disputed_amount": draw(st.sampled_from([None, None, Decimal(50)])),
+        "disputed_from": begun,
+        "disputed_to": ended,
+    }
+
+
 def _add_ledger(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, as_of: date) -> None:
-    """Items in one of two currencies, cleared, paid in parts, overpaid, or open."""
+    """Items in one of two currencies, cleared, some together, paid in parts, overpaid, disputed, or open; and credits."""
     item = st.tuples(
         st.integers(-5, 40) | st.integers(0, 420),
         st.integers(-10, 60),
         signed,
         flags,
         mostly(st.integers(0, 80)),
-        flags,
         maybe(st.integers(-5, 70)),
+        st.sampled_from(CREDIT_TYPES),
     )
-    for number, (age, term, amount, is_foreign, cleared_after, is_disputed, promised) in enumerate(
+    together = as_of - timedelta(draw(st.integers(0, 100)))  # a day on which several are cleared
+    for number, (age, term, amount, is_foreign, cleared_after, promised, kind) in enumerate(
         draw(st.lists(item, min_size=2, max_size=8))
     ):
         posted = as_of - timedelta(age)
         key = {"company_code": who["company_code"], "item_id": f"{who['customer_id']}-{number}"}
         cleared = None if cleared_after is None else posted + timedelta(cleared_after)
+        if cleared is not None and draw(st.booleans()):
+            cleared = max(together, posted)
         rows["receivables"].append(
             {
                 **who,
                 **key,
-                "item_type": "invoice" if amount > 0 else "credit_note",
+                "item_type": "invoice" if amount > 0 else kind,
                 "posting_date": posted,
                 "due_date": posted + timedelta(term),
                 "original_amount": amount,
@@ -354,22 +423,21 @@ def _add_ledger(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, as_of: da
                 "original_amount_company": round(amount * Decimal("0.9137"), 4) if is_foreign else amount,
                 "company_currency": "EUR",
                 "cleared_date": cleared,
-                "is_disputed": is_disputed or None,
                 "promised_on": None if promised is None else posted + timedelta(term + promised),
                 "known_on": posted,
+                **draw(settlements(who, posted)),
             }
         )
-        payment = st.tuples(st.integers(0, 120), st.sampled_from(["1", "0.5", "0.3333", "1.25"]))
+        payment = st.tuples(st.integers(0, 120), st.sampled_from(["1", "0.5", "0.3333", "1.25", "-0.25"]))
         for share_number, (after, share) in enumerate(draw(st.lists(payment, max_size=2))):
-            on = posted + timedelta(after)
-            rows["payment_allocations"].append(
-                {
-                    **key,
-                    "payment_id": f"{key['item_id']}-{share_number}",
-                    "allocated_on": on,
-                    "amount": round(amount * Decimal(share), 4),
-                    "known_on": on,
-                }
+            _allocate(
+                draw,
+                rows,
+                who,
+                key,
+                posted + timedelta(after),
+                round(amount * Decimal(share), 4),
+                share_number,
             )
     rows["open_orders"] += [
         {
@@ -381,6 +449,48 @@ def _add_ledger(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, as_of: da
             "known_on": as_of,
         }
         for number, amount in enumerate(draw(st.lists(amounts, max_size=2)))
+    ]
+
+
+def _allocate(
+    draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, key: Row, on: date, amount: Decimal, number: int
+) -> None:
+    """Apply a payment of its own, or one that others share; with a date of its own, or unknown; or one that brought nothing."""
+    payment_id = draw(st.sampled_from([f"{key['item_id']}-{number}", f"{who['customer_id']}-ALL"]))
+    rows["payment_allocations"].append(
+        {**key, "payment_id": payment_id, "allocated_on": on, "amount": amount, "known_on": on}
+    )
+    is_there = any(
+        (row["company_code"], row["payment_id"]) == (who["company_code"], payment_id)
+        for row in rows["payments"]
+    )
+    if not is_there and draw(st.booleans()):
+        rows["payments"].append(
+            {
+                **who,
+                "payment_id": payment_id,
+                "payment_date": on - timedelta(draw(st.sampled_from([0, 5, -3]))),
+                "amount": draw(st.sampled_from([abs(amount), Decimal(0)])),
+                "currency": "EUR",
+                "known_on": on,
+            }
+        )
+
+
+def _add_rates(draw: st.DrawFn, rows: dict[str, list[Row]], company: str, as_of: date) -> None:
+    """Rates quoted one way or the other, some of them old, and one of tomorrow."""
+    pairs = draw(st.lists(st.sampled_from([("USD", "EUR"), ("EUR", "USD")]), unique=True))
+    rows["fx_rates"] += [
+        {
+            "company_code": company,
+            "from_currency": one,
+            "to_currency": other,
+            "rate_date": as_of - timedelta(age),
+            "rate": Decimal("0.9137") + Decimal(age) / 1000,
+            "known_on": as_of - timedelta(age),
+        }
+        for one, other in pairs
+        for age in draw(st.lists(st.sampled_from([-1, 0, 35, 36]), unique=True))
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,25 +13,11 @@ import duckdb
 import pytest
 
 if TYPE_CHECKING:
+    from flows.pipeline.stages import RefreshResult
     from flows.settings import Settings
-    from flows.stages import RefreshResult
 
 SOURCES = Path(__file__).parent / "sources"
-# Read when the tests are collected: no setting of the person who runs them is seen by a test.
-REAL_DATA = Path(
-    os.environ.get("VALUEMART_REAL_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data"
-).absolute()
 COMPANY = "real"
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    """The folder with the real sets; skips where it is absent."""
-    if not REAL_DATA.is_dir():
-        pytest.skip(
-            f"the real data sets are not here: {REAL_DATA} (VALUEMART_REAL_DATA names another folder)"
-        )
-    return REAL_DATA
 
 
 @dataclass(frozen=True)
@@ -43,7 +28,7 @@ class Installation:
 
     def land(self, files: Sequence[Path], source: str, extracted_at: datetime) -> str:
         """Make a batch of the files; its id."""
-        from flows.pull import land
+        from flows.inbox.landing import land
 
         return land(
             self.settings,
@@ -55,14 +40,14 @@ class Installation:
 
     def refresh(self, as_of: date) -> RefreshResult:
         """Run the flow on a day."""
-        from flows.refresh import refresh
+        from flows.deployments.refresh import refresh
 
         with _environment(self.settings):
             return refresh(as_of)
 
     def backfill(self, first: date, last: date) -> list[RefreshResult]:
         """Run the flow over the months of two days."""
-        from flows.refresh import backfill
+        from flows.deployments.backfill import backfill
 
         with _environment(self.settings):
             return backfill(first, last)

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 if TYPE_CHECKING:
-    from flows.stages import RefreshResult
+    from flows.pipeline.stages import RefreshResult
     from tests.real.conftest import Installation
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -146,13 +146,23 @@ def test_months_are_rated_in_order_and_customers_move(
     assert all(period > date(2011, 6, 1) for period, _ in moved)
 
 
-def test_every_move_left_as_one_event(rated: tuple[Installation, list[RefreshResult]]) -> None:
+def test_every_tier_that_holds_was_told_or_taken_for_known_and_every_event_left(
+    rated: tuple[Installation, list[RefreshResult]],
+) -> None:
     installation, _ = rated
-    assert installation.one(
-        """SELECT count(*) - count(DISTINCT change.event_id), count(*) FILTER (event.event_id IS NULL)
-           FROM rated.tier_change AS change LEFT JOIN ops.outbox AS event USING (event_id)
-           WHERE change.cause <> 'baseline'"""
-    ) == (0, 0)
+    untold, moves, events, unknown = installation.one(
+        """SELECT count(*) FILTER (told.told IS DISTINCT FROM latest.effective_tier), count(moved.event_id),
+                  count(DISTINCT moved.event_id), count(moved.event_id) FILTER (event.event_id IS NULL)
+           FROM (FROM rated.customer_value_history
+                 QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY period DESC, revision DESC) = 1) AS latest
+           LEFT JOIN ops.emitted_state AS told ON told.customer_id = latest.customer_id AND told.kind = 'tier'
+           LEFT JOIN rated.tier_change AS moved
+               ON moved.customer_id = latest.customer_id AND moved.period = latest.period
+           LEFT JOIN ops.outbox AS event ON event.event_id = moved.event_id
+           WHERE latest.effective_tier <> 'prospect'"""
+    )
+    assert (untold, unknown) == (0, 0)
+    assert moves == events
     lines = [
         line
         for path in installation.settings.events_folder.glob("*.jsonl")

@@ -6,11 +6,11 @@ from datetime import date
 from pathlib import Path
 
 from expectations.gate import Gate
-from flows import stages
+from flows.pipeline import stages
 from flows.settings import Settings
 from tests.flows.small_company import customer, item, land, line, load, settings_of
-from transforms.periods import months_before
-from transforms.plan import month_end
+from transforms.frames.periods import months_before
+from transforms.frames.plan import month_end
 
 LAST = date(2024, 12, 1)
 MONTHS = [months_before(LAST, back) for back in range(17, -1, -1)]

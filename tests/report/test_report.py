@@ -13,12 +13,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from flows import cli, stages
+from flows.cli import main
+from flows.pipeline import stages
 from flows.report import build, pages, stamp
 from flows.settings import Settings
 from tests.flows.small_company import settings_of
 from tests.report.reported_company import LAST, PATH_ID, SCRIPT
-from transforms.plan import month_end
+from transforms.frames.plan import month_end
 
 
 @pytest.fixture
@@ -99,7 +100,25 @@ def test_the_figures_are_those_of_the_mart(reported: Settings) -> None:
     )
     shown = [Decimal(value) for value in re.findall(r'<dd class="big"><data value="([-\d.]+)"', page)]
     assert shown[:2] == [sales, contribution]
-    assert shown[2] == (contribution / sales).quantize(Decimal("0.000001"))
+    assert (contribution / sales).quantize(Decimal("0.000001")) in shown
+    [(value_customers, overdue)] = mart(
+        reported,
+        "SELECT (SELECT count(*) FROM customer_value WHERE is_value_customer), (SELECT sum(overdue) FROM customer_overdue)",
+    )
+    assert shown[2:4] == [value_customers, overdue]
+
+
+def test_the_lists_of_the_first_screen_have_the_money_of_the_mart(reported: Settings) -> None:
+    page = reported.report_file.read_text(encoding="utf-8")
+    for key, asked in {
+        "loss": "SELECT contribution_12m FROM loss_making ORDER BY place LIMIT 5",
+        "call": "SELECT stake FROM call_now ORDER BY place LIMIT 5",
+        "credit": "SELECT overdue FROM customer_overdue JOIN credit_watch USING (customer_id) "
+        "WHERE credit_action IN ('stop', 'prepay') ORDER BY credit_action DESC, overdue DESC LIMIT 5",
+    }.items():
+        part = page.split(f'id="c1-list-{key}"')[1].split("</section>")[0]
+        shown = [Decimal(value) for value in re.findall(r'<data value="([-\d.]+)"', part)]
+        assert shown == [money for (money,) in mart(reported, asked)], key
 
 
 def test_what_is_not_assessed_is_said_with_its_reason_and_never_as_zero(copied: Settings) -> None:
@@ -112,7 +131,7 @@ def test_what_is_not_assessed_is_said_with_its_reason_and_never_as_zero(copied: 
         connection.execute("DELETE FROM value_curve; DELETE FROM credit_watch; DELETE FROM conduct_finding")
         connection.execute("UPDATE customer_value SET effective_tier = 'strategic'")
     copied.report_file.unlink()
-    build.bring_up(copied)
+    build.build_if_behind(copied)
     index = read(copied.report_file)
     assert "No customer has an assessed contribution" in index.text
     assert "No receivables were delivered" in index.text
@@ -132,7 +151,7 @@ def test_a_mart_without_a_rating_makes_a_report_that_says_so(tmp_path: Path) -> 
 
 def test_a_report_that_is_current_is_not_written_again(copied: Settings) -> None:
     before = copied.report_file.stat().st_mtime_ns
-    build.bring_up(copied)
+    build.build_if_behind(copied)
     assert copied.report_file.stat().st_mtime_ns == before
 
 
@@ -154,22 +173,22 @@ def test_a_refresh_makes_up_for_a_report_that_is_not_of_the_mart(copied: Setting
 def test_a_run_that_is_killed_among_the_customers_pages_leaves_the_old_report_whole(
     copied: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build._Press, "customer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(build._Renderer, "customer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     changed = settings_of(copied.home, company_currency="CNY")
     before = copied.report_file.read_text(encoding="utf-8")
     with pytest.raises(KeyboardInterrupt):
-        build.bring_up(changed)
+        build.build_if_behind(changed)
     assert copied.report_file.read_text(encoding="utf-8") == before
     test_every_link_leads_to_something_that_is_there(copied)
     monkeypatch.undo()
-    build.bring_up(changed)
+    build.build_if_behind(changed)
     assert "CNY" in read(copied.report_file).text
     test_every_link_leads_to_something_that_is_there(copied)
 
 
 def test_the_pages_of_the_report_before_stay_and_older_ones_go(copied: Settings) -> None:
     for currency in ("CNY", "USD", "GBP"):
-        build.bring_up(settings_of(copied.home, company_currency=currency))
+        build.build_if_behind(settings_of(copied.home, company_currency=currency))
     assert len(list(copied.report_folder.glob("customers-*"))) == 2
 
 
@@ -181,7 +200,7 @@ def test_two_companies_have_a_part_each_and_a_choice(copied: Settings) -> None:
                 f"INSERT INTO {table} SELECT * REPLACE ('<2000>' AS company_code) FROM {table} WHERE customer_id = 'GIANT'"
             )
     copied.report_file.unlink()
-    build.bring_up(copied)
+    build.build_if_behind(copied)
     page = copied.report_file.read_text(encoding="utf-8")
     assert page.count('<option value="c') == 2
     assert 'id="c2-overview"' in page
@@ -194,7 +213,7 @@ def test_the_command_names_the_report(
     reported: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("VALUEMART_HOME", str(reported.home))
-    assert cli.run(["report", "--json"]) == 0
+    assert main.run(["report", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"report": str(reported.report_file), "current": True}
 
 
@@ -204,7 +223,7 @@ def test_the_command_opens_the_report_in_a_browser_and_says_where_there_is_none(
     monkeypatch.setenv("VALUEMART_HOME", str(reported.home))
     opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", lambda address: bool(opened.append(address)))
-    assert cli.run(["report", "--open"]) == 2
+    assert main.run(["report", "--open"]) == 2
     assert opened == [reported.report_file.as_uri()]
     assert f"no browser can be started here; open {reported.report_file}" in capsys.readouterr().err
 
@@ -214,7 +233,7 @@ def test_the_command_says_when_the_report_does_not_show_the_mart_as_it_is(
 ) -> None:
     monkeypatch.setenv("VALUEMART_HOME", str(copied.home))
     monkeypatch.setenv("VALUEMART_COMPANY_CURRENCY", "CNY")
-    assert cli.run(["report", "--json"]) == 0
+    assert main.run(["report", "--json"]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out)["current"] is False
     assert "`valuemart refresh` brings it up" in said.err
@@ -223,7 +242,7 @@ def test_the_command_says_when_the_report_does_not_show_the_mart_as_it_is(
 def test_the_command_without_a_report_says_how_to_get_one(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.run(["report"]) == 2
+    assert main.run(["report"]) == 2
     assert "no report is published" in capsys.readouterr().err
 
 

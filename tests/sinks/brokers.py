@@ -21,9 +21,9 @@ from typing import Any
 
 import pytest
 
+from flows.delivery.routes import sink_routes
+from flows.delivery.sinks import Sink
 from flows.settings import Settings
-from flows.sinks import Sink
-from flows.sinks.building import outlets
 
 HERE = Path(__file__).parent
 SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -43,8 +43,8 @@ class Broker:
     def sink(self, port: int, **more: object) -> Sink:
         """The sink, as the settings make it."""
         table = {**self.settings(port), **more}
-        (outlet,) = outlets(Settings.model_validate({"sinks": {"tested": table}}))
-        return outlet.sink
+        (route,) = sink_routes(Settings.model_validate({"sinks": {"tested": table}}))
+        return route.sink
 
 
 def require(service: str, port: int) -> None:

@@ -14,9 +14,10 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from flows import relay, settings
-from flows.sinks.building import outlets
-from warehouse.relay_store import RelayStore
+from flows import settings
+from flows.delivery import relay
+from flows.delivery.routes import sink_routes
+from warehouse.relay.store import RelayStore
 
 
 def die() -> None:
@@ -28,8 +29,8 @@ def main(home: Path, sink: str, batch: int, point: str = "", count: int = 0) -> 
     """Serve the sink until it has everything, or this process its end."""
     os.chdir(home)
     configured = settings.load()
-    (outlet,) = outlets(configured, [sink])
-    send, settle = outlet.sink.send, RelayStore.settle
+    (route,) = sink_routes(configured, [sink])
+    send, settle = route.sink.send, RelayStore.settle
     batches = 0
 
     def dying_send(events):
@@ -49,10 +50,10 @@ def main(home: Path, sink: str, batch: int, point: str = "", count: int = 0) -> 
         if batches >= count and point == "settled":
             die()
 
-    outlet.sink.send = dying_send
+    route.sink.send = dying_send
     RelayStore.settle = dying_settle
     while True:
-        report = relay.serve(configured.relay_file, outlet, batch_size=batch, budget=timedelta(seconds=30))
+        report = relay.serve(configured.relay_file, route, batch_size=batch, budget=timedelta(seconds=30))
         if not report.backlog.waiting:
             return
         time.sleep(0.05)

@@ -20,8 +20,8 @@ import tomlkit
 
 from tests.sinks.brokers import BROKERS, Broker
 from tests.sinks.proxy import Proxy, proxy_to
-from warehouse.relay_records import StoredEvent
-from warehouse.relay_store import open_store
+from warehouse.relay.records import StoredEvent
+from warehouse.relay.store import open_store
 
 RELAY = Path(__file__).with_name("dying_relay.py")
 POINTS = ("sending", "sent", "settled")

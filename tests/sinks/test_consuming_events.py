@@ -23,11 +23,11 @@ import duckdb
 import pytest
 
 from expectations.contract import contracts
-from flows.event_types import DATA_TYPES, Event, RatingCorrected, TierChanged, TierWatch, event_id
+from flows.events.types import DATA_TYPES, Event, RatingCorrected, TierChanged, TierWatch, event_id
 from tests.flows.event_examples import EXAMPLES, PAGE, blocks
 from tests.sinks.brokers import BROKERS, SECRET, require, unique
-from warehouse.relay_records import StoredEvent
-from warehouse.relay_store import open_store
+from warehouse.relay.records import StoredEvent
+from warehouse.relay.store import open_store
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120
@@ -77,7 +77,7 @@ class Newcomer:
 
     def valuemart(self, *arguments: str) -> None:
         run = subprocess.run(
-            [sys.executable, "-c", "from flows.cli import main; main()", *arguments],
+            [sys.executable, "-c", "from flows.cli.main import main; main()", *arguments],
             cwd=self.folder,
             env=self.environment,
             capture_output=True,
@@ -362,13 +362,10 @@ def test_the_ids_on_the_page_are_made_of_the_facts_beside_them():
         EXAMPLES[each.type]["data"] for each in (TierChanged, TierWatch, RatingCorrected)
     )
     assert EXAMPLES[TierChanged.type]["id"] == identity(
-        TierChanged.type, changed["cause"], changed["period"], changed["from_tier"], changed["to_tier"],
-        changed["revision"], changed["policy"]["hash"],
-    )  # fmt: skip
-    assert EXAMPLES[TierWatch.type]["id"] == identity(
-        TierWatch.type, "expected", watch["period"], watch["tier"], watch["expected"]["tier"],
-        watch["revision"], watch["policy"]["hash"],
-    )  # fmt: skip
+        TierChanged.type, "tier", "none", changed["to_tier"], changed["as_of"]
+    )
+    move = f"{watch['expected']['tier']} {watch['expected']['direction']}"
+    assert EXAMPLES[TierWatch.type]["id"] == identity(TierWatch.type, "watch", "none", move, watch["as_of"])
     assert EXAMPLES[RatingCorrected.type]["id"] == identity(
         RatingCorrected.type, "corrected",
         *(f"{each['period']}.{each['revision']}:{each['from_tier']}>{each['to_tier']}" for each in corrected["periods"]),
@@ -385,6 +382,6 @@ def test_the_drivers_on_the_page_sum_to_the_change_of_the_score():
 
 def test_every_sink_on_the_page_has_a_consumer_beside_it():
     named = set(re.findall(r'^kind = "(\w+)"', PAGE.read_text(encoding="utf-8"), re.MULTILINE))
-    from flows.sinks.configuration import KINDS
+    from flows.settings.sinks import KINDS
 
     assert named == set(KINDS)

@@ -12,9 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from flows.sinks import SinkDownError
-from flows.sinks.prefect import PrefectSink
-from warehouse.relay_records import StoredEvent
+from flows.delivery.sinks import SinkDownError
+from flows.delivery.sinks.prefect import PrefectSink
+from warehouse.relay.records import StoredEvent
 
 NOON = datetime(2026, 6, 3, 12, tzinfo=UTC)
 

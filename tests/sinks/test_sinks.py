@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from flows.delivery.routes import sink_routes
+from flows.delivery.sinks import SinkDownError
+from flows.delivery.sinks.cloud_events import STRUCTURED, message, percent_encoded
 from flows.settings import Settings, SettingsError
-from flows.sinks import SinkDownError
-from flows.sinks.building import outlets
-from flows.sinks.cloud_events import STRUCTURED, message, percent_encoded
 from tests.sinks.brokers import BROKERS, require, unique
 from tests.sinks.proxy import proxy_to
-from warehouse.relay_records import StoredEvent
+from warehouse.relay.records import StoredEvent
 
 NOON = datetime(2026, 6, 3, 12, tzinfo=UTC)
 TYPE = "valuemart.customer.tier.changed.v1"
@@ -38,8 +38,8 @@ def event(event_id: str, customer: str = "客户 1", *, filler: int = 0) -> Stor
 
 def sink_of(kind: str, **settings: object):
     configured = Settings.model_validate({"sinks": {"tested": {"kind": kind, **settings}}})
-    (outlet,) = outlets(configured)
-    return outlet.sink
+    (route,) = sink_routes(configured)
+    return route.sink
 
 
 def test_in_structured_mode_a_message_is_the_stored_event_byte_for_byte():
@@ -273,7 +273,7 @@ def test_a_secret_comes_from_a_file(tmp_path: Path):
 def test_a_client_that_is_not_installed_is_said_with_the_extra_that_brings_it(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("flows.sinks.building.find_spec", lambda _: None)
+    monkeypatch.setattr("flows.delivery.registry.find_spec", lambda _: None)
     where = {"bootstrap_servers": "x"} if kind == "kafka" else {"url": "x://y"}
     with pytest.raises(SettingsError, match=r"sink tested: its client, .* pip install 'valuemart\[sinks\]'"):
         sink_of(kind, **where)
@@ -281,6 +281,6 @@ def test_a_client_that_is_not_installed_is_said_with_the_extra_that_brings_it(
 
 def test_only_the_sinks_that_are_named_are_built():
     configured = Settings.model_validate({"sinks": {"a": {"kind": "file"}, "b": {"kind": "file"}}})
-    assert [outlet.name for outlet in outlets(configured, ["b"])] == ["b"]
+    assert [route.name for route in sink_routes(configured, ["b"])] == ["b"]
     with pytest.raises(SettingsError, match="there is no sink 'c'; the sinks are a, b"):
-        outlets(configured, ["c"])
+        sink_routes(configured, ["c"])

@@ -15,11 +15,12 @@ from urllib.parse import unquote
 
 import pytest
 
-from flows.relay import Outlet, Retry, SinkReport, relay
-from flows.sinks.webhook import WebhookSink, signature, signing_keys
+from flows.delivery.relay import SinkReport, SinkRoute, relay
+from flows.delivery.sinks.webhook import WebhookSink, signature, signing_keys
+from flows.settings.sinks import Retry
 from tests.sinks.brokers import SECRET
-from warehouse.relay_records import StoredEvent
-from warehouse.relay_store import open_store
+from warehouse.relay.records import StoredEvent
+from warehouse.relay.store import open_store
 
 NOON = datetime(2026, 6, 3, 12, tzinfo=UTC)
 TWO_GB = 2 * 1024**3
@@ -129,8 +130,8 @@ class Books:
             store.add(event(f"C{number}", sequence) for sequence in (1, 2) for number in range(10))
 
     def relay(self, receiver: Receiver, *, timeout: float = 5, attempts: int = 3) -> SinkReport:
-        outlet = Outlet(sink(receiver, timeout=timeout), retry=Retry(attempts=attempts))
-        (report,) = relay(self.path, [outlet], clock=lambda: self.now).sinks
+        route = SinkRoute(sink(receiver, timeout=timeout), retry=Retry(attempts=attempts))
+        (report,) = relay(self.path, [route], clock=lambda: self.now).sinks
         self.now += timedelta(hours=1)
         return report
 

@@ -12,9 +12,9 @@ from typing import Any
 import openpyxl
 
 from tests.warehouse.making import Delivery, write_source
-from warehouse import staging
-from warehouse.batch import read_manifest
-from warehouse.source import read_source
+from warehouse.delivery.manifest import read_manifest
+from warehouse.delivery.profile import read_source
+from warehouse.staging import scratch as staging
 
 COLUMNS: dict[str, Any] = {
     "document": {"header": "Beleg"},
@@ -40,6 +40,7 @@ class Read:
     left_out: dict[str, int]
     rows_in: int
     raw: list[dict[str, str]]
+    warnings: tuple[str, ...] = ()
 
     @property
     def nets(self) -> list[str]:
@@ -81,7 +82,7 @@ def read(
             for (text,) in ask('SELECT raw FROM resource."LINES__raw" ORDER BY _file, _row').fetchall()
         ]
         (table,) = scratch.tables
-        found = Read(rows, problems, rejects, dict(table.excluded), table.rows_in, raw)
+        found = Read(rows, problems, rejects, dict(table.excluded), table.rows_in, raw, scratch.warnings)
     assert found.rows_in == len(rows) + len(rejects) + sum(found.left_out.values())
     return found
 

@@ -10,22 +10,27 @@ from typing import Any
 import duckdb
 
 from tests.warehouse.making import NOW, Delivery, write_source
-from warehouse import merge, quarantine, staging
-from warehouse.batch import read_manifest
-from warehouse.migrate import migrate
-from warehouse.source import read_source
+from warehouse.delivery.manifest import read_manifest
+from warehouse.delivery.profile import read_source
+from warehouse.merge import merge
+from warehouse.staging import quarantine
+from warehouse.staging import scratch as staging
+from warehouse.store.ledger import Attempt, BatchOutcome
+from warehouse.store.migrate import migrate
 
 
 class Bench:
     """A warehouse in memory that batches are merged into, and emptied again for the next order."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sql: Mapping[str, str] | None = None, **changes: Any) -> None:
+        """`sql` and `changes` replace parts of the sources, which are all alike: see `write_source`."""
         self.folder = folder
         self.numbers = count()
         self.connection = duckdb.connect()
         migrate(self.connection, NOW)
         self.sources = {
-            name: read_source(write_source(folder / "sources", source=name)) for name in ("shop", "till")
+            name: read_source(write_source(folder / "sources", sql=sql, **changes, source=name))
+            for name in ("shop", "till")
         }
 
     def judged(self, delivery: Delivery) -> merge.Judged:
@@ -35,10 +40,9 @@ class Bench:
         path = self.folder / f"{number}.duckdb"
         with staging.stage(batch, self.sources[delivery.source], path) as scratch:
             for table in scratch.tables:
-                quarantine.put_aside(scratch, table, [])
-            return merge.Judged(
-                path, batch, scratch.tables, (), "1", "", scratch.record_counts, scratch.bytes_read
-            )
+                quarantine.quarantine_rows(scratch, table, [])
+            attempt = Attempt("1", "", scratch.record_counts, scratch.bytes_read)
+            return merge.Judged(path, batch, scratch.tables, (), attempt)
 
     def empty(self) -> None:
         for table in (
@@ -48,6 +52,7 @@ class Bench:
             "ops.batch_table",
             "ops.batch_resource",
             "ops.tombstone",
+            "ops.whole_document",
         ):
             self.connection.execute(f"DELETE FROM {table}")
         self.connection.execute("DELETE FROM quarantine.row; DELETE FROM quarantine.reason")
@@ -55,7 +60,19 @@ class Bench:
     def land(self, batches: Iterable[merge.Judged], owners: Mapping[str, Any]) -> None:
         self.empty()
         for judged in batches:
-            merge.merge_batch(self.connection, judged, owners=owners, shrink_limit=1, recorded_at=NOW)
+            self.merge(judged, owners)
+
+    def merge(
+        self, judged: merge.Judged, owners: Mapping[str, Any] | None = None, shrink_limit: float = 1
+    ) -> BatchOutcome:
+        """Land one batch on top of what is here."""
+        return merge.merge_batch(
+            self.connection, judged, owners=owners or {}, shrink_limit=shrink_limit, recorded_at=NOW
+        )
+
+    def loaded(self, delivery: Delivery, shrink_limit: float = 1) -> BatchOutcome:
+        """Stage and land one batch on top of what is here."""
+        return self.merge(self.judged(delivery), shrink_limit=shrink_limit)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask the warehouse."""

@@ -18,12 +18,12 @@ import duckdb
 import yaml
 
 from expectations.gate import Gate
-from flows import load
+from flows.pipeline import load
+from flows.pipeline.stages import RefreshResult
 from flows.settings import Settings
-from flows.stages import RefreshResult
 from warehouse.connection import open_database
-from warehouse.ledger import BatchOutcome
-from warehouse.migrate import migrate
+from warehouse.store.ledger import BatchOutcome
+from warehouse.store.migrate import migrate
 
 COMPANY = "DE01"
 NOW = datetime(2025, 7, 1, 3)

@@ -10,7 +10,7 @@ import duckdb
 
 from expectations.contract import Contract, load, stored_columns
 from warehouse.connection import connect, literal, quoted, transaction
-from warehouse.migrate import migrate
+from warehouse.store.migrate import migrate
 
 RECORDED_AT = datetime(2024, 6, 3, 2, 10)
 POLICY = {"policy_id": "default", "policy_version": "1.0.0", "policy_hash": "abc123"}
@@ -79,7 +79,7 @@ def bring_to(connection: duckdb.DuckDBPyConnection, state: int, customers: int =
         )  # fmt: skip
         insert(connection, "credit_watch", of=customer, company_code="1000", open_balance=state)
         connection.execute(
-            "INSERT INTO ops.generation VALUES ('rating', ?, '2024-06-02', ?, ?)",
+            "INSERT INTO ops.generation (stage, generation, as_of, policy_hash, recorded_at) VALUES ('rating', ?, '2024-06-02', ?, ?)",
             [state, POLICY["policy_hash"], RECORDED_AT],
         )
 

@@ -15,7 +15,7 @@ import yaml
 
 from expectations.contract import contracts, load
 from tests.warehouse.publishing import RECORDED_AT, bring_to, insert, open_warehouse
-from warehouse.publish import PUBLISHED_TABLES, publish
+from warehouse.mart.publish import PUBLISHED_TABLES, publish
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "bi.md").read_text(encoding="utf-8")

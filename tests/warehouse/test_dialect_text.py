@@ -7,11 +7,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from tests.warehouse.dialects import SQL, read
-from warehouse.dialect import Dialect, ResourceColumn
-from warehouse.encodings import encoding_of
-from warehouse.faults import BatchRefusedError
+from warehouse.delivery.dialect import Dialect, ResourceColumn
+from warehouse.delivery.encodings import encoding_of
+from warehouse.errors import BatchRefusedError
 
 HEADER = "Beleg;Kunde;Datum;Netto"
 ONE = (2, "R1", "00017", date(2026, 1, 31), "1234.5000")
@@ -314,3 +315,57 @@ def test_the_names_of_data_package_are_understood() -> None:
     assert Dialect.model_validate({"valuemart:totals_marks": ["合计"]}).totals_marks == ("合计",)
     with pytest.raises(ValueError, match="stands twice"):
         Dialect.model_validate({"quoteChar": "'", "quote": '"'})
+
+
+LISTED = "Beleg  Kunde  Datum       Netto\n\nR1\t00017  31.01.2026  1.234,50\n"
+
+
+def test_cells_are_parted_by_any_run_of_blanks_where_the_profile_says_so(tmp_path: Path) -> None:
+    content = LISTED + '"R 2" 00017   01.02.2026  -2,00\nR3   01.02.2026  5,00\nR4 "00 17 01.02.2026 1\n'
+    found = read(tmp_path, {"a.txt": content.encode()}, delimiter="whitespace")
+    assert [one(row) for row in found.rows] == [
+        (3, "R1", "00017", date(2026, 1, 31), "1234.5000"),
+        (4, "R 2", "00017", date(2026, 2, 1), "-2.0000"),
+    ]
+    assert found.rejects == [(5, "ragged_record"), (6, "broken_quoting")]
+
+
+FIXED = """\
+Beleg Kunde Datum     Netto
+R1    00017 31.01.2026  1.234,50
+R 2         01.02.2026     -2,00
+
+R3    00023 01.02.2026      0,50 and more
+R4    00023 01.02.2026
+"""
+
+
+def test_columns_of_fixed_widths_are_cut_and_freed_of_their_padding(tmp_path: Path) -> None:
+    found = read(tmp_path, {"a.txt": FIXED.encode()}, widths=[6, 6, 10, 10])
+    assert [(row[0], row[1], row[2], row[4] and str(row[4])) for row in found.rows] == [
+        (2, "R1", "00017", "1234.5000"),
+        (3, "R 2", None, "-2.0000"),
+        (6, "R4", "00023", None),
+    ]
+    assert found.rejects == [(5, "ragged_record")]
+
+
+def test_widths_count_characters_in_any_encoding(tmp_path: Path) -> None:
+    content = "Beleg 客戶  Datum     Netto\nR1    張三  31.01.2026 1,00\n"
+    columns = {"customer": {"header": "客戶"}}
+    found = read(tmp_path, {"a.txt": content.encode("big5")}, columns, encoding="big5", widths=[6, 4, 10, 5])
+    assert [one(row) for row in found.rows] == [(2, "R1", "張三", date(2026, 1, 31), "1.0000")]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "message"),
+    [
+        ({"delimiter": "blanks"}, "neither one to four characters nor whitespace"),
+        ({"delimiter": "whitespace", "group_mark": " "}, "would part 1 234"),
+        ({"widths": [5, 0]}, "greater than or equal to 1"),
+        ({"widths": [5], "layout": "list"}, "parts cells by upright strokes"),
+    ],
+)
+def test_what_cannot_part_cells_is_refused_in_the_profile(dialect: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Dialect.model_validate(dialect)

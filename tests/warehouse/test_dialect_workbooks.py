@@ -14,9 +14,9 @@ import pyarrow as pa
 import pytest
 
 from tests.warehouse.dialects import read, workbook
-from warehouse.faults import BatchRefusedError
-from warehouse.formats import serials, xlsx
-from warehouse.formats.grid import Broken, Moment, Number, number
+from warehouse.delivery.formats import excel_dates, xlsx
+from warehouse.delivery.formats.cells import DateCell, ErrorCell, Number, number
+from warehouse.errors import BatchRefusedError
 
 HEADER = ["Beleg", "Kunde", "Datum", "Netto"]
 DAY = date(2026, 1, 31)
@@ -67,7 +67,7 @@ def test_numbers_and_dates_of_a_sheet_need_no_notation_and_typed_ones_have_the_p
     assert [row[3] for row in found.rows] == [DAY, DAY, DAY, DAY, None]
     assert found.nets == ["1234.5000", "0.3000", "19.9000", "None", "None"]
     assert found.problems == [
-        (5, "Netto:not_a_number:#N/A"),
+        (5, "Netto:cell_is_an_error:#N/A"),
         (6, "Datum:not_a_date:1,5"),
         (6, "Netto:not_a_number:true"),
     ]
@@ -234,7 +234,7 @@ def test_what_shows_a_number_as_a_date() -> None:
         (165, '[$-804]yyyy"年"m"月"d"日"'),
         (166, "[h]:mm"),
     ]
-    assert all(serials.shows_a_date(place, code) for place, code in dates)
+    assert all(excel_dates.shows_a_date(place, code) for place, code in dates)
     numbers = [
         (0, None),
         (4, None),
@@ -244,7 +244,7 @@ def test_what_shows_a_number_as_a_date() -> None:
         (173, r"0.00\ \d"),
         (174, "0_);(0)"),
     ]
-    assert not any(serials.shows_a_date(place, code) for place, code in numbers)
+    assert not any(excel_dates.shows_a_date(place, code) for place, code in numbers)
 
 
 @pytest.mark.parametrize(
@@ -255,13 +255,13 @@ def test_what_shows_a_number_as_a_date() -> None:
     ],
 )  # fmt: skip
 def test_day_numbers_count_the_day_that_never_was(serial: str, expected: str) -> None:
-    found = serials.moment(serial, from_1904=False)
-    assert (type(found), found) == (Moment, expected)
+    found = excel_dates.moment(serial, from_1904=False)
+    assert (type(found), found) == (DateCell, expected)
 
 
 @pytest.mark.parametrize("serial", ["0.5", "60", "-1", "2958466"])
 def test_a_number_of_no_day_stays_a_number(serial: str) -> None:
-    assert serials.moment(serial, from_1904=False) == Number(serial)
+    assert excel_dates.moment(serial, from_1904=False) == Number(serial)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_a_number_of_no_day_stays_a_number(serial: str) -> None:
     [
         ("17", "17", Number), ("1.2345E+3", "1234.5", Number), ("1.0", "1", Number), ("0.30000000000000004", "0.3", Number),
         ("6222021234567890123", "6222021234567890000", Number), ("1E-7", "0.0000001", Number),
-        ("nan", "nan", Broken), ("1e999", "1e999", Broken), ("x", "x", Broken),
+        ("nan", "nan", ErrorCell), ("1e999", "1e999", ErrorCell), ("x", "x", ErrorCell),
     ],
 )  # fmt: skip
 def test_a_workbooks_number_has_fifteen_digits(stored: str, expected: str, kind: type) -> None:

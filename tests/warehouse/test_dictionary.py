@@ -10,7 +10,7 @@ import pytest
 
 from expectations.contract import Contract, contracts, load, stored_columns, stored_key
 from warehouse.connection import open_database
-from warehouse.dictionary import column_comment, comments, create_table, dictionary_rows
+from warehouse.store.ddl import column_comment, comments, create_table, dictionary_rows
 
 TABLES = [contract for contract in contracts() if contract.physical == "table"]
 
@@ -63,7 +63,7 @@ def test_a_canonical_table_keeps_the_legal_entity_and_where_a_row_came_from(
     assert names == [
         *("company_code", "from_currency", "to_currency", "rate_date", "rate"),
         *("source_system", "batch_id", "batch_sequence", "source_file", "source_file_sha256", "source_row"),
-        *("source_changed_at", "is_deleted", "recorded_at", "known_on"),
+        *("source_changed_at", "is_deleted", "recorded_at", "known_on", "deleted_by", "source_document"),
     ]
 
 

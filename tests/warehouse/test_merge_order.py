@@ -23,6 +23,14 @@ KEYS = ("K1", "K2", "K3")
 GONE = "gone"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_rows_are_many() -> Iterator[None]:
+    """Batches of a few rows are merged as large ones are, which enter uncompared if all their keys are new."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("warehouse.merge.actions.MANY_ROWS", 1)
+        yield
+
+
 @dataclass(frozen=True)
 class Said:
     """What one batch says of customers: key to name, or to GONE, of which it brings a tombstone."""

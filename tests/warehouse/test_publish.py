@@ -19,9 +19,8 @@ import pytest
 
 from expectations.contract import contracts, load
 from tests.warehouse.publishing import POLICY, RECORDED_AT, STATES_SEEN, bring_to, insert, open_warehouse
-from warehouse import dictionary
 from warehouse.connection import connect
-from warehouse.publish import (
+from warehouse.mart.publish import (
     PUBLISHED_TABLES,
     Publication,
     layout,
@@ -29,6 +28,7 @@ from warehouse.publish import (
     published_generation,
     read_publication,
 )
+from warehouse.store import ddl
 
 ALL_TABLES = {*PUBLISHED_TABLES, "column_dictionary", "publication"}
 
@@ -93,7 +93,7 @@ def test_each_table_is_what_its_contract_says(empty_mart: Path, name: str):
         "SELECT column_name, data_type, comment FROM duckdb_columns() "
         f"WHERE table_name = '{name}' ORDER BY column_index",
     )
-    assert columns == [(c.name, c.type, dictionary.column_comment(c)) for c in contract.columns]
+    assert columns == [(c.name, c.type, ddl.column_comment(c)) for c in contract.columns]
     comments = read(
         empty_mart,
         f"SELECT comment FROM duckdb_tables() WHERE table_name = '{name}' "
@@ -367,7 +367,7 @@ def test_files_of_another_layout_are_made_again(
     warehouse: duckdb.DuckDBPyConnection, home: Path, monkeypatch: pytest.MonkeyPatch
 ):
     put_out(warehouse, home)
-    monkeypatch.setattr("warehouse.publish.layout", lambda: "another")
+    monkeypatch.setattr("warehouse.mart.publish.layout", lambda: "another")
     assert published_generation(home) is None
     assert put_out(warehouse, home)
 
@@ -408,7 +408,7 @@ def test_a_failed_build_leaves_the_old_files_and_the_connection_usable(
 
     bring_to(warehouse, 2)
     with monkeypatch.context() as patched:
-        patched.setattr("warehouse.publish.sync", full_disk)
+        patched.setattr("warehouse.mart.publish.sync", full_disk)
         with pytest.raises(OSError, match="no space left"):
             put_out(warehouse, home, generation=2)
     assert read(home, STATES_SEEN.format(mart="mart")) == [([1],)]

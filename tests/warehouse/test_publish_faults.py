@@ -22,7 +22,7 @@ import duckdb
 from expectations.contract import contracts
 from tests.warehouse.publishing import RECORDED_AT, STATES_SEEN, bring_to, open_warehouse
 from warehouse.connection import connect
-from warehouse.publish import publish, published_generation
+from warehouse.mart.publish import publish, published_generation
 
 home = Path(sys.argv[1])
 TOUCHING_THE_DISK = ("fsync", "replace", "rename", "unlink", "symlink", "chmod", "rmdir")

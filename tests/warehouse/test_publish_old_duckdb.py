@@ -15,7 +15,7 @@ import pytest
 
 from expectations.contract import contracts, load
 from tests.warehouse.publishing import RECORDED_AT, bring_to, open_warehouse
-from warehouse.publish import publish
+from warehouse.mart.publish import publish
 
 LOOK = """
 import duckdb, json, sys

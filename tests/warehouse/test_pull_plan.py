@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.warehouse.making import write_source
-from warehouse import pull_plan
-from warehouse.faults import SourceError
-from warehouse.source import BUILT_IN, Source, read_source
+from warehouse.delivery import pull_queries
+from warehouse.delivery.profile import BUILT_IN, Source, read_source
+from warehouse.errors import SourceError
 
 SINCE = datetime(2026, 2, 1, 10, 30, 59)
 PULL: dict[str, Any] = {
@@ -30,19 +30,19 @@ def shop(root: Path, lines: str = "SELECT 1 WHERE x >= :since", **changes: Any) 
 
 
 def filled(root: Path, sql: str, company: str = "1") -> str:
-    return pull_plan.query(shop(root, sql), "LINES", company=company, since=SINCE)
+    return pull_queries.query(shop(root, sql), "LINES", company=company, since=SINCE)
 
 
 @pytest.mark.parametrize("name", PULLABLE)
 def test_every_query_of_a_built_in_source_is_there_and_takes_its_parameters(name: str) -> None:
     source = read_source(BUILT_IN / name)
-    plan = pull_plan.pull_of(source)
+    plan = pull_queries.pull_of(source)
     for resource in plan.resources:
-        sql = pull_plan.query(source, resource, company="x", since=SINCE)
+        sql = pull_queries.query(source, resource, company="x", since=SINCE)
         assert ":since" not in sql
         assert ("2026-02-01T10:30:59" in sql) == (plan.clocked_by(resource) is not None)
     for table in plan.keys:
-        pull_plan.key_query(source, table, company="x")
+        pull_queries.key_query(source, table, company="x")
     written = {file.stem for file in (source.folder / "pull").glob("*.sql")}
     assert written == set(plan.resources), "a query that no resource uses"
 

@@ -23,8 +23,8 @@ from tests.warehouse.making import (
     numbered,
     of_lines,
 )
-from warehouse import ledger
-from warehouse.ledger import BatchOutcome
+from warehouse.store import ledger
+from warehouse.store.ledger import BatchOutcome
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_the_same_keys_again_are_no_news(loader: Loader) -> None:
     assert compare(loader, 2, keys_of(("R1", "1"))).status == "unchanged"
 
 
-def test_keys_bury_no_row_that_is_newer_than_they_are(loader: Loader) -> None:
+def test_keys_delete_no_row_that_is_newer_than_they_are(loader: Loader) -> None:
     loader.loaded(of_lines(line(1), number=1, sequence=0))
     loader.loaded(of_lines(line(2), number=3, sequence=0))
     compare(loader, 2, keys_of(("R1", "1")))
@@ -202,7 +202,7 @@ def test_a_buried_row_that_an_older_batch_brings_again_stays_buried(loader: Load
         (b"document_id;line_id\nR1;1\n", "invoice_lines", "wrong_file_type"),
     ],
 )
-def test_keys_that_may_be_cut_or_cannot_be_read_bury_nothing(
+def test_keys_that_may_be_cut_or_cannot_be_read_delete_nothing(
     loader: Loader, content: bytes, table: str, rule: str
 ) -> None:
     loader.loaded(of_lines(*(line(number) for number in range(1, 5)), number=1, sequence=0))

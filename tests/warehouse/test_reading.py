@@ -9,11 +9,11 @@ import duckdb
 import pytest
 
 from expectations import contract
-from warehouse import reading
-from warehouse.published_files import NothingPublishedError
-from warehouse.reading import QuarantineFilter
+from warehouse.mart import queries
+from warehouse.mart.files import NothingPublishedError
+from warehouse.mart.queries import QuarantineFilter
 
-ROOM = Path(reading.__file__).parent
+STORE = Path(queries.__file__).parents[1] / "store"
 NOW = datetime(2025, 6, 1, 3, 30)
 BATCH = {"source": "erp", "company_code": "DE01"}
 # What a column holds that a test does not speak of.
@@ -46,8 +46,7 @@ def ops(tmp_path: Path) -> Path:
     file = tmp_path / "ops.duckdb"
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{file}' AS publishing; USE publishing")
-        connection.execute("CREATE SCHEMA ops; CREATE SCHEMA quarantine")
-        for migration in sorted((ROOM / "migrations").glob("*.sql")):
+        for migration in sorted((STORE / "migrations").glob("*.sql")):
             connection.execute(migration.read_text())
         create(connection, "publication")
         insert(connection, "publication", {"generation": 7, "as_of": date(2025, 5, 31), "published_at": NOW})
@@ -144,7 +143,10 @@ def mart(tmp_path: Path) -> Path:
             connection,
             "customer",
             steel | {"name": "Weser Stahl"},
-            *({"company_code": code, "customer_id": "0815"} for code in ("DE01", "CN01")),
+            *(
+                {"company_code": code, "customer_id": "0815", "name": "Elbe Handel"}
+                for code in ("DE01", "CN01")
+            ),
         )
         insert(
             connection,
@@ -172,11 +174,11 @@ def mart(tmp_path: Path) -> Path:
 
 def test_before_the_first_run_the_reader_is_told_how_to_begin(tmp_path: Path) -> None:
     with pytest.raises(NothingPublishedError, match=r"nothing is published in .* yet; land a batch"):
-        reading.status(tmp_path / "ops.duckdb")
+        queries.status(tmp_path / "ops.duckdb")
 
 
 def test_the_status_counts_rows_by_fate_without_derived_tables(ops: Path) -> None:
-    counts = reading.status(ops).row_counts
+    counts = queries.status(ops).row_counts
 
     assert counts == {
         "rows_in": 15,
@@ -189,7 +191,7 @@ def test_the_status_counts_rows_by_fate_without_derived_tables(ops: Path) -> Non
 
 
 def test_the_status_lists_the_latest_batches_first_with_why_one_was_refused(ops: Path) -> None:
-    found = reading.status(ops, latest=1)
+    found = queries.status(ops, latest=1)
 
     assert [(batch["batch_id"], batch["status"], batch["refused"]) for batch in found.batches] == [
         ("b2", "refused", 5)
@@ -200,7 +202,7 @@ def test_the_status_lists_the_latest_batches_first_with_why_one_was_refused(ops:
 
 
 def test_quarantined_rows_are_counted_by_rule_with_the_first_of_each(ops: Path) -> None:
-    found = reading.quarantine_rules(ops, QuarantineFilter())
+    found = queries.quarantine_rules(ops, QuarantineFilter())
 
     assert [(rule["rule"], rule["rows"]) for rule in found] == [
         ("unparsable", 2),
@@ -212,7 +214,7 @@ def test_quarantined_rows_are_counted_by_rule_with_the_first_of_each(ops: Path) 
 
 
 def test_a_quarantined_row_comes_with_its_text_and_every_rule_it_broke(ops: Path) -> None:
-    (row,) = reading.quarantine_rows(ops, QuarantineFilter(rule="customer_missing"), kept_only=True)
+    (row,) = queries.quarantine_rows(ops, QuarantineFilter(rule="customer_missing"), kept_only=True)
 
     assert row["row_number"] == 5
     assert row["raw"] == '{"NETWR": "5x"}'
@@ -220,17 +222,17 @@ def test_a_quarantined_row_comes_with_its_text_and_every_rule_it_broke(ops: Path
 
 
 def test_rows_that_were_released_are_listed_only_if_asked_for(ops: Path) -> None:
-    every = reading.quarantine_rows(ops, QuarantineFilter(), kept_only=False)
+    every = queries.quarantine_rows(ops, QuarantineFilter(), kept_only=False)
     assert [(row["row_number"], row["released_by"]) for row in every] == [
         (2, None),
         (5, None),
         (9, "b1-mended-1"),
     ]
-    assert reading.quarantine_rows(ops, QuarantineFilter(), kept_only=True) == every[:2]
+    assert queries.quarantine_rows(ops, QuarantineFilter(), kept_only=True) == every[:2]
 
 
 def test_each_rule_is_shown_with_the_first_rows_that_are_still_kept_out(ops: Path) -> None:
-    found = reading.quarantine_rules(ops, QuarantineFilter(), examples=1)
+    found = queries.quarantine_rules(ops, QuarantineFilter(), examples=1)
 
     assert [(rule["rule"], rule["rows"]) for rule in found] == [("unparsable", 2), ("customer_missing", 1)]
     assert [[each["row_number"] for each in rule["examples"]] for rule in found] == [[2], [5]]
@@ -248,12 +250,12 @@ def test_each_rule_is_shown_with_the_first_rows_that_are_still_kept_out(ops: Pat
     ],
 )
 def test_a_filter_that_nothing_meets_finds_nothing(ops: Path, wanted: QuarantineFilter) -> None:
-    assert reading.quarantine_rules(ops, wanted) == []
-    assert reading.quarantine_rows(ops, wanted, kept_only=True) == []
+    assert queries.quarantine_rules(ops, wanted) == []
+    assert queries.quarantine_rows(ops, wanted, kept_only=True) == []
 
 
 def test_a_customer_is_shown_by_the_latest_revision_and_the_period_before(mart: Path) -> None:
-    file = reading.customer_file(mart, "4711", None)
+    file = queries.customer_file(mart, "4711", None)
 
     assert (file.current["period"], file.current["revision"], file.current["name"]) == (
         date(2025, 5, 1),
@@ -274,22 +276,38 @@ def test_a_customer_is_shown_by_the_latest_revision_and_the_period_before(mart: 
 
 def test_a_customer_of_several_companies_needs_the_company(mart: Path) -> None:
     with pytest.raises(
-        reading.UnknownCustomerError, match="0815 is a customer of CN01, DE01; name one with --company"
+        queries.UnknownCustomerError, match="0815 is a customer of CN01, DE01; name one with --company"
     ):
-        reading.customer_file(mart, "0815", None)
+        queries.customer_file(mart, "0815", None)
 
-    assert reading.customer_file(mart, "0815", "CN01").current["company_code"] == "CN01"
+    assert queries.customer_file(mart, "0815", "CN01").current["company_code"] == "CN01"
 
 
 def test_an_unknown_customer_is_answered_with_the_nearest(mart: Path) -> None:
-    with pytest.raises(reading.UnknownCustomerError, match="no customer 4712 is rated; the nearest are 4711"):
-        reading.customer_file(mart, "4712", None)
+    with pytest.raises(
+        queries.UnknownCustomerError, match="no customer 4712 is rated; the nearest are 4711 Weser Stahl"
+    ):
+        queries.customer_file(mart, "4712", None)
+
+
+@pytest.mark.parametrize("asked", ["4711", "0004711", "Weser Stahl", "weser", "WÉSER ST"])
+def test_a_customer_is_found_by_its_number_without_zeros_or_a_part_of_its_name(
+    mart: Path, asked: str
+) -> None:
+    assert queries.customer_file(mart, asked, None).current["customer_id"] == "4711"
+
+
+def test_a_name_that_fits_several_customers_is_answered_with_all_of_them(mart: Path) -> None:
+    with pytest.raises(
+        queries.UnknownCustomerError, match=r"e fits 2 customers: 0815 .*, 4711 .*; name one by"
+    ):
+        queries.customer_file(mart, "e", "DE01")
 
 
 def test_the_credit_of_a_customer_that_never_owed_is_its_masters_limit_and_its_groups_headroom(
     mart: Path,
 ) -> None:
-    row = reading.credit_standing(mart, "new", None)
+    row = queries.credit_standing(mart, "new", None)
 
     assert (row["company_code"], row["master_limit"], row["credit_action"]) == ("CN01", 500, None)
     assert (row["group_id"], row["group_headroom"], row["is_watched"]) == ("G1", 70, True)
@@ -297,12 +315,12 @@ def test_the_credit_of_a_customer_that_never_owed_is_its_masters_limit_and_its_g
 
 
 def test_a_company_without_receivables_has_no_credit_watch(mart: Path) -> None:
-    assert not reading.credit_standing(mart, "4711", None)["is_watched"]
+    assert not queries.credit_standing(mart, "4711", None)["is_watched"]
 
 
 def test_a_reader_leaves_the_published_file_as_it_was_and_holds_nothing_open(ops: Path) -> None:
     before = ops.read_bytes()
-    reading.status(ops)
+    queries.status(ops)
 
     assert ops.read_bytes() == before
     with duckdb.connect(str(ops)) as connection:  # fails while anybody of this process has it attached

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,64 +9,14 @@ from typing import Any
 import duckdb
 import pytest
 
-from expectations.contract import load
-from tests.warehouse.publishing import POLICY, insert
-from warehouse import publish, report_customers, report_data
-from warehouse.dictionary import create_table
-from warehouse.published_files import NothingPublishedError
-
-NOW, BEFORE, YEAR_BEFORE = date(2024, 5, 1), date(2024, 4, 1), date(2023, 5, 1)
+from tests.warehouse.mart_of_rows import BEFORE, NOW, YEAR_BEFORE, move, published, rating
+from tests.warehouse.publishing import POLICY
+from warehouse.mart import report, report_customers
+from warehouse.mart.files import NothingPublishedError
 
 
-TABLES = [load(name) for name in (*publish.PUBLISHED_TABLES, "publication", "column_dictionary")]
-CURRENT = """
-    INSERT INTO customer_value BY NAME
-    SELECT rating.*, customer_id AS name, credit_action
-    FROM (
-        FROM customer_value_history
-        WHERE (company_code, period) IN (SELECT (company_code, max(period)) FROM customer_value_history GROUP BY company_code)
-        QUALIFY row_number() OVER (PARTITION BY company_code, customer_id ORDER BY revision DESC) = 1
-    ) AS rating LEFT JOIN credit_watch USING (company_code, customer_id);
-    INSERT INTO customer BY NAME SELECT company_code, customer_id, name, master_missing FROM customer_value
-"""
-
-
-def published(home: Path, *rows: tuple[str, dict[str, Any]]) -> Path:
-    """A mart of these rows, in a company 1000 unless a row names another; customer_value follows from the history."""
-    home.mkdir(exist_ok=True)
-    with duckdb.connect(str(home / publish.MART_FILE)) as connection:
-        for contract in TABLES:
-            if contract.physical == "table":
-                connection.execute(create_table(contract, "main")[0])
-        for table, values in [*rows, ("publication", {"generation": 1})]:
-            company = {} if table == "publication" else {"company_code": "1000"}
-            insert(connection, table, schema="main", **{**company, **values})
-        connection.execute(CURRENT)
-    return home / publish.MART_FILE
-
-
-def rating(
-    customer: str, period: date, tier: str, rank: int, sales: object, **more: object
-) -> tuple[str, dict]:
-    return "customer_value_history", {
-        "customer_id": customer,
-        "period": period,
-        "revision": 1,
-        "net_sales_12m": sales,
-        "effective_tier": tier,
-        "effective_rank": rank,
-        "contribution_12m": None,
-        "headroom_12m": None,
-        "loyalty": None,
-        "segment": "unrated",
-        "watch_tier": None,
-        **POLICY,
-        **more,
-    }
-
-
-def company(mart: Path, name: str = "1000") -> report_data.CompanyData:
-    [found] = [each for each in report_data.read(mart).companies if each.company == name]
+def company(mart: Path, name: str = "1000") -> report.CompanyData:
+    [found] = [each for each in report.read(mart).companies if each.company == name]
     return found
 
 
@@ -127,18 +76,99 @@ def test_a_migration_counts_each_customer_once_and_keeps_who_came_and_who_went(t
         rating("STAYS", YEAR_BEFORE, "cultivate", 4, 5),
     )
     moves = {
-        (row["span"], row["from_tier"], row["to_tier"]): (row["customers"], row["net_sales_12m"])
+        (row["span"], row["from_tier"], row["to_tier"]): (
+            row["customers"],
+            row["net_sales_before"],
+            row["net_sales_after"],
+            row["net_sales_difference"],
+        )
         for row in company(mart).migration
     }
     assert moves == {
-        ("period", "core", "core"): (1, 11),
-        ("period", "core", "marginal"): (1, 21),
-        ("period", None, "new"): (1, 31),
-        ("period", "marginal", None): (1, 40),
-        ("year", "cultivate", "core"): (1, 11),
-        ("year", None, "marginal"): (1, 21),
-        ("year", None, "new"): (1, 31),
+        ("period", "core", "core"): (1, 10, 11, 1),
+        ("period", "core", "marginal"): (1, 20, 21, 1),
+        ("period", None, "new"): (1, 0, 31, 31),
+        ("period", "marginal", None): (1, 40, 0, -40),
+        ("year", "cultivate", "core"): (1, 5, 11, 6),
+        ("year", None, "marginal"): (1, 0, 21, 21),
+        ("year", None, "new"): (1, 0, 31, 31),
     }
+
+
+def test_a_fall_shows_what_the_customers_bought_before_it(tmp_path: Path) -> None:
+    mart = published(
+        tmp_path,
+        rating("FALLS", YEAR_BEFORE, "core", 5, 3_890),
+        rating("FALLS", NOW, "marginal", 2, 1_170),
+    )
+    [down, together] = [row for row in company(mart).migration_sums if row["span"] == "year"]
+    assert (down["direction"], down["net_sales_before"], down["net_sales_after"]) == ("down", 3_890, 1_170)
+    assert (together["direction"], together["net_sales_difference"]) == (None, -2_720)
+
+
+def test_the_changes_of_moves_and_stayers_sum_to_the_change_of_the_company(tmp_path: Path) -> None:
+    mart = published(
+        tmp_path,
+        rating("STAYS", YEAR_BEFORE, "core", 5, 100, contribution_12m=10),
+        rating("STAYS", NOW, "core", 5, "90.5", contribution_12m=None),
+        rating("FALLS", YEAR_BEFORE, "core", 5, 70, revision=1),
+        rating("FALLS", YEAR_BEFORE, "core", 5, 80, revision=2, contribution_12m=7),
+        rating("FALLS", NOW, "speculative", 2, 20, contribution_12m=-3),
+        rating("TURNS", YEAR_BEFORE, "marginal", 2, 5),
+        rating("TURNS", NOW, "speculative", 2, 6),
+        rating("COMES", NOW, "new", 3, None),
+        rating("GOES", YEAR_BEFORE, "marginal", 2, 40),
+        rating("TRIES", YEAR_BEFORE, "prospect", 0, 2),
+        rating("TRIES", NOW, "prospect", 0, 9),
+        rating("BUYS", YEAR_BEFORE, "prospect", 0, 1),
+        rating("BUYS", NOW, "new", 3, 8),
+    )
+    with duckdb.connect(str(mart), read_only=True) as connection:
+        asked = connection.execute(
+            """
+            SELECT sum(net_sales_difference), sum(contribution_difference), list(DISTINCT direction ORDER BY direction)
+            FROM tier_migration WHERE span = 'year'
+            """
+        ).fetchall()
+        whole = connection.execute(
+            "SELECT max_by(net_sales, period) - min_by(net_sales, period), "
+            "max_by(contribution, period) - min_by(contribution, period) FROM company_period"
+        ).fetchall()
+    directions = ["appears", "disappears", "down", "lateral", "prospect", "stays"]
+    assert asked == [(*whole[0], directions)]
+
+
+def test_movers_stand_in_the_order_of_the_money_they_moved(tmp_path: Path) -> None:
+    mart = published(
+        tmp_path,
+        *(
+            rating(name, NOW, "marginal", 2, sales)
+            for name, sales in [("SMALL", 10), ("LARGE", 200), ("FIRST", 5)]
+        ),
+        move("SMALL", "down", 20, 10),
+        move("LARGE", "down", 900, 200),
+        move("FIRST", "down", None, None),
+    )
+    shown = [
+        (row["customer_id"], row["net_sales_before"], row["net_sales_after"], row["net_sales_difference"])
+        for row in company(mart).movers
+    ]
+    assert shown == [("LARGE", 900, 200, -700), ("SMALL", 20, 10, -10), ("FIRST", None, 5, None)]
+
+
+def test_before_and_after_of_a_movement_are_of_the_same_customers(tmp_path: Path) -> None:
+    mart = published(
+        tmp_path,
+        *(rating(name, NOW, "marginal", 2, sales) for name, sales in [("KNOWN", 10), ("LATE", 500)]),
+        move("KNOWN", "down", 70, 10, quantity_effect_12m=-50, price_effect_12m=-10),
+        move("LATE", "down", None, 500),
+    )
+    with duckdb.connect(str(mart), read_only=True) as connection:
+        found = connection.execute(
+            "SELECT customers, net_sales_12m, customers_compared, net_sales_before, net_sales_after, net_sales_difference, "
+            "quantity_effect_12m, price_effect_12m FROM tier_movement"
+        ).fetchall()
+    assert found == [(2, 510, 1, 70, 10, -60, -50, -10)]
 
 
 def test_the_first_rated_period_has_no_migration(tmp_path: Path) -> None:
@@ -148,7 +178,7 @@ def test_the_first_rated_period_has_no_migration(tmp_path: Path) -> None:
 
 
 def test_the_peak_of_a_long_curve_is_kept_when_it_is_thinned(tmp_path: Path) -> None:
-    places = report_data.CURVE_POINTS * 3
+    places = report.CURVE_POINTS * 3
     curve = f"""(SELECT 'C' || i AS customer_id, i::INTEGER AS place, i = 101 AS is_peak, i / {places} AS customer_share
         FROM range(1, {places + 1}) AS all_of(i))"""
     mart = published(
@@ -158,7 +188,7 @@ def test_the_peak_of_a_long_curve_is_kept_when_it_is_thinned(tmp_path: Path) -> 
     )
     shown = [row["place"] for row in company(mart).curve]
     assert {1, 101, places} <= set(shown)
-    assert len(shown) <= report_data.CURVE_POINTS + 3
+    assert len(shown) <= report.CURVE_POINTS + 3
 
 
 def many(count: int) -> tuple[str, dict[str, Any]]:
@@ -177,11 +207,11 @@ def many(count: int) -> tuple[str, dict[str, Any]]:
 
 
 def test_customers_are_shown_one_by_one_up_to_a_number_and_counted_by_cell_beyond_it(tmp_path: Path) -> None:
-    few = company(published(tmp_path / "few", many(report_data.MOST_DOTS)))
-    assert (len(few.dots), few.cells) == (report_data.MOST_DOTS, [])
-    crowd = company(published(tmp_path / "crowd", many(report_data.MOST_DOTS + 1)))
+    few = company(published(tmp_path / "few", many(report.MOST_DOTS)))
+    assert (len(few.dots), few.cells) == (report.MOST_DOTS, [])
+    crowd = company(published(tmp_path / "crowd", many(report.MOST_DOTS + 1)))
     assert crowd.dots == []
-    assert sum(row["customers"] for row in crowd.cells) == report_data.MOST_DOTS + 1
+    assert sum(row["customers"] for row in crowd.cells) == report.MOST_DOTS + 1
     [without_sales] = [row for row in crowd.cells if row["volume_step"] is None]
     assert without_sales["customers"] == 1
 
@@ -197,7 +227,7 @@ def test_a_company_sees_nothing_of_another(tmp_path: Path) -> None:
             {"company_code": other, "customer_id": "A", "credit_action": "stop", "open_balance": 3},
         ),
     )
-    assert [each.company for each in report_data.read(mart).companies] == ["1000", other]
+    assert [each.company for each in report.read(mart).companies] == ["1000", other]
     assert company(mart).credit_list == []
     assert company(mart).ageing is None
     assert [row["credit_action"] for row in company(mart, other).credit_list] == ["stop"]
@@ -235,7 +265,7 @@ def test_a_mart_without_ratings_has_its_batches_and_no_period(tmp_path: Path) ->
 
 def test_no_report_can_be_had_of_a_mart_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(NothingPublishedError):
-        report_data.read(tmp_path / "mart.duckdb")
+        report.read(tmp_path / "mart.duckdb")
 
 
 def test_partners_and_watched_customers_get_a_page_and_nobody_else(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.warehouse.making import Delivery, Loader, line, lines, of_lines
-from warehouse.faults import SourceError
-from warehouse.source import get_source
+from warehouse.delivery.profile import get_source
+from warehouse.errors import SourceError
 
 TOTALS = {
     "column": "document",

@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from transforms.schemas import CREDIT_WARNING_DAY
-from warehouse import history
+from transforms.frames.schemas import CREDIT_WARNING_DAY
 from warehouse.connection import open_database
-from warehouse.migrate import migrate
+from warehouse.rating import history
+from warehouse.store.migrate import migrate
 
 COMPANY = "1000"
 JANUARY, FEBRUARY, MARCH = date(2024, 1, 31), date(2024, 2, 29), date(2024, 3, 31)
@@ -38,13 +38,13 @@ def stood(connection, as_of: date, company: str = COMPANY) -> list[tuple[str, da
     return found.sort("customer_id").select("customer_id", "warning_since").rows()
 
 
-def test_what_stood_is_taken_from_the_latest_watched_day_up_to_the_one_looked_at(connection):
+def test_what_stood_is_taken_from_the_latest_watched_day_before_the_one_looked_at(connection):
     history.keep_warnings(connection, COMPANY, JANUARY, standing(JANUARY, "A"))
     history.keep_warnings(connection, COMPANY, MARCH, standing(MARCH, "A", "B", since=JANUARY))
-    assert stood(connection, date(2024, 1, 30)) == []
-    assert stood(connection, JANUARY) == stood(connection, date(2024, 3, 30)) == [("A", JANUARY)]
-    assert stood(connection, MARCH) == [("A", JANUARY), ("B", JANUARY)]
-    assert stood(connection, MARCH, "2000") == []
+    assert stood(connection, JANUARY) == []
+    assert stood(connection, date(2024, 2, 1)) == stood(connection, MARCH) == [("A", JANUARY)]
+    assert stood(connection, date(2024, 4, 1)) == [("A", JANUARY), ("B", JANUARY)]
+    assert stood(connection, date(2024, 4, 1), "2000") == []
 
 
 def test_a_day_on_which_no_warning_stood_is_remembered_too(connection):
@@ -53,15 +53,27 @@ def test_a_day_on_which_no_warning_stood_is_remembered_too(connection):
     assert stood(connection, date(2024, 4, 1)) == []
 
 
-def test_a_day_looked_back_to_changes_no_later_day(connection):
-    history.keep_warnings(connection, COMPANY, JANUARY, standing(JANUARY))
-    history.keep_warnings(connection, COMPANY, MARCH, standing(MARCH))
-    history.keep_warnings(connection, COMPANY, FEBRUARY, standing(FEBRUARY, "A"))
-    assert stood(connection, FEBRUARY) == [("A", FEBRUARY)]
-    assert stood(connection, MARCH) == []
-
-
 def test_a_day_watched_again_holds_what_was_found_last(connection):
     history.keep_warnings(connection, COMPANY, MARCH, standing(MARCH, "A", "B"))
     history.keep_warnings(connection, COMPANY, MARCH, standing(MARCH, "B"))
-    assert stood(connection, MARCH) == [("B", MARCH)]
+    assert stood(connection, date(2024, 4, 1)) == [("B", MARCH)]
+
+
+def test_days_behind_one_that_came_between_are_to_be_found_anew(connection):
+    for day in (JANUARY, MARCH, date(2024, 4, 30)):
+        history.keep_warnings(connection, COMPANY, day, standing(day))
+    assert history.doubtful_days(connection, COMPANY, date(2024, 5, 31)) == []
+    history.keep_warnings(connection, COMPANY, FEBRUARY, standing(FEBRUARY, "A"))
+    assert history.doubtful_days(connection, COMPANY, date(2024, 5, 31)) == [MARCH, date(2024, 4, 30)]
+    assert history.doubtful_days(connection, COMPANY, date(2024, 4, 30)) == [MARCH]
+    for day in (MARCH, date(2024, 4, 30)):
+        history.keep_warnings(connection, COMPANY, day, standing(day))
+    assert history.doubtful_days(connection, COMPANY, date(2024, 5, 31)) == []
+
+
+def test_days_whose_facts_have_changed_are_to_be_found_anew(connection):
+    for day in (JANUARY, FEBRUARY, MARCH):
+        history.keep_warnings(connection, COMPANY, day, standing(day))
+    history.doubt_warnings(connection, COMPANY, date(2024, 2, 10))
+    assert history.doubtful_days(connection, COMPANY, date(2024, 5, 31)) == [FEBRUARY, MARCH]
+    assert history.doubtful_days(connection, "2000", date(2024, 5, 31)) == []

@@ -1,7 +1,8 @@
 """The seven measures, one file each; grain everywhere: company × customer at the end of a closed month.
 
 Adding a customer changes no other customer's measures, apart from those that are relative by their nature and enter
-no score unless the policy says so: abc_class, steadiness_seasonal, p_alive, headroom by peers, history_truncated.
+no score unless the policy says so: abc_class, steadiness_seasonal, p_alive, headroom by peers, history_truncated. And
+where the books name no cost, a product may be taken to cost what it cost in other customers' lines (`cost_estimate`).
 """
 
 from __future__ import annotations
@@ -10,56 +11,69 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from transforms.frames import columns_of, ending_at, needing
-from transforms.measures.contribution import measure_contribution
+from transforms.frames.conform import columns_of, conform_to, require_columns
+from transforms.frames.schemas import CUSTOMER_MONTH, CUSTOMER_VALUE_HISTORY
 from transforms.measures.customers import rated_customers
-from transforms.measures.feedback import measure_feedback
-from transforms.measures.influence import measure_influence
-from transforms.measures.loyalty import measure_loyalty
-from transforms.measures.potential import estimated_demand, measure_potential
-from transforms.measures.steadiness import measure_steadiness
+from transforms.measures.descriptor import MEASURES, Measure, MeasureInput
+from transforms.measures.orders import order_history
+from transforms.measures.potential import estimated_demand
 from transforms.measures.volume import measure_volume
 from transforms.measures.window import KEY, Window
-from transforms.schemas import CUSTOMER_MONTH, CUSTOMER_VALUE_HISTORY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
 
-    from transforms.facts import Facts
-    from transforms.policy import Policy
+    from transforms.facts.model import Facts
+    from transforms.policy.model import Policy
 
-_HISTORY_COLUMNS = CUSTOMER_VALUE_HISTORY.names()
-MEASURED: Final = columns_of(
-    CUSTOMER_VALUE_HISTORY,
-    (
-        *KEY,
-        *_HISTORY_COLUMNS[_HISTORY_COLUMNS.index("master_missing") : _HISTORY_COLUMNS.index("volume_score")],
-    ),
+# What is said of a rated customer beside its measures.
+_OF_CUSTOMERS: Final = (
+    "master_missing",
+    "history_truncated",
+    "months_of_history",
+    "first_order_on",
+    "last_order_on",
 )
-"""The columns of `measure_customers`: the key, and the rating history's from master_missing to sales_trend."""
 
 
-def measure_customers(facts: Facts, policy: Policy, closed_through: date) -> pl.LazyFrame:
+def measured_columns(
+    measures: Iterable[Measure] = MEASURES, history: pl.Schema = CUSTOMER_VALUE_HISTORY
+) -> pl.Schema:
+    """The columns of `measure_customers`: the key, and those of the rating history that are measured, in its order."""
+    names = {*KEY, *_OF_CUSTOMERS, *(name for measure in measures for name in measure.columns)}
+    return columns_of(history, sorted(names, key=history.names().index))
+
+
+MEASURED: Final = measured_columns()
+
+
+def measure_customers(
+    facts: Facts,
+    policy: Policy,
+    closed_through: date,
+    sales: pl.LazyFrame | None = None,
+    *,
+    measures: Iterable[Measure] = MEASURES,
+    history: pl.Schema = CUSTOMER_VALUE_HISTORY,
+) -> pl.LazyFrame:
     """Measure every customer rated in the month that ends with `closed_through`. Columns `MEASURED`, sorted by key.
 
-    Rated is who ordered by then, or whose master was known by then. Every measure uses what happened up to
-    closed_through; what is not assessed is null and has its reason beside it. Raises ValueError where closed_through
-    is not the last day of a month.
+    Rated is who was billed by then, or whose master was known by then. Every measure uses what happened up to
+    closed_through; what is not assessed is null and has its reason beside it. `sales` are SALES_CELL rows of the 24 months,
+    None where they are not kept: then no cost is estimated, and no change is split into price and quantity. `measures`, and a `history` that has their
+    columns, may be others than the ones rated by. Raises ValueError where closed_through is not the last day of a month.
     """
     window = Window(closed_through)
-    months = needing(facts.customer_month, CUSTOMER_MONTH).filter(pl.col("month") <= window.period)
-    customers = rated_customers(facts, window)
+    months = require_columns(facts.customer_month, CUSTOMER_MONTH).filter(pl.col("month") <= window.period)
+    # What is read several times over by what follows is computed once.
+    orders = order_history(facts, window).collect().lazy()
+    customers = rated_customers(facts, months, orders, window)
     volume = measure_volume(customers, months, window)
-    demand = estimated_demand(facts, window)
+    given = MeasureInput(
+        facts, policy, window, customers, months, volume, estimated_demand(facts, window), orders, sales
+    )
     measured = customers
-    for measure in (
-        volume,
-        measure_steadiness(customers, months, window, policy.steadiness),
-        measure_contribution(customers, months, facts, window, policy.contribution),
-        measure_loyalty(customers, volume, demand, facts, window, policy.loyalty),
-        measure_feedback(customers, facts, window, policy.feedback),
-        measure_influence(customers, facts, window),
-        measure_potential(customers, volume, demand, facts, policy.potential),
-    ):
-        measured = measured.join(measure, on=KEY, how="left", validate="1:1")
-    return ending_at(measured, MEASURED).sort(KEY)
+    for measure in measures:
+        measured = measured.join(measure.take(given), on=KEY, how="left", validate="1:1")
+    return conform_to(measured, measured_columns(measures, history)).sort(KEY)

@@ -6,37 +6,40 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from transforms.frames import columns_of, needing
+from transforms.frames.conform import columns_of, require_columns
+from transforms.frames.periods import months_since
+from transforms.frames.schemas import CUSTOMERS, ORDER_DAY
 from transforms.measures.window import KEY, Window
-from transforms.periods import months_since
-from transforms.schemas import CUSTOMERS, ORDER_DAY
 
 if TYPE_CHECKING:
-    from transforms.facts import Facts
+    from transforms.facts.model import Facts
 
 _MASTER = columns_of(CUSTOMERS, (*KEY, "industry_code", "channel", "created_on", "known_on"))
 _ORDER_DAY = columns_of(ORDER_DAY, (*KEY, "order_on"))
 
 
-def rated_customers(facts: Facts, window: Window) -> pl.LazyFrame:
+def rated_customers(
+    facts: Facts, months: pl.LazyFrame, history: pl.LazyFrame, window: Window
+) -> pl.LazyFrame:
     """List the customers rated in a period, and since when they buy. Grain: company × customer.
 
-    Rated is who ordered by `closed_through`, or whose master was known by then. Who is known from orders only is
-    `master_missing`: the master may land later, so what it says is used from then on for all periods.
+    Rated is who was billed anything by `closed_through` (`months`: CUSTOMER_MONTH rows up to it), or whose master was known by
+    then. Who is known from the books only is
+    `master_missing`: the master may land later, so what it says is used from then on for all periods. `history`: rows of
+    `order_history`; whose orders were all credited has the first of those for its first order, and no last one.
     `first_order_on`, `last_order_on` null: never ordered; `months_of_history` then 0. `tenure_from` is the master's
     created_on, else the first order; `history_truncated` where that first order lies within a month of the
     company's first order of all, so that the customer may be older than the data.
     """
-    orders = needing(facts.order_day, _ORDER_DAY).filter(pl.col("order_on") <= window.closed_through)
-    own = orders.group_by(KEY).agg(
-        first_order_on=pl.col("order_on").min(), last_order_on=pl.col("order_on").max()
-    )
-    start = orders.group_by("company_code").agg(data_from=pl.col("order_on").min())
-    masters = needing(facts.customers, _MASTER).with_columns(has_master=pl.lit(value=True))
-    is_rated = pl.col("first_order_on").is_not_null() | (pl.col("known_on") <= window.closed_through)
+    own = first_and_last_orders(facts, history, window)
+    start = own.group_by("company_code").agg(data_from=pl.col("first_order_on").min())
+    masters = require_columns(facts.customers, _MASTER).with_columns(has_master=pl.lit(value=True))
+    billed = months.select(KEY).unique().with_columns(is_billed=pl.lit(value=True))
+    is_rated = pl.col("is_billed") | (pl.col("known_on") <= window.closed_through)
     return (
-        own.join(masters, on=KEY, how="full", coalesce=True, validate="1:1")
-        .filter(is_rated)
+        billed.join(own, on=KEY, how="left", validate="1:1")
+        .join(masters, on=KEY, how="full", coalesce=True, validate="1:1")
+        .filter(is_rated.fill_null(value=False))
         .join(start, on="company_code", how="left", validate="m:1")
         .select(
             *KEY,
@@ -50,6 +53,26 @@ def rated_customers(facts: Facts, window: Window) -> pl.LazyFrame:
             pl.coalesce("created_on", "first_order_on").alias("tenure_from"),
         )
     )
+
+
+def first_and_last_orders(facts: Facts, history: pl.LazyFrame, window: Window) -> pl.LazyFrame:
+    """Give `first_order_on` and `last_order_on`. Grain: company × customer with an order by closed_through, if a credited one.
+
+    `history`: rows of `order_history`; whose orders were all credited has the first of those, and no last one.
+    Source: docs/figures.md, Orders and occasions.
+    """
+    ordered = history.group_by(KEY).agg(
+        first_order_on=pl.col("order_on").min(), last_order_on=pl.col("order_on").max()
+    )
+    all_credited = (
+        require_columns(facts.order_day, _ORDER_DAY)
+        .filter(pl.col("order_on") <= window.closed_through)
+        .group_by(KEY)
+        .agg(first_order_on=pl.col("order_on").min())
+        .join(ordered, on=KEY, how="anti")
+        .with_columns(last_order_on=pl.lit(None, pl.Date))
+    )
+    return pl.concat([ordered, all_credited])
 
 
 def _history_truncated() -> pl.Expr:

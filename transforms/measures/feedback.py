@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from transforms.exact import RATIO_PLACES, WIDE_RATIO, ratio, units_of, whole
-from transforms.frames import columns_of, needing
+from transforms.frames.conform import columns_of, require_columns
+from transforms.frames.fixed_point import RATIO_PLACES, WIDE_RATIO, int128, ratio, scaled_int_of
+from transforms.frames.schemas import INTERACTIONS
 from transforms.measures.window import KEY
-from transforms.schemas import INTERACTIONS
 
 if TYPE_CHECKING:
-    from transforms.facts import Facts
+    from transforms.facts.model import Facts
     from transforms.measures.window import Window
-    from transforms.policy import FeedbackRule
+    from transforms.policy.model import FeedbackRule
 
 _INTERACTION = columns_of(INTERACTIONS, (*KEY, "occurred_at", "kind", "is_feedback"))
 
@@ -37,7 +37,7 @@ def measure_feedback(
         )
     is_complaint = pl.col("kind") == "complaint"
     counted = (
-        needing(facts.interactions, _INTERACTION)
+        require_columns(facts.interactions, _INTERACTION)
         .with_columns(day=pl.col("occurred_at").dt.date())
         .filter(window.holds("day"), is_complaint | pl.col("is_feedback"))
         .unique([*KEY, "day", "kind"])
@@ -48,10 +48,10 @@ def measure_feedback(
             complaints_12m=is_complaint.sum(),
         )
     )
-    prior, prior_months = units_of(rule.alpha, RATIO_PLACES), units_of(rule.beta, RATIO_PLACES)
+    prior, prior_months = scaled_int_of(rule.alpha, RATIO_PLACES), scaled_int_of(rule.beta, RATIO_PLACES)
     rate = ratio(
-        pl.col("feedbacks").cast(pl.Int128) * 10**RATIO_PLACES + whole(prior),
-        window.months_counted() * 10**RATIO_PLACES + whole(prior_months),
+        pl.col("feedbacks").cast(pl.Int128) * 10**RATIO_PLACES + int128(prior),
+        window.months_counted() * 10**RATIO_PLACES + int128(prior_months),
         WIDE_RATIO,
     )
     has_ordered = pl.col("months_of_history") > 0

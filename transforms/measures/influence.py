@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from transforms.exact import RATIO
-from transforms.frames import columns_of, needing
+from transforms.frames.conform import columns_of, require_columns
+from transforms.frames.fixed_point import RATIO
+from transforms.frames.schemas import CUSTOMER_ASSESSMENTS
 from transforms.measures.window import KEY
-from transforms.schemas import CUSTOMER_ASSESSMENTS
 
 if TYPE_CHECKING:
-    from transforms.facts import Facts
+    from transforms.facts.model import Facts
     from transforms.measures.window import Window
 
 _ASSESSMENT = columns_of(CUSTOMER_ASSESSMENTS, (*KEY, "assessed_on", "expires_on", "influence", "assessor"))
@@ -28,7 +28,7 @@ def measure_influence(customers: pl.LazyFrame, facts: Facts, window: Window) -> 
         assessed = pl.LazyFrame(schema=_ASSESSMENT)
         lacks = "not_delivered"
     else:
-        assessed = needing(facts.customer_assessments, _ASSESSMENT)
+        assessed = require_columns(facts.customer_assessments, _ASSESSMENT)
         lacks = "not_assessed"
     by_then = assessed.filter(pl.col("assessed_on") <= window.closed_through)
     in_force = (

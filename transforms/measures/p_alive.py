@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import polars as pl
 
-from transforms.exact import RATIO, rounded
-from transforms.frames import columns_of, needing
+from transforms.frames.conform import columns_of, require_columns
+from transforms.frames.fixed_point import RATIO, rounded
+from transforms.frames.schemas import ORDER_DAY
 from transforms.measures.window import KEY
-from transforms.schemas import ORDER_DAY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from transforms.facts import Facts
+    from transforms.facts.model import Facts
     from transforms.measures.window import Window
 
 MIN_CUSTOMERS: Final = 30  # four parameters from fewer customers are noise
 MIN_REPEATERS: Final = 10  # without repeat orders the rate and the leaving cannot be told apart
 
-_ORDER_DAY = columns_of(ORDER_DAY, (*KEY, "order_on"))
+_ORDER_DAY = columns_of(ORDER_DAY, (*KEY, "order_on", "orders"))
 _SCHEMA: Final = pl.Schema({**dict.fromkeys(KEY, pl.String()), "p_alive": RATIO})
 # Parameters are sought between e⁻⁹ and e⁹ of the natural scale: beyond, the likelihood is flat to the last digit.
 _BOUNDS: Final = [(-9.0, 9.0)] * 4
@@ -44,8 +44,8 @@ def estimate_p_alive(facts: Facts, window: Window, use: Literal["off", "shown", 
         return pl.LazyFrame(schema=_SCHEMA)
     days_since = (pl.lit(window.closed_through) - pl.col("order_on")).dt.total_days()
     histories = (
-        needing(facts.order_day, _ORDER_DAY)
-        .filter(pl.col("order_on") <= window.closed_through)
+        require_columns(facts.order_day, _ORDER_DAY)
+        .filter(pl.col("orders") > 0, pl.col("order_on") <= window.closed_through)
         .group_by(KEY)
         .agg(
             repeats=pl.len().cast(pl.Float64) - 1,

@@ -6,25 +6,25 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from transforms.exact import (
+from transforms.frames.conform import columns_of, require_columns
+from transforms.frames.fixed_point import (
     MONEY_PLACES,
     MONEY_SUM,
     QUANTITY_PLACES,
     RATIO_PLACES,
-    divide,
-    from_units,
-    units,
-    units_of,
-    whole,
+    div_half_even,
+    from_scaled_int,
+    int128,
+    scaled_int_of,
+    to_scaled_int,
 )
-from transforms.frames import columns_of, needing
+from transforms.frames.schemas import DEMAND_ESTIMATES
 from transforms.measures.window import KEY
-from transforms.schemas import DEMAND_ESTIMATES
 
 if TYPE_CHECKING:
-    from transforms.facts import Facts
+    from transforms.facts.model import Facts
     from transforms.measures.window import Window
-    from transforms.policy import PotentialRule
+    from transforms.policy.model import PotentialRule
 
 _ESTIMATE = columns_of(
     DEMAND_ESTIMATES,
@@ -56,7 +56,7 @@ def estimated_demand(facts: Facts, window: Window) -> pl.LazyFrame:
     has_begun = pl.col("period_start") <= window.closed_through
     latest_last = ["estimated_on", has_begun, "period_start", "estimate_version"]
     of_group = (
-        needing(facts.demand_estimates, _ESTIMATE)
+        require_columns(facts.demand_estimates, _ESTIMATE)
         .filter(pl.col("estimated_on") <= window.closed_through)
         .group_by(*KEY, "product_group")
         .agg(pl.col("estimated_on", "amount", "quantity", "current_price").sort_by(latest_last).last())
@@ -93,7 +93,7 @@ def measure_potential(
     not_valued (an estimate in goods without a price), or no_peers (peers asked for, but too few, or the customer has
     no industry or channel).
     """
-    bought = units("net_sales_12m").fill_null(0)
+    bought = to_scaled_int("net_sales_12m").fill_null(0)
     measured = (
         customers.select(*KEY, "industry_code", "channel")
         .join(volume.select(*KEY, "net_sales_12m"), on=KEY, how="left", validate="1:1")
@@ -102,13 +102,15 @@ def measure_potential(
     measured = measured.join(
         _peer_levels(measured, rule), on=_PEER_GROUP, how="left", validate="m:1", nulls_equal=False
     )
-    by_estimate = units("estimated_demand_12m") - bought
+    by_estimate = to_scaled_int("estimated_demand_12m") - bought
     by_peers = pl.col("peer_level") - bought
     is_estimated = pl.col("estimated_demand_12m").is_not_null()
     lacks_estimate = "not_delivered" if facts.demand_estimates is None else "no_estimate"
     return measured.with_columns(headroom=pl.coalesce(by_estimate, by_peers)).select(
         *KEY,
-        from_units(pl.max_horizontal("headroom", _zero_where("headroom")), MONEY_SUM).alias("headroom_12m"),
+        from_scaled_int(pl.max_horizontal("headroom", _zero_where("headroom")), MONEY_SUM).alias(
+            "headroom_12m"
+        ),
         pl.when(pl.col("headroom").is_not_null())
         .then(None)
         .when(pl.lit(rule.peers))
@@ -128,15 +130,16 @@ def measure_potential(
 
 def _amount() -> pl.Expr:
     """Value an estimate: its money, else its goods at the price the customer pays today; null where neither is there."""
-    goods = divide(
-        units("quantity", QUANTITY_PLACES) * units("current_price", MONEY_PLACES), whole(10**QUANTITY_PLACES)
+    goods = div_half_even(
+        to_scaled_int("quantity", QUANTITY_PLACES) * to_scaled_int("current_price", MONEY_PLACES),
+        int128(10**QUANTITY_PLACES),
     )
-    return pl.coalesce(pl.col("amount").cast(MONEY_SUM), from_units(goods, MONEY_SUM))
+    return pl.coalesce(pl.col("amount").cast(MONEY_SUM), from_scaled_int(goods, MONEY_SUM))
 
 
 def _zero_where(column: str) -> pl.Expr:
     """0 where the column has a value, else null: `max_horizontal` would let a literal 0 win over null."""
-    return pl.when(pl.col(column).is_not_null()).then(whole(0))
+    return pl.when(pl.col(column).is_not_null()).then(int128(0))
 
 
 def _peer_levels(measured: pl.LazyFrame, rule: PotentialRule) -> pl.LazyFrame:
@@ -145,7 +148,7 @@ def _peer_levels(measured: pl.LazyFrame, rule: PotentialRule) -> pl.LazyFrame:
     Grain: company × industry × channel, both known; empty unless the policy asks for peers. `peer_level` in units.
     """
     volumes = pl.col("net_sales_12m").drop_nulls().sort()
-    quantile = units_of(rule.quantile, RATIO_PLACES)
+    quantile = scaled_int_of(rule.quantile, RATIO_PLACES)
     # ⌈q·n⌉ − 1, in whole numbers
     position = (pl.col("net_sales_12m").count().cast(pl.Int64) * quantile - 1) // 10**RATIO_PLACES
     return (
@@ -155,5 +158,5 @@ def _peer_levels(measured: pl.LazyFrame, rule: PotentialRule) -> pl.LazyFrame:
         .group_by(_PEER_GROUP)
         .agg(peers=pl.col("net_sales_12m").count(), peer_level=volumes.get(position, null_on_oob=True))
         .filter(pl.col("peers") >= rule.min_peers)
-        .select(*_PEER_GROUP, units("peer_level").alias("peer_level"))
+        .select(*_PEER_GROUP, to_scaled_int("peer_level").alias("peer_level"))
     )

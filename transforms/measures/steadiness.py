@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from transforms.exact import divide, rounded, units, whole
-from transforms.measures.window import KEY, YEAR
+from transforms.frames.fixed_point import div_half_even, int128, rounded, to_scaled_int
+from transforms.frames.periods import YEAR
+from transforms.measures.window import KEY
 
 if TYPE_CHECKING:
     from transforms.measures.window import Window
-    from transforms.policy import SteadinessRule
+    from transforms.policy.model import SteadinessRule
 
 SEASONAL_MONTHS: Final = 24  # a season is told from noise by seeing it twice
 _WHOLE_SEASON: Final = 10**17  # as fine as a share can be if the largest amounts are to stay within 128 bits
@@ -31,7 +32,7 @@ def measure_steadiness(
     bought = (
         months.join(customers.select(*KEY, "first_order_on"), on=KEY, how="inner", validate="m:1")
         .filter(window.since_first_order("month"))
-        .with_columns(sales=_floored(units("net_sales")))
+        .with_columns(sales=_floored(to_scaled_int("net_sales")))
         .group_by(KEY)
         .agg(total=pl.col("sales").sum(), squares=(pl.col("sales") * pl.col("sales")).sum())
     )
@@ -112,10 +113,10 @@ def _seasonal(
         months.filter(in_two_years)
         .join(members, on=KEY, how="inner", validate="m:1")
         .join(groups, on=peer_group, how="semi")
-        .with_columns(sales=_floored(units("net_sales")), season=pl.col("month").dt.month())
+        .with_columns(sales=_floored(to_scaled_int("net_sales")), season=pl.col("month").dt.month())
     )
     seasons = sales.group_by(*peer_group, "season").agg(one_season=pl.col("sales").sum())
-    share = divide(pl.col("sales") * whole(_WHOLE_SEASON), pl.col("one_season"))
+    share = div_half_even(pl.col("sales") * int128(_WHOLE_SEASON), pl.col("one_season"))
     return (
         sales.filter(window.holds("month"))
         .join(seasons, on=[*peer_group, "season"], how="inner", validate="m:1")

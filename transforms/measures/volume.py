@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from transforms.exact import WIDE_RATIO, ratio, sum_or_null, units
+from transforms.frames.fixed_point import WIDE_RATIO, ratio, sum_or_null, to_scaled_int
 from transforms.measures.window import KEY
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def measure_volume(customers: pl.LazyFrame, months: pl.LazyFrame, window: Window
     sales = months.group_by(KEY).agg(
         net_sales_12m=sum_or_null(pl.when(window.holds("month")).then("net_sales")),
         quantity_12m=sum_or_null(pl.when(window.holds("month")).then("quantity")),
-        last_quarter=units(pl.when(in_last_quarter).then("net_sales")).sum(),
-        quarter_a_year_before=units(pl.when(in_quarter_a_year_before).then("net_sales")).sum(),
+        last_quarter=to_scaled_int(pl.when(in_last_quarter).then("net_sales")).sum(),
+        quarter_a_year_before=to_scaled_int(pl.when(in_quarter_a_year_before).then("net_sales")).sum(),
     )
     has_ordered = pl.col("first_order_on").is_not_null()
     volume = (
@@ -63,7 +63,7 @@ def _abc_classes(volume: pl.LazyFrame) -> pl.LazyFrame:
 
     Equal sales are equal class: the share is taken at the end of a tie. Grain: company × net sales.
     """
-    positive = pl.max_horizontal(units("net_sales_12m"), pl.lit(0, pl.Int128))
+    positive = pl.max_horizontal(to_scaled_int("net_sales_12m"), pl.lit(0, pl.Int128))
     cumulative = pl.col("amount").cum_sum().over("company_code")
     total = pl.col("amount").sum().over("company_code")
     is_bought = pl.col("net_sales_12m") > 0

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from transforms.periods import first_of_month, months_before
+from transforms.frames.periods import YEAR, first_of_month, months_before
 
 if TYPE_CHECKING:
     from datetime import date
 
 KEY: Final = ("company_code", "customer_id")
-YEAR: Final = 12
 
 
 @dataclass(frozen=True, slots=True)

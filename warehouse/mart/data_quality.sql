@@ -1,5 +1,105 @@
--- The fate of every delivered row, with the rules that rows broke; a refused batch says why it was refused.
-WITH broken AS (
+-- The fate of every delivered row, with the rules that rows broke; a refused batch says why it was refused. What a batch gave
+-- that is accepted, and yet counts for nothing or is not counted yet, is a finding: so are the rows that it deleted, by cause.
+WITH rated AS (
+    SELECT max(as_of) AS as_of FROM ops.generation WHERE stage = 'rating'
+), item AS (
+    SELECT * FROM erp.receivables WHERE NOT is_deleted
+), allocation AS (
+    SELECT * FROM erp.payment_allocations WHERE NOT is_deleted
+), cancelled AS (
+    SELECT company_code, document_id FROM erp.invoice_lines WHERE NOT is_deleted
+    GROUP BY ALL HAVING bool_and(is_cancelled)
+), settled AS (
+    SELECT company_code, item_id, sum(amount) AS amount FROM allocation GROUP BY ALL
+), applied AS (
+    SELECT company_code, payment_id, sum(amount) AS amount FROM allocation GROUP BY ALL
+), counted AS (
+    SELECT company_code, a.source_system, a.batch_id, 'payment_allocations' AS table_name, 'allocation_without_item' AS finding,
+        count(*) AS row_count
+    FROM allocation AS a ANTI JOIN item USING (company_code, item_id)
+    GROUP BY ALL
+    UNION ALL
+    SELECT a.company_code, a.source_system, a.batch_id, 'payment_allocations', 'allocation_of_cancelled_document', count(*)
+    FROM allocation AS a
+    JOIN item ON item.company_code = a.company_code AND item.item_id = a.item_id
+    JOIN cancelled ON cancelled.company_code = item.company_code AND cancelled.document_id = item.document_id
+    GROUP BY ALL
+    UNION ALL
+    SELECT item.company_code, item.source_system, item.batch_id, 'receivables', 'paid_beyond_its_amount', count(*)
+    FROM item JOIN settled USING (company_code, item_id)
+    WHERE sign(settled.amount) = sign(item.original_amount) AND abs(settled.amount) > abs(item.original_amount)
+    GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'receivables', 'settlement_unknown', count(*)
+    FROM item WHERE item_settlement = 'unknown'
+    GROUP BY ALL
+    UNION ALL
+    SELECT p.company_code, p.source_system, p.batch_id, 'payments', 'payment_beyond_its_items', count(*)
+    FROM erp.payments AS p
+    LEFT JOIN applied ON applied.company_code = p.company_code AND applied.payment_id = p.payment_id
+    LEFT JOIN item ON item.company_code = p.company_code AND item.item_id = p.payment_id
+    WHERE NOT p.is_deleted AND item.item_id IS NULL AND abs(p.amount) > abs(coalesce(applied.amount, 0))
+    GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'customer_assessments', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.customer_assessments WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'customers', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.customers WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'demand_estimates', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.demand_estimates WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'fx_rates', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.fx_rates WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'interactions', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.interactions WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'invoice_lines', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.invoice_lines WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'market_observations', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.market_observations WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'open_orders', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.open_orders WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'payment_allocations', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.payment_allocations WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'payments', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.payments WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'price_floors', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.price_floors WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'products', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.products WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'receivables', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.receivables WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'territories', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.territories WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'tier_overrides', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.tier_overrides WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'uom_conversions', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.uom_conversions WHERE is_deleted GROUP BY ALL
+), dated_after AS (
+    SELECT company_code, source_system, batch_id, 'invoice_lines' AS table_name,
+        'dated_after_' || any_value(as_of) || ': ' || count(*) || ' (' || sum(net_amount_company) || ')' AS told
+    FROM erp.invoice_lines CROSS JOIN rated
+    WHERE NOT is_deleted AND invoice_date > as_of
+    GROUP BY ALL
+), findings AS (
+    SELECT company_code, source_system, batch_id, table_name, string_agg(told, ', ' ORDER BY told) AS findings
+    FROM (SELECT company_code, source_system, batch_id, table_name, finding || ': ' || row_count AS told FROM counted
+          UNION ALL FROM dated_after)
+    GROUP BY ALL
+), broken AS (
     SELECT source, company_code, batch_id, table_name, rule, count(DISTINCT (file, row_number)) AS row_count
     FROM quarantine.reason
     GROUP BY ALL
@@ -9,10 +109,13 @@ WITH broken AS (
     FROM broken
     GROUP BY ALL
 )
-SELECT company_code, source AS source_system, batch_id, table_name, batch.sequence, batch.extracted_at,
+SELECT fate.company_code, fate.source AS source_system, batch_id, fate.table_name, batch.sequence, batch.extracted_at,
     batch.recorded_at AS loaded_at, batch.status, fate.mode, fate.rows_in, fate.accepted, fate.quarantined, fate.excluded,
     fate.refused, fate.inserted, fate.updated, fate.unchanged, fate.deleted,
-    coalesce(batch.reason, reasons.reasons) AS reasons
+    coalesce(batch.reason, reasons.reasons) AS reasons, findings.findings
 FROM ops.batch_table AS fate
 JOIN ops.batch AS batch USING (source, company_code, batch_id)
 LEFT JOIN reasons USING (source, company_code, batch_id, table_name)
+LEFT JOIN findings
+    ON findings.company_code = fate.company_code AND findings.source_system = fate.source
+    AND findings.batch_id = fate.batch_id AND findings.table_name = fate.table_name

@@ -1,6 +1,7 @@
-SELECT company_code, customer_id, name, effective_tier, net_sales_12m, contribution_12m, margin_12m, contribution_basis,
-    action, reason
-FROM customer_value
+SELECT company_code, customer_id, value.name, effective_tier, customer.salesperson_id, value.territory_id,
+    CAST(row_number() OVER (PARTITION BY company_code ORDER BY contribution_12m, customer_id) AS INTEGER) AS place,
+    net_sales_12m, contribution_12m, margin_12m, loss_component, contribution_basis, action, reason
+FROM customer_value AS value
+JOIN customer USING (company_code, customer_id)
 LEFT JOIN next_action USING (company_code, customer_id)
-WHERE contribution_12m < 0
-ORDER BY contribution_12m, company_code, customer_id
+WHERE is_loss_making

@@ -1,4 +1,4 @@
--- DOMAIN 2.2. Grain: one month of a rated customer's history, up to 24 back, its sales floored at 0 (in ten-thousandths,
+-- Grain: one month of a rated customer's history, up to 24 back, its sales floored at 0 (in ten-thousandths,
 -- so that all sums are whole numbers).
 CREATE OR REPLACE TABLE oracle.floored_month AS
 SELECT customer.company_code, customer.customer_id, industry_code, channel, n, months_of_history, age, complete.month,

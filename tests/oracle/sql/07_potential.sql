@@ -1,4 +1,4 @@
--- DOMAIN 2.7. Grain: one customer with an estimate made by closed_through. Of each product group the latest rules; of
+-- Grain: one customer with an estimate made by closed_through. Of each product group the latest rules; of
 -- several of one day the one whose twelve months have begun and begin last, then the last version.
 -- Reading: an estimate of all products together is not added to those of single groups: the later one counts, the whole
 -- one where both are of a day. Goods are worth what the customer pays for them today; one group that cannot be valued

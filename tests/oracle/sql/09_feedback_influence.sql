@@ -1,4 +1,4 @@
--- DOMAIN 2.5. Grain: one rated customer. n feedbacks in N months: both in the months since the first order.
+-- Grain: one rated customer. n feedbacks in N months: both in the months since the first order.
 -- Reading: a complaint, too, is one of its day; days are those of UTC, as the contract's instants are.
 CREATE OR REPLACE TABLE oracle.feedback AS
 WITH said AS (
@@ -21,7 +21,7 @@ FROM (SELECT *, company_code IN (SELECT company_code FROM oracle.delivered WHERE
       FROM oracle.customer)
 LEFT JOIN said USING (company_code, customer_id);
 
--- DOMAIN 2.6, DECISIONS 2: the latest assessment that is made and not expired at closed_through; its last day counts.
+-- The latest assessment that is made and not expired at closed_through; its last day counts.
 CREATE OR REPLACE TABLE oracle.influence AS
 WITH made AS (FROM seen.customer_assessments WHERE assessed_on <= getvariable('closed_through')),
 in_force AS (

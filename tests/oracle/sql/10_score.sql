@@ -1,4 +1,4 @@
--- DOMAIN 2, Scores. Grain: one rated customer and measure, in the order of the seven. A score is read off the figure as it
+-- Scores. Grain: one rated customer and measure, in the order of the seven. A score is read off the figure as it
 -- is stored, so that a person who looks at both finds the one from the other.
 CREATE OR REPLACE TABLE oracle.measure AS
 SELECT company_code, customer_id, unnest([

@@ -1,8 +1,8 @@
--- DOMAIN 4. Grain: one rated customer. Without memory, credit stop and conduct, which lie over the tier at as_of (DECISIONS 2).
+-- Grain: one rated customer. Without memory, credit stop and conduct, which lie over the tier at as_of.
 CREATE OR REPLACE TABLE oracle.tier AS
 WITH classed AS (
     SELECT company_code, customer_id, months_of_history, score, six(score_coverage) AS score_coverage,
-        six(steadiness) AS steadiness, six(feedback_rate) AS feedback_rate, contribution_12m,
+        six(steadiness) AS steadiness, six(feedback_rate) AS feedback_rate, feedback_reason, contribution_12m, cost_estimated_12m, first_order_on,
         CASE WHEN net_sales_12m >= getvariable('segments.volume_high_from') THEN 'high' WHEN net_sales_12m IS NOT NULL THEN 'low' END AS volume_class,
         CASE WHEN six(loyalty) >= getvariable('segments.loyalty_from') THEN 'loyal' WHEN loyalty IS NOT NULL THEN 'not_loyal' END AS loyalty_class
     FROM oracle.customer
@@ -15,7 +15,9 @@ WITH classed AS (
 ),
 segmented AS (
     SELECT *,
-        CASE WHEN months_of_history < getvariable('segments.new_below_months') THEN 'new'
+        -- Nothing was ever ordered
+        CASE WHEN first_order_on IS NULL THEN 'prospect'
+             WHEN months_of_history < getvariable('segments.new_below_months') THEN 'new'
              WHEN score_coverage < getvariable('segments.coverage_floor') OR volume_class IS NULL OR loyalty_class IS NULL THEN 'unrated'
              WHEN volume_class = 'high' AND loyalty_class = 'loyal' THEN 'core'
              WHEN loyalty_class = 'loyal' THEN 'cultivate'
@@ -25,17 +27,21 @@ segmented AS (
 ),
 tiered AS (
     SELECT *,
-        -- a null never reaches a bar of strategic (DECISIONS 3)
+        -- a null never reaches a bar of strategic
         CASE WHEN segment = 'core' AND coalesce(score >= getvariable('strategic.score_from')
                   AND steadiness >= getvariable('strategic.steadiness_from')
-                  AND feedback_rate >= getvariable('strategic.feedback_from'), false) THEN 'strategic'
+                  -- What is not delivered is not asked
+                  AND (feedback_reason IS NOT DISTINCT FROM 'not_delivered'
+                       OR feedback_rate >= getvariable('strategic.feedback_from')), false) THEN 'strategic'
              ELSE segment END AS ungated_tier
     FROM segmented
 ),
 gated AS (
     SELECT tiered.*,
-        -- new and unrated are states, not rungs (DECISIONS 3): who has not been judged is not capped
-        segment NOT IN ('new', 'unrated') AND coalesce(contribution_12m < 0, false) AND mine.rank > bar.rank AS is_gated
+        -- new and unrated are states, not rungs: who has not been judged is not capped. A loss
+        -- that holds with less of the estimated cost, too
+        segment NOT IN ('new', 'unrated', 'prospect') AND mine.rank > bar.rank AND coalesce(contribution_12m < 0
+            AND contribution_12m + cost_estimated_12m * (1 - getvariable('gates.loss_at_estimated_cost')) < 0, false) AS is_gated
     FROM tiered
     JOIN oracle.rank AS mine ON mine.tier = ungated_tier
     JOIN oracle.rank AS bar ON bar.tier = getvariable('gates.loss_making')

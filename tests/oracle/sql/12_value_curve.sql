@@ -1,4 +1,4 @@
--- DOMAIN 7, the whale curve. Grain: one rated customer whose contribution is assessed, the largest first, by number where equal.
+-- The whale curve. Grain: one rated customer whose contribution is assessed, the largest first, by number where equal.
 CREATE OR REPLACE TABLE oracle.value_curve AS
 WITH placed AS (
     SELECT company_code, customer_id, contribution_12m,

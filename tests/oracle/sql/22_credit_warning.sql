@@ -1,4 +1,4 @@
--- DOMAIN 5: early warnings with hysteresis and materiality. Grain of each table: one customer (and cause) of the watch.
+-- Early warnings with hysteresis and materiality. Grain of each table: one customer (and cause) of the watch.
 -- Reading: a cause is raised from its bar on, and once raised holds above the bar that clears it; `before` is the watch of the
 -- latest day up to as_of, whatever was watched later: who looks back finds what stood then. What is late or overdue must be
 -- material. What is overdue counts beyond the days of grace, and a share that fell overdue holds while some of it is; the grade
@@ -6,23 +6,17 @@
 -- day on that something material is overdue, and for as long as anything is.
 CREATE OR REPLACE TABLE oracle.warning_cause AS
 WITH graded AS (
-    SELECT company_code, customer_id, max(grade) AS material_grade
+    SELECT company_code, customer_id, max(grade) AS grade_now
     FROM oracle.figure_grade
-    JOIN oracle.material USING (company_code, customer_id)
-    WHERE now_counts AND figure IN ('overdue_share', 'oldest_overdue_days')
+    WHERE NOT firm AND figure IN ('overdue_share', 'oldest_overdue_days')
     GROUP BY ALL
 ),
 figure AS (
-    SELECT watch.*, material.* EXCLUDE (company_code, customer_id), material_grade,
-        list_position(['open', 'watch', 'prepay', 'stop'], credit_action) AS hardness,
-        newly_past_grace > 0 AND newly_past_grace >= getvariable('credit.material_amount')
-            AND newly_past_grace >= getvariable('credit.material_share') * owed AS newly_counts,
-        overdue > 0 AND overdue >= getvariable('credit.material_amount')
-            AND overdue >= getvariable('credit.material_share') * owed AS overdue_counts,
-        broken_amount > 0 AND broken_amount >= getvariable('credit.material_amount')
-            AND broken_amount >= getvariable('credit.material_share') * owed AS broken_counts
-    FROM (SELECT company_code, customer_id, credit_action, utilisation AS used FROM oracle.credit_watch) AS watch
-    JOIN oracle.material AS material USING (company_code, customer_id)
+    SELECT watch.*, grade_now, utilisation AS used, hardness(credit_action) AS hardness,
+        counts(newly_past_grace, net_owed, yearly_sales, 1, 1) AS newly_counts,
+        counts(net_overdue, net_owed, yearly_sales, 1, 1) AS overdue_counts,
+        counts(broken_amount, net_owed, yearly_sales, 1, 1) AS broken_counts
+    FROM oracle.credit_watch AS watch
     LEFT JOIN graded USING (company_code, customer_id)
 ),
 cause AS (
@@ -31,8 +25,8 @@ cause AS (
          'is_raised': hardness >= list_position(['open', 'watch', 'prepay', 'stop'], getvariable('credit.warnings.raise_from.action')),
          'is_on': hardness > list_position(['open', 'watch', 'prepay', 'stop'], getvariable('credit.warnings.clear_at.action'))},
         {'place': 2, 'cause': 'grade',
-         'is_raised': material_grade >= getvariable('credit.warnings.raise_from.grade'),
-         'is_on': material_grade > getvariable('credit.warnings.clear_at.grade')},
+         'is_raised': now_counts AND grade_now >= getvariable('credit.warnings.raise_from.grade'),
+         'is_on': grade_now > getvariable('credit.warnings.clear_at.grade')},
         {'place': 3, 'cause': 'utilisation',
          'is_raised': six(used) >= getvariable('credit.warnings.raise_from.utilisation'),
          'is_on': six(used) > getvariable('credit.warnings.clear_at.utilisation')},
@@ -40,18 +34,18 @@ cause AS (
          'is_raised': habit_counts AND six(days_late_trend) >= getvariable('credit.warnings.raise_from.days_late_trend'),
          'is_on': six(days_late_trend) > getvariable('credit.warnings.clear_at.days_late_trend')},
         {'place': 5, 'cause': 'newly_overdue_share',
-         'is_raised': newly_counts AND six(newly_overdue_share) >= getvariable('credit.warnings.raise_from.newly_overdue_share'),
-         'is_on': newly_past_grace > 0 AND six(newly_overdue_share) > getvariable('credit.warnings.clear_at.newly_overdue_share')},
+         'is_raised': newly_counts AND six(net_newly_overdue_share) >= getvariable('credit.warnings.raise_from.newly_overdue_share'),
+         'is_on': newly_past_grace > 0 AND six(net_newly_overdue_share) > getvariable('credit.warnings.clear_at.newly_overdue_share')},
         {'place': 6, 'cause': 'broken_promises',
          'is_raised': broken_counts AND broken_promises >= getvariable('credit.warnings.raise_from.broken_promises'),
          'is_on': broken_promises > getvariable('credit.warnings.clear_at.broken_promises')},
         {'place': 7, 'cause': 'days_late_p90_12m',
          'is_raised': overdue_counts AND days_late_p90_12m >= getvariable('credit.warnings.raise_from.days_late_p90_12m'),
-         'is_on': overdue > 0 AND days_late_p90_12m > getvariable('credit.warnings.clear_at.days_late_p90_12m')}], recursive := true)
+         'is_on': net_overdue > 0 AND days_late_p90_12m > getvariable('credit.warnings.clear_at.days_late_p90_12m')}], recursive := true)
     FROM figure
 ),
 earlier AS (
-    SELECT company_code, customer_id, unnest(string_split(warning_causes, ', ')) AS cause
+    SELECT company_code, customer_id, unnest(causes) AS cause
     FROM before.credit_watch
     WHERE as_of <= getvariable('as_of')
 )

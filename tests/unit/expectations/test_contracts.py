@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -56,9 +57,15 @@ NAMES_OF_SEVERAL_UNITS = {
     "amount": "open orders and estimates are in company currency, payments in the document's",
     "quantity": "billed in the line's unit, estimated in the row's, summed in the base unit",
     "credit_limit": "set in the customer's currency, watched in the company's",
+    "group_limit": "set in the customer's currency, watched in the company's",
+    "secured_amount": "set in the customer's currency, watched in the company's",
 }
 NAMES_OF_SEVERAL_TYPES = {
+    "amount": "delivered for one document, and a sum where a reason is about one",
+    "value": "a share or a count where conduct is judged, and whatever a reason speaks of, sums among it",
     "credit_limit": "watched beside sums",
+    "group_limit": "watched beside sums",
+    "secured_amount": "watched beside sums",
     "influence": "a score where it is judged, a ratio among the measures",
     "quantity": "sums are wider than what they sum",
 }
@@ -84,7 +91,7 @@ def test_company_code_leads_the_stored_key_and_provenance_closes_the_stored_row(
     assert stored_key(lines) == ("company_code", "document_id", "line_id")
     stored = [column.name for column in stored_columns(lines)]
     assert stored[0] == company_code().name
-    assert stored[-10:] == [column.name for column in provenance()]
+    assert stored[-12:] == [column.name for column in provenance()]
     assert [column.name for column in frame_columns(lines)] == [
         "company_code",
         *lines.column_names,
@@ -241,6 +248,24 @@ def _column_with(**changes: object) -> dict[str, object]:
     return document
 
 
+def _made_of(table: str, behind: str) -> dict[str, object]:
+    named = [{"property": "columnsOf", "value": table}, {"property": "columnsBehind", "value": behind}]
+    return _with(customProperties=[*MINIMAL["customProperties"], *named])
+
+
+def test_a_table_made_of_another_has_its_columns_and_not_its_key() -> None:
+    history, value = load("customer_value_history"), load("customer_value")
+    assert value.key == ("company_code", "customer_id")
+    assert {replace(column, key_position=None) for column in history.columns} <= {
+        replace(column, key_position=None) for column in value.columns
+    }
+    names = value.column_names
+    behind = names.index("channel") + 1
+    taken = [name for name in history.column_names if name not in value.key]
+    assert list(names[behind : behind + len(taken)]) == taken
+    assert names[behind + len(taken)] == "is_value_customer"
+
+
 def test_a_minimal_contract_is_one(tmp_path: Path) -> None:
     contract = read(_written(tmp_path, _table_with(quality=[RULE])), "extract")
     assert contract.columns == (
@@ -282,6 +307,8 @@ def test_a_minimal_contract_is_one(tmp_path: Path) -> None:
             ),
             "the own date born_on is not one of its columns",
         ),
+        (_made_of("customer_value_history", "thing"), "columnsBehind names thing, which is not one"),
+        (_made_of("nothing", "thing_id"), "columnsOf names nothing, which is no contract"),
     ],
 )
 def test_a_contract_that_is_none_says_in_which_file_and_why(

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 
 from expectations import gate as gate_module
 from expectations.contract import Column, Contract, RowRule, contracts, load
-from expectations.gate import Gate, GateError, Judgement
+from expectations.gate import Gate, GateError, Judgement, PredicateGate
 from expectations.rules import Rule, rules_of, staging_rules
 
 EXTRACTS = contracts("extract")
@@ -32,6 +32,7 @@ BREAKING: Mapping[str, str] = {
     "amount_negative": "amount = -0.0001",
     "estimate_without_figure": "amount = NULL, quantity = NULL",
     "quantity_without_unit": "unit = NULL",
+    "dispute_ends_before_it_begins": "disputed_to = disputed_from - 1",
     "expires_before_assessed": "expires_on = assessed_on - 1",
     "valid_to_before_valid_from": "valid_to = valid_from - 1",
     "owner_blank": "owner = '  '",
@@ -51,11 +52,13 @@ def gate() -> Gate:
     return Gate()
 
 
-@pytest.fixture(params=["rules together first", "rules one by one"])
+@pytest.fixture(params=["rules together first", "rules one by one", "predicates alone"])
 def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways to a judgement: that of small tables and that of large ones."""
+    """All ways to a judgement: that of small tables, that of large ones, and that of a try."""
     if request.param == "rules one by one":
         monkeypatch.setattr(gate_module, "_SMALL", -1)
+    if request.param == "predicates alone":
+        monkeypatch.setattr(Gate, "judge_all", PredicateGate.judge_all)
     return request.param
 
 
@@ -118,6 +121,7 @@ def _outside(column: Column) -> str:
     if column.name in {
         "valid_to",
         "expires_on",
+        "disputed_to",
     }:  # before its range it would lie before its beginning as well
         return f"{column.type} '{column.maximum}' + INTERVAL 1 DAY"
     return f"{column.type} '{column.minimum}' - INTERVAL 1 DAY"
@@ -474,6 +478,6 @@ def _is_of_duckdb(each: object) -> bool:
 
 
 def test_the_loader_and_the_judge_mean_the_same_by_unreadable() -> None:
-    from warehouse.quarantine import UNREADABLE
+    from warehouse.staging.quarantine import UNREADABLE
 
     assert UNREADABLE in {rule.name for rule in staging_rules(LINES, "staging")}

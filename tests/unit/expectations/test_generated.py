@@ -9,11 +9,12 @@ import duckdb
 import polars as pl
 import pytest
 
-from expectations import document, frames, generated
+from expectations import rules
+from expectations.codegen import dictionary, frame_schemas, generated
 from expectations.contract import Contract, contracts, frame_columns
 from expectations.gate import _import_quietly
 from expectations.rules import Rule, rules_of
-from transforms import schemas
+from transforms.frames import schemas
 
 EXPECTATION_OF_KIND = {
     "missing": "expect_column_values_to_not_be_null",
@@ -29,30 +30,35 @@ def suites() -> ModuleType:
 
 
 def test_the_committed_frame_schemas_are_those_of_the_contracts() -> None:
-    assert frames.SCHEMAS_PATH.read_text(encoding="utf-8") == frames.schemas_source(), "run `make docs`"
-
-
-def test_the_committed_data_dictionary_is_that_of_the_contracts() -> None:
-    assert document.DICTIONARY_PATH.read_text(encoding="utf-8") == document.dictionary_text(), (
+    assert frame_schemas.SCHEMAS_PATH.read_text(encoding="utf-8") == frame_schemas.schemas_source(), (
         "run `make docs`"
     )
 
 
-@pytest.mark.parametrize("contract", contracts(), ids=lambda contract: contract.name)
+def test_the_committed_data_dictionary_is_that_of_the_contracts() -> None:
+    assert dictionary.DICTIONARY_PATH.read_text(encoding="utf-8") == dictionary.dictionary_text(), (
+        "run `make docs`"
+    )
+
+
+TABLES = [*contracts("extract"), *contracts("rated")]
+
+
+@pytest.mark.parametrize("contract", TABLES, ids=lambda contract: contract.name)
 def test_a_frame_holds_what_duckdb_hands_over(contract: Contract) -> None:
     schema: pl.Schema = getattr(schemas, contract.name.upper())
     selection = ", ".join(f'NULL::{column.type} AS "{column.name}"' for column in frame_columns(contract))
     assert duckdb.connect().sql(f"SELECT {selection}").pl().schema == schema
 
 
-def test_there_is_a_schema_a_contract_and_no_other() -> None:
+def test_there_is_a_schema_a_table_that_transforms_may_read_or_give_and_no_other() -> None:
     named = {name for name, value in vars(schemas).items() if isinstance(value, pl.Schema)}
-    assert named == {contract.name.upper() for contract in contracts()}
+    assert named == {contract.name.upper() for contract in TABLES}
 
 
 @pytest.mark.parametrize("contract", contracts(), ids=lambda contract: contract.name)
 def test_the_dictionary_has_every_table_with_every_column_and_rule(contract: Contract) -> None:
-    _, _, section = document.dictionary_text().partition(f"\n### {contract.name}\n")
+    _, _, section = dictionary.dictionary_text().partition(f"\n### {contract.name}\n")
     section = section.partition("\n### ")[0]
     for column in contract.columns:
         assert f"`{column.name}`" in section
@@ -63,7 +69,7 @@ def test_the_dictionary_has_every_table_with_every_column_and_rule(contract: Con
 
 @pytest.mark.parametrize("contract", contracts(), ids=lambda contract: contract.name)
 def test_a_suite_has_one_expectation_a_rule_of_the_contract(contract: Contract, suites: ModuleType) -> None:
-    suite = suites.contract_suite(contract)
+    suite = suites.rule_suite(contract, rules_of(contract))
     found = [(expectation.meta["rule"], expectation.expectation_type) for expectation in suite.expectations]
     assert found == [(rule.name, EXPECTATION_OF_KIND[rule.kind]) for rule in rules_of(contract)]
 
@@ -71,7 +77,7 @@ def test_a_suite_has_one_expectation_a_rule_of_the_contract(contract: Contract, 
 @pytest.mark.parametrize("contract", contracts(), ids=lambda contract: contract.name)
 def test_a_suite_asks_for_what_the_columns_say(contract: Contract, suites: ModuleType) -> None:
     asked: dict[str, set[str]] = {}
-    for expectation in suites.contract_suite(contract).expectations:
+    for expectation in suites.rule_suite(contract, rules_of(contract)).expectations:
         if (column := getattr(expectation, "column", None)) is not None:
             asked.setdefault(expectation.expectation_type, set()).add(column)
             if expectation.expectation_type == "expect_column_values_to_be_in_set":
@@ -97,7 +103,7 @@ def test_a_suite_asks_for_what_the_columns_say(contract: Contract, suites: Modul
 def test_what_binds_a_tombstone_and_what_does_not_is_together_every_rule(
     contract: Contract, suites: ModuleType
 ) -> None:
-    identity, content = suites.identity_rules(contract, "staging"), suites.content_rules(contract)
+    identity, content = rules.identity_rules(contract, "staging"), rules.content_rules(contract)
     of_contract = [rule for rule in (*identity, *content) if rule.kind not in {"unreadable", "duplicate"}]
     assert sorted(of_contract, key=_name) == sorted(rules_of(contract), key=_name)
     assert {rule.column for rule in identity} - {None} <= set(contract.key)

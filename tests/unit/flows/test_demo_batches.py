@@ -16,8 +16,8 @@ import pytest
 from flows.demo.dirt import KINDS
 from flows.demo.hanse_erp import RELEASE_CHANGE, german
 from tests.unit.flows.demo_inbox import Inbox, land
-from warehouse.batch import read_manifest
-from warehouse.source import BUILT_IN, read_source
+from warehouse.delivery.manifest import read_manifest
+from warehouse.delivery.profile import BUILT_IN, read_source
 
 AMOUNTS = {"VBRP": ("NETWR",), "OPOS": ("Betrag", "Amount"), "ZAHL": ("Betrag",)}
 

@@ -11,15 +11,20 @@ from typing import Any
 
 import polars as pl
 
-from transforms import schemas
-from transforms.customer_month import LINES, customer_months, order_days
-from transforms.facts import Facts
+from flows.wording.reasons import with_text
+from transforms.facts.customer_month import customer_months
+from transforms.facts.lines import LINES
+from transforms.facts.model import Facts
+from transforms.facts.order_day import order_days
+from transforms.facts.sales_cell import SALES_LINES, sales_cells
+from transforms.frames import schemas
 from transforms.measures import measure_customers
-from transforms.policy import Policy, parse_policy
+from transforms.policy.model import Policy, parse_policy
 
-POLICIES = Path(__file__).resolve().parents[3] / "transforms" / "policies"
+POLICIES = Path(__file__).resolve().parents[3] / "transforms" / "policy"
 FAR = date(2099, 12, 31)
 YEAR_END = date(2024, 12, 31)
+NO_ORDERS = ("fee", "freight", "sample", "deposit")
 
 _ALWAYS: dict[str, Any] = {
     "company_code": "1000",
@@ -91,11 +96,17 @@ def facts(
     product_frame = None if products is None else frame(schemas.PRODUCTS, products)
     return Facts(
         customers=frame(schemas.CUSTOMERS, customers or []),
-        customer_month=customer_months(sold, product_frame, None, FAR),
-        order_day=order_days(sold, FAR),
+        customer_month=customer_months(sold, product_frame, None, FAR, NO_ORDERS),
+        order_day=order_days(sold, product_frame, None, FAR, NO_ORDERS),
         products=product_frame,
         **{name: frame(getattr(schemas, name.upper()), records) for name, records in extracts.items()},
     )
+
+
+def sales(records: list[dict[str, Any]], products: list[dict[str, Any]] | None = None) -> pl.LazyFrame:
+    """The sales cells of a world's lines, for the measures that look at products."""
+    sold = frame(SALES_LINES, records)
+    return sales_cells(sold, None if products is None else frame(schemas.PRODUCTS, products), None, FAR)
 
 
 @cache
@@ -121,11 +132,16 @@ def policy(**changes: Any) -> Policy:
     return parse_policy(content)
 
 
-def measure(world: Facts, rule: Policy | None = None, closed_through: date = YEAR_END) -> pl.DataFrame:
-    return measure_customers(world, rule or policy(), closed_through).collect()
+def measure(
+    world: Facts,
+    rule: Policy | None = None,
+    closed_through: date = YEAR_END,
+    cells: pl.LazyFrame | None = None,
+) -> pl.DataFrame:
+    return measure_customers(world, rule or policy(), closed_through, cells).collect()
 
 
 def one(frame_of_one: pl.DataFrame, customer: str = "C1") -> dict[str, Any]:
-    """The row of a customer."""
-    [row] = frame_of_one.filter(pl.col("customer_id") == customer).to_dicts()
+    """The row of a customer, its reasons as the mart says them."""
+    [row] = with_text(frame_of_one.filter(pl.col("customer_id") == customer)).to_dicts()
     return row

@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from flows.wording.reasons import with_text
 from tests.unit.transforms.small_worlds import FAR, facts, frame, monthly, policy
 from tests.unit.transforms.test_credit_watch import item
-from transforms.conduct import conduct_findings, confirmed_conduct
-from transforms.conduct_arrears import month_ends
-from transforms.conduct_diversion import wilson_lower_bound
-from transforms.sales_cell import SALES_LINES, sales_cells
-from transforms.schemas import CONDUCT_FINDING
+from transforms.conduct.arrears import month_ends
+from transforms.conduct.diversion import wilson_lower_bound
+from transforms.conduct.findings import conduct_findings, confirmed_conduct
+from transforms.facts.sales_cell import SALES_LINES, sales_cells
+from transforms.frames.schemas import CONDUCT_FINDING
 
 AS_OF = date(2024, 12, 31)
 RULE: dict[str, Any] = {
@@ -71,8 +72,9 @@ def finding(
         lines = frame(SALES_LINES, [{"document_id": f"D{n}"} | line for n, line in enumerate(shipped)])
         cells = sales_cells(lines, world.products, None, FAR)
     found = conduct_findings(world, policy(**RULE | (rule or {})), as_of, sales=cells).collect()
-    assert found.schema == CONDUCT_FINDING
-    [row] = found.filter(pl.col("kind") == kind, pl.col("customer_id") == customer).to_dicts()
+    told = with_text(found)
+    assert told.schema == CONDUCT_FINDING
+    [row] = told.filter(pl.col("kind") == kind, pl.col("customer_id") == customer).to_dicts()
     return row
 
 

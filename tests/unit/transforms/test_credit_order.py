@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.transforms.small_worlds import policy
-from transforms.credit_order import Decision, Standing, decide
+from transforms.credit.order import Decision, Standing, decide
 
 RULE = policy(credit__over_limit_action="prepay").credit
 GOOD = Standing(
@@ -26,6 +26,8 @@ GOOD = Standing(
 IN_A_GROUP = replace(GOOD, group_id="GRP-014", group_headroom=Decimal(3000))
 STOPPED = replace(GOOD, credit_action="stop", action_reason="5,000.00 more than 90 days past due")
 
+ABOVE = {"code": "order_above_headroom", "bar": Decimal("7830.50"), "amount": Decimal("169.50")}
+
 
 def ask(order: str, standing: Standing = GOOD, **rule: Any) -> Decision:
     return decide(standing, Decimal(order), policy(**rule).credit if rule else RULE)
@@ -37,26 +39,28 @@ def test_an_order_fits_up_to_the_headroom_inclusive(order, answer):
 
 
 def test_an_order_above_the_headroom_says_by_how_much():
-    assert ask("8000").reasons == ("the order exceeds the headroom of 7,830.50 by 169.50",)
+    assert ask("8000").reasons == (ABOVE,)
 
 
 def test_the_policy_says_what_above_the_limit_means():
     assert ask("8000", credit__over_limit_action="stop").answer == "stop"
     watched = ask("8000", credit__over_limit_action="watch")
     assert (watched.answer, watched.at_most) == ("allowed", None)
-    assert watched.remarks == ("the order exceeds the headroom of 7,830.50 by 169.50",)
+    assert watched.remarks == (ABOVE,)
 
 
 def test_a_stop_stops_every_order_and_names_its_reason():
     small = ask("1", STOPPED)
     assert (small.answer, small.at_most) == ("stop", 0)
-    assert small.reasons == ("credit action stop: 5,000.00 more than 90 days past due",)
+    assert small.reasons == (
+        {"code": "credit_action_holds", "label": "stop", "remark": STOPPED.action_reason},
+    )
 
 
 def test_the_hardest_answer_holds_and_what_else_speaks_against_it_is_a_remark():
     found = ask("8000", STOPPED)
     assert found.answer == "stop"
-    assert found.remarks == ("the order exceeds the headroom of 7,830.50 by 169.50",)
+    assert found.remarks == (ABOVE,)
 
 
 def test_who_prepays_prepays_however_small_the_order():
@@ -67,14 +71,16 @@ def test_who_prepays_prepays_however_small_the_order():
 def test_an_order_must_fit_into_the_headroom_of_the_group_too():
     found = ask("3000.01", IN_A_GROUP)
     assert (found.answer, found.at_most) == ("prepay", 3000)
-    assert found.reasons == ("the order exceeds the headroom of the group GRP-014, 3,000.00, by 0.01",)
+    assert found.reasons == (
+        {"code": "order_above_group_headroom", "name": "GRP-014", "bar": 3000, "amount": Decimal("0.01")},
+    )
     assert ask("3000", IN_A_GROUP).answer == "allowed"
 
 
 def test_without_a_limit_nothing_is_too_much_and_that_is_said():
     unlimited = replace(GOOD, credit_limit=None, headroom=None)
     found = ask("9999999", unlimited)
-    assert (found.answer, found.at_most, found.remarks) == ("allowed", None, ("no credit limit is set",))
+    assert (found.answer, found.at_most, found.remarks) == ("allowed", None, ({"code": "no_limit_set"},))
 
 
 def test_who_is_watched_may_buy_and_the_seller_is_told_why_to_look():
@@ -85,8 +91,8 @@ def test_who_is_watched_may_buy_and_the_seller_is_told_why_to_look():
     found = ask("100", watched)
     assert found.answer == "allowed"
     assert found.remarks == (
-        "to be watched: grade C: days_late_12m 12 above 10",
-        "warning: utilisation 0.92 from 0.9 on",
+        {"code": "to_be_watched", "remark": "grade C: days_late_12m 12 above 10"},
+        {"code": "warned", "remark": "utilisation 0.92 from 0.9 on"},
     )
 
 

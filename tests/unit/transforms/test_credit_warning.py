@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from flows.wording.reasons import with_text
 from tests.unit.transforms.small_worlds import policy
-from transforms.credit import WATCHED
-from transforms.credit_warning import credit_warnings, standing_warnings, warning_causes
-from transforms.policy_credit import CreditRule, WarningBars
-from transforms.schemas import CREDIT_WATCH
+from transforms.credit.warnings import credit_warnings, standing_warnings, warning_causes
+from transforms.credit.watch import WATCHED
+from transforms.frames.schemas import CREDIT_WATCH
+from transforms.policy.credit import CreditRule, WarningBars
 
 DAY = date(2024, 6, 3)
 RAISE: dict[str, Any] = {
@@ -63,7 +64,11 @@ def on(
 
 
 def causes(found: pl.DataFrame) -> str | None:
-    return found["warning_causes"].item()
+    return said(found, "warning_causes")
+
+
+def said(found: pl.DataFrame, column: str) -> str | None:
+    return with_text(found)[column].item()
 
 
 def after(days: int) -> date:
@@ -75,15 +80,15 @@ def after(days: int) -> date:
     [
         ("utilisation", {"utilisation": Decimal("0.899999")}, {"utilisation": Decimal("0.9")}),
         ("days_late_trend", {"days_late_trend": Decimal("9.9")}, {"days_late_trend": Decimal(10)}),
-        ("newly_overdue_share", {"newly_overdue_share": Decimal("0.19")}, {"newly_overdue_share": Decimal("0.2")}),
+        ("newly_overdue_share", {"net_newly_overdue_share": Decimal("0.19")}, {"net_newly_overdue_share": Decimal("0.2")}),
         ("broken_promises", {"broken_promises": 1}, {"broken_promises": 2}),
         ("days_late_p90_12m", {"days_late_p90_12m": Decimal(20)}, {"days_late_p90_12m": Decimal(21)}),
-        ("action", {"credit_action": "watch"}, {"credit_action": "prepay", "action_reason": "credit limit 0"}),
+        ("action", {"credit_action": "watch"}, {"credit_action": "prepay", "action_reason": [{"code": "limit_of_nothing"}]}),
     ],
 )  # fmt: skip
 def test_a_cause_is_raised_at_its_bar_inclusive(cause, just_below, at_the_bar):
     material = dict.fromkeys(
-        ("late_amount", "counted_amount", "overdue_1_30", "newly_past_grace", "broken_amount"), MUCH
+        ("late_amount", "counted_amount", "net_overdue", "newly_past_grace", "broken_amount"), MUCH
     )
     assert causes(on(DAY, **material, **just_below)) is None
     raised = on(DAY, **material, **at_the_bar)
@@ -92,7 +97,7 @@ def test_a_cause_is_raised_at_its_bar_inclusive(cause, just_below, at_the_bar):
 
 @pytest.mark.parametrize(("oldest", "cause"), [(30, None), (31, "grade")])
 def test_a_grade_warns_from_the_policys_grade_on(oldest, cause):
-    late = {"oldest_overdue_days": Decimal(oldest), "overdue_31_60": MUCH, "past_grace": MUCH}
+    late = {"graded_overdue_days": Decimal(oldest), "net_overdue": MUCH, "past_grace": MUCH}
     assert causes(on(DAY, **late)) == cause
 
 
@@ -102,15 +107,18 @@ def test_a_grade_by_habit_with_nothing_overdue_warns_nobody():
 
 
 def test_what_is_overdue_by_no_more_than_the_days_of_grace_makes_no_grade_that_warns():
-    young = {"overdue_share": Decimal(1), "oldest_overdue_days": Decimal(14), "overdue_1_30": MUCH}
+    young = {"graded_overdue_share": Decimal(1), "graded_overdue_days": Decimal(14), "net_overdue": MUCH}
     assert causes(on(DAY, **young)) is None
-    older = young | {"oldest_overdue_days": Decimal(15), "past_grace": MUCH}
+    older = young | {"graded_overdue_days": Decimal(15), "past_grace": MUCH}
     found = on(DAY, **older, days_late_12m=Decimal(99))
-    assert (causes(found), found["warning_reason"].item()) == ("grade", "grade E: overdue_share 1 above 0.7")
+    assert (causes(found), said(found, "warning_reason")) == (
+        "grade",
+        "grade E: graded_overdue_share 1 above 0.7",
+    )
 
 
 def test_what_fell_overdue_is_a_cause_while_some_of_it_is_beyond_the_days_of_grace():
-    much = {"newly_overdue_share": Decimal("0.5"), "overdue_1_30": MUCH}
+    much = {"net_newly_overdue_share": Decimal("0.5"), "net_overdue": MUCH}
     raised = on(DAY, **much, newly_past_grace=MUCH)
     held = on(after(1), raised, **much, newly_past_grace=Decimal("0.01"))
     assert causes(held) == "newly_overdue_share"
@@ -121,27 +129,32 @@ def test_a_habit_warns_of_what_is_overdue_from_its_first_day_on_and_ends_with_it
     habit = {"days_late_p90_12m": Decimal(25)}
     before = on(DAY, **habit)
     assert causes(before) is None
-    raised = on(after(1), before, **habit, overdue_1_30=MUCH)
-    assert raised["warning_reason"].item() == "days_late_p90_12m 25 from 21 on"
-    cents = on(after(2), raised, **habit, overdue_1_30=Decimal("0.01"))
+    raised = on(after(1), before, **habit, net_overdue=MUCH)
+    assert said(raised, "warning_reason") == "days_late_p90_12m 25 from 21 on"
+    cents = on(after(2), raised, **habit, net_overdue=Decimal("0.01"))
     assert causes(cents) == "days_late_p90_12m"
     assert causes(on(after(3), cents, **habit)) is None
 
 
 @pytest.mark.parametrize(("action", "stands"), [("stop", True), ("prepay", True), ("watch", False)])
 def test_the_action_is_a_cause_until_goods_are_sold_on_credit_again(action, stands):
-    raised = on(DAY, credit_action="prepay", action_reason="exposure 2.00 above limit 1.00")
+    raised = on(
+        DAY,
+        credit_action="prepay",
+        action_reason=[{"code": "over_limit", "amount": Decimal(2), "bar": Decimal(1)}],
+    )
     assert (
-        causes(on(after(1), raised, credit_action=action, action_reason="a reason")) is not None
+        causes(on(after(1), raised, credit_action=action, action_reason=[{"code": "limit_of_nothing"}]))
+        is not None
     ) == stands
 
 
 @pytest.mark.parametrize(
     ("figures", "amount"),
     [
-        ({"oldest_overdue_days": Decimal(200), "credit_grade": "E"}, "past_grace"),
-        ({"newly_overdue_share": Decimal("0.9")}, "newly_past_grace"),
-        ({"days_late_p90_12m": Decimal(30)}, "overdue_over_90"),
+        ({"graded_overdue_days": Decimal(200), "credit_grade": "E"}, "past_grace"),
+        ({"net_newly_overdue_share": Decimal("0.9")}, "newly_past_grace"),
+        ({"days_late_p90_12m": Decimal(30)}, "net_overdue"),
         ({"days_late_trend": Decimal(90)}, "late_amount"),
         ({"broken_promises": 9}, "broken_amount"),
     ],
@@ -153,9 +166,8 @@ def test_the_action_is_a_cause_until_goods_are_sold_on_credit_again(action, stan
 def test_what_is_late_warns_only_where_it_is_material_by_amount_and_by_share(
     figures, amount, late, of, warns
 ):
-    whole = "counted_amount" if amount == "late_amount" else "not_yet_due"
-    is_part = amount.startswith("overdue")
-    sizes = {amount: Decimal(late), whole: Decimal(of) - (Decimal(late) if is_part else 0)}
+    whole = "counted_amount" if amount == "late_amount" else "net_owed"
+    sizes = {amount: Decimal(late), whole: Decimal(of)}
     assert (causes(on(DAY, **figures, **sizes)) is not None) == warns
 
 
@@ -174,7 +186,7 @@ def test_below_the_raising_bar_a_figure_alone_warns_nobody():
 def test_a_warning_without_a_cause_waits_the_policys_days_and_ends():
     raised = on(after(9), on(DAY, utilisation=Decimal("0.95")), utilisation=Decimal("0.95"))
     calm = on(after(10), raised, utilisation=Decimal("0.5"))
-    assert calm.select("warning_since", "warning_causes", "warning_calm_since").row(0) == (
+    assert with_text(calm).select("warning_since", "warning_causes", "warning_calm_since").row(0) == (
         DAY,
         None,
         after(10),
@@ -210,23 +222,23 @@ def test_a_second_cause_joins_the_warning_and_the_first_may_leave_it():
 
 def test_the_evidence_names_figure_and_bar_and_until_when_it_holds():
     raised = on(DAY, utilisation=Decimal("0.95"))
-    assert raised["warning_reason"].item() == "utilisation 0.95 from 0.9 on"
+    assert said(raised, "warning_reason") == "utilisation 0.95 from 0.9 on"
     held = on(after(1), raised, utilisation=Decimal("0.85"))
-    assert held["warning_reason"].item() == "utilisation 0.85 from 0.9 on, until 0.8"
+    assert said(held, "warning_reason") == "utilisation 0.85 from 0.9 on, until 0.8"
 
 
 def test_a_stop_is_its_own_evidence_and_does_not_repeat_the_grade():
     found = on(
         DAY,
         credit_action="stop",
-        action_reason="5,000.00 more than 90 days past due",
+        action_reason=[{"code": "severe_arrears", "amount": Decimal(5000), "counted": 90}],
         credit_grade="E",
-        oldest_overdue_days=Decimal(120),
-        overdue_over_90=MUCH,
+        graded_overdue_days=Decimal(120),
+        net_overdue=MUCH,
         past_grace=MUCH,
     )
     assert causes(found) == "action, grade"
-    assert found["warning_reason"].item() == "stop: 5,000.00 more than 90 days past due"
+    assert said(found, "warning_reason") == "stop: 5,000.00 more than 90 days past due"
 
 
 def test_a_look_back_knows_nothing_of_a_later_day():
@@ -265,4 +277,4 @@ def test_a_warning_is_what_a_person_with_a_calendar_would_keep(history):
         assert (causes(before) is not None) == holds
         again = on(day, before, utilisation=share)
         assert_frame_equal(again, before)
-        assert again.schema == CREDIT_WATCH
+        assert with_text(again).schema == CREDIT_WATCH

@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from flows.wording.reasons import with_text
 from tests.unit.transforms.small_worlds import facts, one, policy
-from transforms.credit import WATCHED, credit_watch
+from transforms.credit.watch import WATCHED, credit_watch
+from transforms.frames.reasons import REASONS
 
 AS_OF = date(2024, 12, 31)
 BARS: dict[str, Any] = {
@@ -24,6 +26,7 @@ BARS: dict[str, Any] = {
     "credit__material_share": Decimal("0.05"),
     "credit__severe_action": "stop",
     "credit__over_limit_action": "prepay",
+    "credit__new_no_limit_action": "open",
     "credit__grades__overdue_share": [Decimal("0.05"), Decimal("0.2"), Decimal("0.4"), Decimal("0.7")],
     "credit__grades__days_late_12m": [3, 10, 25, 45],
     "credit__grades__oldest_overdue_days": [7, 30, 60, 90],
@@ -59,7 +62,7 @@ def paid(of: dict[str, Any], amount: Decimal | str | int, on: date) -> dict[str,
 
 def watch(*items: dict[str, Any], as_of: date = AS_OF, rule=None, **extracts: Any) -> pl.DataFrame:
     world = facts([], receivables=list(items), **extracts)
-    return credit_watch(world, rule or policy(**BARS), as_of).collect()
+    return with_text(credit_watch(world, rule or policy(**BARS), as_of).collect())
 
 
 def credit(*items: dict[str, Any], **other: Any) -> dict[str, Any]:
@@ -123,7 +126,8 @@ def test_the_allocation_that_leaves_nothing_open_settles_the_item():
     owed = item(100, overdue=40)
     first, last = AS_OF - timedelta(days=40), AS_OF - timedelta(days=20)
     row = credit(owed, payment_allocations=[paid(owed, 60, first), paid(owed, 40, last)])
-    assert (row["open_balance"], row["days_late_12m"]) == (0, 20)
+    # 60 on the day, 40 twenty days late
+    assert (row["open_balance"], row["days_late_12m"]) == (0, 8)
 
 
 def test_a_part_payment_in_another_currency_takes_the_same_share_of_the_company_amount():
@@ -155,7 +159,7 @@ def test_a_customer_with_a_limit_of_nothing_and_no_debt_prepays():
     ("master", "reason"),
     [
         ([], "master_missing"),
-        (customer(credit_limit=500, credit_currency="USD"), "other_currency"),
+        (customer(credit_limit=500, credit_currency="USD"), "no_rate"),
         (customer(credit_limit=500, credit_currency="EUR"), None),
     ],
 )
@@ -209,16 +213,24 @@ def test_cents_do_not_block():
     assert (row["credit_grade"], row["credit_action"]) == ("E", "watch")
 
 
-@pytest.mark.parametrize(("overdue", "action"), [(14, "watch"), (15, "prepay")])
-def test_what_is_overdue_blocks_only_beyond_the_days_of_grace(overdue, action):
+@pytest.mark.parametrize(("overdue", "grade", "action"), [(14, "C", "watch"), (15, "E", "prepay")])
+def test_what_is_overdue_is_graded_and_blocks_only_beyond_the_days_of_grace(overdue, grade, action):
     row = credit(item(5000, overdue=overdue))
-    assert (row["credit_grade"], row["credit_action"]) == ("E", action)
+    assert (row["credit_grade"], row["credit_action"]) == (grade, action)
 
 
-def test_what_is_beyond_the_days_of_grace_must_be_material():
-    assert credit(item("999.99", overdue=15), item(5000, overdue=14))["credit_action"] == "watch"
-    assert credit(item(1000, overdue=15), item(5000, overdue=14))["credit_action"] == "prepay"
-    assert credit(item(1000, overdue=15), item(19_001, overdue=14))["credit_action"] == "watch"
+@pytest.mark.parametrize(
+    ("late", "young", "grade", "action"),
+    [
+        ("999.99", 300, "C", "watch"),
+        ("1000", 300, "E", "prepay"),
+        ("499.99", 150, "B", "open"),
+        ("500", 150, "C", "watch"),
+    ],
+)
+def test_what_is_beyond_the_days_of_grace_grades_by_how_material_it_is(late, young, grade, action):
+    row = credit(item(late, overdue=15), item(young, overdue=-1), settled(200_000, late=0))
+    assert (row["credit_grade"], row["credit_action"]) == (grade, action)
 
 
 def paid_late(*days: int) -> list[dict[str, Any]]:
@@ -257,7 +269,7 @@ def test_a_habit_of_paying_late_counts_from_the_material_amount_on():
 def test_a_stop_names_what_is_overdue_and_since_when():
     row = credit(item("12345.60", overdue=120))
     assert row["action_reason"].startswith(
-        "12,345.60 more than 90 days past due; grade E: overdue_share 1 above 0.7"
+        "12,345.60 more than 90 days past due; grade E: graded_overdue_share 1 above 0.7"
     )
 
 
@@ -301,7 +313,8 @@ def test_the_trend_is_rounded_once():
     # 1/3 of a day lately, 2/3 before: rounded each, they would differ by 0.333334
     lately = [settled(100, late=late, ago=20) for late in (1, 0, 0)]
     before = [settled(100, late=late, ago=200) for late in (1, 1, 0)]
-    assert credit(*lately, *before)["days_late_trend"] == Decimal("-0.333333")
+    every = [{**each, "item_id": f"I{number}"} for number, each in enumerate([*lately, *before])]
+    assert credit(*every)["days_late_trend"] == Decimal("-0.333333")
 
 
 def test_sales_outstanding_are_counted_back_through_the_months():
@@ -363,11 +376,24 @@ def test_exposure_rolls_up_by_group_within_a_legal_entity():
     assert found["C3"] == (None, None, None, None)
 
 
-def test_a_group_has_a_limit_only_if_every_member_has_one():
+def test_a_member_without_a_limit_uses_up_none_and_switches_nothing_off():
     found = group(
         {"customer_id": "C1", "group_id": "G", "credit_limit": 1000},
         {"customer_id": "C2", "group_id": "G"},
     )
+    assert found["C1"] == found["C2"] == ("G", 100, 1000, 900)
+
+
+def test_a_limit_of_the_group_is_used_up_by_all_its_members():
+    found = group(
+        {"customer_id": "C1", "group_id": "G", "credit_limit": 1000, "group_limit": 500},
+        {"customer_id": "C2", "group_id": "G", "group_limit": 500},
+    )
+    assert found["C1"] == ("G", 400, 500, 100)
+
+
+def test_a_group_in_which_nobody_has_a_limit_has_none():
+    found = group({"customer_id": "C1", "group_id": "G"}, {"customer_id": "C2", "group_id": "G"})
     assert found["C1"] == ("G", 400, None, None)
 
 
@@ -472,5 +498,6 @@ def test_a_customers_watch_does_not_depend_on_the_others(ledger):
 
 
 def test_a_watch_ends_at_its_contract():
-    assert watch(item(100)).schema == WATCHED
-    assert watch().schema == WATCHED
+    told = pl.Schema({name: pl.String() if dtype == REASONS else dtype for name, dtype in WATCHED.items()})
+    assert watch(item(100)).schema == told
+    assert watch().schema == told

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from tests.unit.transforms.small_worlds import FAR, frame, line, lines
-from transforms.customer_month import customer_months, order_days
-from transforms.schemas import CUSTOMER_MONTH, ORDER_DAY, PRODUCTS
+from tests.unit.transforms.small_worlds import FAR, NO_ORDERS, frame, line, lines
+from transforms.facts.customer_month import customer_months
+from transforms.facts.order_day import order_days
+from transforms.frames.schemas import CUSTOMER_MONTH, ORDER_DAY, PRODUCTS
 
 MARCH, APRIL, MAY = date(2024, 3, 14), date(2024, 4, 2), date(2024, 5, 20)
 PRODUCT = {"product_id": "P1", "base_uom": "PCE", "standard_cost": "3.5"}
@@ -21,7 +22,7 @@ PRODUCT = {"product_id": "P1", "base_uom": "PCE", "standard_cost": "3.5"}
 
 def months(*records, products=None, cells=None, as_of=FAR) -> pl.DataFrame:
     product_frame = None if products is None else frame(PRODUCTS, products)
-    return customer_months(lines(*records), product_frame, cells, as_of).collect()
+    return customer_months(lines(*records), product_frame, cells, as_of, NO_ORDERS).collect()
 
 
 def cell(*records, **given_too) -> dict:
@@ -39,13 +40,13 @@ def test_a_month_sums_its_lines() -> None:
 def test_the_result_ends_at_its_contract() -> None:
     assert months(line(MARCH, 1)).schema == CUSTOMER_MONTH
     assert months().schema == CUSTOMER_MONTH
-    assert order_days(lines(), FAR).collect().schema == ORDER_DAY
+    assert order_days(lines(), None, None, FAR, NO_ORDERS).collect().schema == ORDER_DAY
 
 
 @pytest.mark.parametrize("mark", [{"is_cancelled": True}, {"is_intercompany": True}])
 def test_cancelled_and_intercompany_lines_never_count(mark: dict) -> None:
     assert months(line(MARCH, 100, **mark)).is_empty()
-    assert order_days(lines(line(MARCH, 100, **mark)), FAR).collect().is_empty()
+    assert order_days(lines(line(MARCH, 100, **mark)), None, None, FAR, NO_ORDERS).collect().is_empty()
 
 
 def test_a_line_of_which_nothing_is_said_about_intercompany_counts() -> None:
@@ -190,14 +191,17 @@ def test_an_order_day_has_an_invoice() -> None:
             line(MARCH, -20, document_id="K1", document_type="credit_note"),
             line(APRIL, -20, document_id="K2", document_type="credit_note"),
         ),
+        None,
+        None,
         FAR,
+        NO_ORDERS,
     ).collect()
     assert days.select("order_on", "orders", "net_sales").rows() == [(MARCH, 2, Decimal(150))]
 
 
 def test_a_missing_column_is_refused() -> None:
     with pytest.raises(pl.exceptions.SchemaError, match="known_on"):
-        customer_months(lines(line(MARCH, 1)).drop("known_on"), None, None, FAR).collect()
+        customer_months(lines(line(MARCH, 1)).drop("known_on"), None, None, FAR, NO_ORDERS).collect()
 
 
 any_line = st.builds(
@@ -229,12 +233,12 @@ def test_no_sale_is_lost_or_invented(records: list[dict]) -> None:
     result = months(*records)
     assert result["net_sales"].sum() == sum(record["net_amount_company"] for record in counted)
     assert result["gross_amount"].sum() == sum(abs(record["net_amount_company"]) for record in counted)
-    assert result["orders"].sum() == len(
-        {
-            (record["customer_id"], record["invoice_date"].month, record["document_id"])
-            for record in counted
-            if record["document_type"] == "invoice"
-        }
+    assert result["invoiced"].sum() == sum(
+        record["net_amount_company"] for record in counted if record["document_type"] == "invoice"
+    )
+    assert (
+        result["orders"].sum()
+        == order_days(lines(*records), None, None, FAR, NO_ORDERS).collect()["orders"].sum()
     )
 
 
@@ -243,7 +247,10 @@ def test_no_sale_is_lost_or_invented(records: list[dict]) -> None:
 def test_the_order_of_lines_changes_nothing(orders: tuple[list[dict], list[dict]]) -> None:
     one, other = orders
     assert_frame_equal(months(*one), months(*other))
-    assert_frame_equal(order_days(lines(*one), FAR).collect(), order_days(lines(*other), FAR).collect())
+    assert_frame_equal(
+        order_days(lines(*one), None, None, FAR, NO_ORDERS).collect(),
+        order_days(lines(*other), None, None, FAR, NO_ORDERS).collect(),
+    )
 
 
 @settings(max_examples=30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -12,12 +13,13 @@ from hypothesis import strategies as st
 
 from tests.unit.transforms.small_worlds import frame, one
 from tests.unit.transforms.tier_worlds import RUNG_FIGURES, SCORED, month, tier_policy
-from transforms.explain import EXPLAINED, TERMS, explain, explanation_terms
-from transforms.policy import MEASURES, Policy
-from transforms.schemas import CUSTOMER_VALUE_HISTORY, EXPLANATION_TERM
-from transforms.scoring import SCORED_COLUMN, score_customers
-from transforms.segments import segment_customers
-from transforms.tiers import raw_tiers
+from transforms.frames.schemas import CUSTOMER_VALUE_HISTORY, EXPLANATION_TERM
+from transforms.measures.descriptor import MEASURES
+from transforms.policy.model import Policy
+from transforms.rating.explain_score import explain, explained_columns, explanation_terms, score_term_names
+from transforms.scoring.scores import score_customers
+from transforms.scoring.segments import segment_customers
+from transforms.tiers.raw import raw_tiers
 
 SCALES: dict[str, Any] = {
     "measures__volume__weight": Decimal(20),
@@ -35,7 +37,8 @@ def rated(*customers: dict[str, Any], rule: Policy | None = None, **state: Any) 
     """History rows of customers with these measures, scored and tiered by the policy; the state is given."""
     rule = rule or PLAIN
     rows = [
-        {"customer_id": f"C{n}", "months_of_history": 12, **figures} for n, figures in enumerate(customers, 1)
+        {"customer_id": f"C{n}", "months_of_history": 12, "first_order_on": date(2020, 1, 1), **figures}
+        for n, figures in enumerate(customers, 1)
     ]
     tiered = raw_tiers(segment_customers(score_customers(frame(SCORED, rows), rule), rule), rule)
     known = {"period": month(1), "tier_since": month(0), "periods_up": 0, "periods_down": 0, **state}
@@ -60,7 +63,7 @@ def explained(
 
 
 def deltas(row: dict[str, Any]) -> dict[str, Decimal]:
-    return {term: row[f"{term}_delta"] for term in TERMS if row[f"{term}_delta"]}
+    return {term: row[f"{term}_delta"] for term in score_term_names() if row[f"{term}_delta"]}
 
 
 def test_a_change_of_one_measure_is_its_weight_times_its_change():
@@ -176,11 +179,11 @@ def test_the_terms_sum_to_the_change_of_the_score_to_the_last_digit(pairs, new_p
     rule = HEAVY if new_policy else PLAIN
     now, before = rated(*(now for now, _ in pairs), rule=rule), rated(*(before for _, before in pairs))
     found = explain(now, before, rule).collect()
-    terms = pl.sum_horizontal(f"{term}_delta" for term in TERMS)
+    terms = pl.sum_horizontal(f"{term}_delta" for term in score_term_names())
     change = pl.col("score_to") - pl.col("score_from")
     assert found.filter(change.is_not_null() & (terms != change)).is_empty()
     assert found.filter(
-        change.is_null() & pl.any_horizontal(f"{term}_delta" for term in TERMS).is_not_null()
+        change.is_null() & pl.any_horizontal(f"{term}_delta" for term in score_term_names()).is_not_null()
     ).is_empty()
     listed = (
         explanation_terms(now, before, found.lazy())
@@ -197,13 +200,13 @@ def test_the_terms_sum_to_the_change_of_the_score_to_the_last_digit(pairs, new_p
         pairs, found.sort(pl.col("customer_id").str.slice(1).cast(int)).to_dicts(), strict=True
     ):
         for measure in MEASURES:
-            column = SCORED_COLUMN[measure]
+            column = measure.column
             if (
                 figures.get(column) is None
                 or earlier.get(column) is None
                 or figures[column] == earlier[column]
             ):
-                assert not row[f"{measure}_delta"]
+                assert not row[measure.delta_column]
         if not new_policy:
             assert not row["policy_delta"]
 
@@ -216,7 +219,7 @@ def test_the_terms_sum_to_the_change_of_the_score_to_the_last_digit(pairs, new_p
         (
             {
                 "cap_tier": "marginal",
-                "cap_reason": "credit_stop",
+                "capped_by_credit_stop": True,
                 "cap_since": month(1),
                 "effective_tier": "marginal",
             },
@@ -233,7 +236,12 @@ def test_the_terms_sum_to_the_change_of_the_score_to_the_last_digit(pairs, new_p
             "override by m.keller until 2024-06-01: joint project",
         ),
         (
-            {"override_tier": "strategic", "effective_tier": "marginal", "override_owner": "m.keller"},
+            {
+                "override_tier": "strategic",
+                "effective_tier": "marginal",
+                "override_owner": "m.keller",
+                "override_valid_to": date(2024, 6, 30),
+            },
             "credit stop, against the override to strategic by m.keller",
         ),
     ],
@@ -277,10 +285,10 @@ def test_the_memory_tells_its_runs():
                 "net_sales_12m": 900_000,
                 "loyalty": "0.9",
                 "steadiness": "0.9",
-                "feedback_reason": "not_delivered",
+                "feedback_reason": "no_orders",
             },
             "strategic",
-            "feedback_rate not assessed: not_delivered",
+            "feedback_rate not assessed: no_orders",
             "feedback a month of 0.2 or more",
         ),
     ],
@@ -317,12 +325,12 @@ def test_at_the_top_the_bar_that_would_be_missed_first_binds():
         ({"contribution_12m": -250}, {}, "loss_making fires: contribution −250.00, at most marginal"),
         (
             {},
-            {"cap_tier": "marginal", "cap_reason": "credit_stop", "cap_since": month(1), "cap_clean_periods": 0},
+            {"cap_tier": "marginal", "capped_by_credit_stop": True, "cap_since": month(1), "cap_clean_periods": 0},
             "credit_stop fires since 2024-02-01: at most marginal",
         ),
         (
             {"contribution_12m": -250},
-            {"cap_tier": "marginal", "cap_reason": "credit_stop", "cap_since": month(0), "cap_clean_periods": 1},
+            {"cap_tier": "marginal", "capped_by_credit_stop": True, "cap_since": month(0), "cap_clean_periods": 1},
             ("loss_making fires: contribution −250.00, at most marginal; "
             "credit_stop is held since 2024-01-01: at most marginal, 1 of 3 clean periods"),
         ),
@@ -338,7 +346,7 @@ def test_the_terms_of_a_change_lie_one_below_the_other():
     then_rows, now_rows = rated(before), rated(now)
     found = explanation_terms(now_rows, then_rows, explain(now_rows, then_rows, PLAIN)).collect()
     assert found.schema == EXPLANATION_TERM
-    assert found["term"].to_list() == list(TERMS)
+    assert found["term"].to_list() == list(score_term_names())
     volume, *_ = found.to_dicts()
     assert (volume["value_from"], volume["value_to"]) == (100_000, 150_000)
     assert (volume["score_from"], volume["score_to"], volume["delta"]) == (50, 75, Decimal("12.5"))
@@ -361,4 +369,4 @@ def test_at_the_top_and_in_a_state_there_is_nothing_to_reach(tier):
 
 
 def test_an_explanation_ends_at_its_columns():
-    assert explain(rated({}), None, PLAIN).collect().schema == EXPLAINED
+    assert explain(rated({}), None, PLAIN).collect().schema == explained_columns()

@@ -41,7 +41,7 @@ from tests.unit.transforms.small_worlds import YEAR_END, facts, line, policy
 from tests.unit.transforms.test_credit_watch import BARS, ledgers, watch
 from tests.unit.transforms.test_structure import lines as sales_lines
 from tests.unit.transforms.test_structure import structure
-from transforms.rating import rate_period
+from transforms.rating.period import rate_period
 
 HOLDING = re.findall(r"\| (test_\w+)::(test_\w+) \|", __doc__ or "")
 FACTORS = st.sampled_from([2, 7, 1000])
@@ -80,7 +80,7 @@ def test_the_same_facts_are_rated_to_the_same_bytes_in_any_order(sold, ledger, s
         world = facts(sold, receivables=items, payment_allocations=allocations)
         found = rate_period(world, policy(), closed_through=YEAR_END, as_of=YEAR_END, previous=None)
         assert found.credit is not None
-        return [part.write_csv() for part in pl.collect_all([found.values, found.credit, found.conduct])]
+        return [part.write_ndjson() for part in pl.collect_all([found.values, found.credit, found.conduct])]
 
     first = rated()
     shuffler.shuffle(sold)

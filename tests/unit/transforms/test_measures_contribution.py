@@ -130,6 +130,60 @@ def test_service_delivered_without_a_contact_costs_nothing_and_is_named() -> Non
     assert contribution(SALE, interactions=[]) == (400, None, "net_sales, cost, service")
 
 
+# Write-offs ----------------------------------------------------------------------------------------------------------
+
+
+def written_off(amount, on: date = JUNE, **other) -> dict:
+    """An item that was posted and given up on one day, so that carrying it costs nothing."""
+    return item(amount, on, on, item_settlement="write_off", **other)
+
+
+BASIS = "net_sales, cost, carrying, write_offs"
+
+
+def test_what_is_written_off_is_a_cost() -> None:
+    assert contribution(SALE, receivables=[written_off(150)]) == (250, None, BASIS)
+
+
+@pytest.mark.parametrize(
+    ("on", "expected"),
+    [
+        (date(2023, 12, 31), 400),
+        (date(2024, 1, 1), 250),
+        (date(2024, 12, 31), 250),
+        (date(2025, 1, 1), 400),
+    ],
+)
+def test_what_is_written_off_costs_in_the_year_it_is_given_up_in(on: date, expected: int) -> None:
+    assert contribution(SALE, receivables=[written_off(150, on)])[0] == expected
+
+
+def test_only_the_part_that_was_not_paid_is_written_off() -> None:
+    paid = {"item_id": "I1", "payment_id": "Z1", "allocated_on": JUNE, "amount": 100}
+    money = {"payment_id": "Z1", "payment_date": JUNE, "amount": 100}
+    world = {"receivables": [written_off(150)], "payment_allocations": [paid], "payments": [money]}
+    assert contribution(SALE, **world)[0] == 400 - 50
+
+
+def test_what_is_written_off_in_another_currency_costs_its_share_of_the_company_amount() -> None:
+    foreign = written_off(150, company_amount=300, currency="USD", company_currency="EUR")
+    assert contribution(SALE, receivables=[foreign])[0] == 100
+
+
+def test_write_offs_are_0_where_settlement_is_told_and_left_out_where_it_never_is() -> None:
+    paid = item(150, JUNE, JUNE, item_settlement="payment")
+    assert contribution(SALE, receivables=[paid]) == (400, None, BASIS)
+    others = {**paid, "customer_id": "C2"}
+    assert contribution(SALE, receivables=[others]) == (400, None, BASIS)
+    untold = item(150, JUNE, JUNE)
+    assert contribution(SALE, receivables=[untold]) == (400, None, "net_sales, cost, carrying")
+
+
+def test_a_loss_that_a_write_off_makes_is_named_after_it() -> None:
+    row = measured(SALE, receivables=[written_off(401)])
+    assert (row["contribution_12m"], row["loss_component"]) == (-1, "write_offs")
+
+
 # Carrying ----------------------------------------------------------------------------------------------------------
 
 

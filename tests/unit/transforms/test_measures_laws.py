@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from tests.unit.transforms.small_worlds import facts, line, measure, policy, policy_content
-from transforms.facts import Facts
+from transforms.facts.model import Facts
 from transforms.measures import MEASURED
-from transforms.policy import Policy, parse_policy
-from transforms.scoring import score_customers
-from transforms.segments import segment_customers
+from transforms.policy.model import Policy, parse_policy
+from transforms.scoring.scores import score_customers
+from transforms.scoring.segments import segment_customers
 
 START = date(
     2022, 11, 1

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.periods import first_of_month, months_before
-from transforms.plan import closed_through, left_behind, month_end, months_between, periods_to_rate
+from transforms.frames.periods import first_of_month, months_before
+from transforms.frames.plan import closed_through, left_behind, month_end, months_between, periods_to_rate
 
 days = st.dates(date(2000, 1, 1), date(2100, 12, 31))
 months = days.map(first_of_month)

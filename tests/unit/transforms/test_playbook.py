@@ -8,12 +8,17 @@ from typing import Any
 
 import pytest
 
-from tests.unit.transforms.small_worlds import facts, frame, one
-from transforms.playbook import next_actions, partner_cards, playbook_table, plays
-from transforms.rating import RATED, RatedPeriod
-from transforms.schemas import CONDUCT_FINDING, CREDIT_WATCH, NEXT_ACTION, PARTNER_CARD
+from flows.wording.reasons import with_text
+from tests.unit.transforms.small_worlds import facts, frame, one, policy
+from transforms.conduct.evidence import FINDING
+from transforms.credit.watch import WATCHED
+from transforms.frames.schemas import NEXT_ACTION, PARTNER_CARD
+from transforms.rating.period import RATED, RatedPeriod
+from transforms.rating.playbook import next_actions, partner_cards, playbook_table, plays
 
 AS_OF = date(2024, 12, 31)
+SIGHTED = {"code": "sighted_elsewhere", "counted": 7, "out_of": 9, "name": "photo 1"}
+LACKS = {"code": "below_bar", "subject": "loyalty", "value": Decimal("0.1"), "bar": Decimal("0.57")}
 
 
 def rated(
@@ -27,14 +32,14 @@ def rated(
     ]
     return RatedPeriod(
         values=frame(RATED, rows),
-        credit=None if credit is None else frame(CREDIT_WATCH, credit),
-        conduct=frame(CONDUCT_FINDING, conduct or []),
+        credit=None if credit is None else frame(WATCHED, credit),
+        conduct=frame(FINDING, conduct or []),
     )
 
 
 def action(period: RatedPeriod, **extracts: Any) -> dict[str, Any]:
-    found = next_actions(period, facts([], **extracts), AS_OF).collect()
-    assert found.schema == NEXT_ACTION
+    found = next_actions(period, facts([], **extracts), AS_OF, policy()).collect()
+    assert with_text(found).schema == NEXT_ACTION
     return one(found)
 
 
@@ -43,8 +48,21 @@ def in_tier(tier: str, **other: Any) -> RatedPeriod:
 
 
 def owing(credit_action: str) -> list[dict[str, Any]]:
-    figures = {"overdue_1_30": 40, "overdue_31_60": 0, "overdue_61_90": 0, "overdue_over_90": 60}
-    return [{"credit_action": credit_action, "action_reason": "grade E", "disputed": 7, **figures}]
+    figures = {
+        "net_overdue": 100,
+        "overdue_1_30": 40,
+        "overdue_31_60": 0,
+        "overdue_61_90": 0,
+        "overdue_over_90": 60,
+    }
+    return [
+        {
+            "credit_action": credit_action,
+            "action_reason": [{"code": "limit_of_nothing"}],
+            "disputed": 7,
+            **figures,
+        }
+    ]
 
 
 @pytest.mark.parametrize(
@@ -56,16 +74,95 @@ def test_credit_comes_before_everything(said, expected):
     assert found["at_stake"] == (None if expected == "maintain" else 100)
 
 
+def net(**figures: Any) -> list[dict[str, Any]]:
+    """A customer that nothing is asked of by its credit action, with these net figures."""
+    nothing = {"net_owed": 0, "to_be_applied": 0, "disputed_open": 0, "yearly_sales": 100_000}
+    return [owing("open")[0] | nothing | figures]
+
+
+@pytest.mark.parametrize(
+    ("figures", "expected"),
+    [
+        ({"to_be_applied": 1000, "net_owed": 9000}, "apply_cash"),
+        ({"to_be_applied": 999, "net_owed": 0}, "maintain"),  # below material_amount
+        ({"to_be_applied": 1000, "net_owed": 9001}, "maintain"),  # below a tenth of what is open
+        ({"to_be_applied": 1000, "yearly_sales": 200_000}, "apply_cash"),
+        ({"to_be_applied": 1000, "yearly_sales": 200_001}, "maintain"),  # below 0.5 % of a year's sales
+        ({"disputed_open": 1000, "net_owed": 9000}, "settle_dispute"),
+        ({"disputed_open": 999}, "maintain"),
+        ({"to_be_applied": 5000, "disputed_open": 4000}, "apply_cash"),
+    ],
+)
+def test_what_is_to_be_cleared_up_in_the_ledger_presses_where_it_is_material(figures, expected):
+    material = policy(
+        credit__material_amount=1000,
+        credit__material_share=Decimal("0.1"),
+        credit__material_sales_share=Decimal("0.005"),
+    )
+    period = rated({"effective_tier": "marginal"}, credit=net(**figures))
+    found = one(next_actions(period, facts([]), AS_OF, material).collect())
+    assert found["action"] == expected
+    stake = {"apply_cash": "to_be_applied", "settle_dispute": "disputed_open"}.get(expected)
+    assert found["at_stake"] == (figures[stake] if stake else None)
+
+
+def test_what_is_to_be_cleared_up_comes_before_asking_for_prepayment_and_behind_a_stop():
+    figures = {"to_be_applied": 50_000, "disputed_open": 40_000}
+    said = [
+        (found["action"], found["also"])
+        for credit_action in ("stop", "prepay", "open")
+        for found in [action(rated({}, credit=[net(**figures)[0] | {"credit_action": credit_action}]))]
+    ]
+    assert said == [
+        ("stop_credit", "apply_cash, settle_dispute"),
+        ("apply_cash", "settle_dispute, prepay"),
+        ("apply_cash", "settle_dispute"),
+    ]
+
+
+def test_what_else_holds_is_named_in_the_order_of_the_playbook_and_never_that_nothing_presses():
+    watch = {"watch_tier": "marginal", "watch_direction": "down", "watch_deadline": date(2025, 2, 28)}
+    pressed = rated(
+        {"effective_tier": "strategic", "contribution_12m": -5, **watch, "watch_gap": [LACKS]},
+        credit=owing("prepay"),
+    )
+    found = action(pressed)
+    assert (found["action"], found["also"]) == ("prepay", "renegotiate, protect, partner")
+    assert action(in_tier("marginal"))["also"] is None
+    assert action(in_tier("marginal", contribution_12m=-5))["also"] is None
+
+
+@pytest.mark.parametrize(
+    ("months", "season", "expected", "said"),
+    [
+        (
+            24,
+            None,
+            "handle_speculator",
+            "1,000.00 in a year in no rhythm, loyalty 0.2: look at prices, territory and credit, promise no exclusivity",
+        ),
+        (24, 4, "maintain", None),
+        (23, None, "maintain", "irregular so far, customer for 23 months"),
+    ],
+)
+def test_who_buys_much_and_irregularly_is_handled_once_two_years_have_told_it_from_a_season(
+    months, season, expected, said
+):
+    found = action(in_tier("speculative", loyalty="0.2", months_of_history=months, season_months=season))
+    assert (found["action"], found["reason"]) == (expected, said)
+    assert found["at_stake"] == (1000 if expected == "handle_speculator" else None)
+
+
 def test_suspicion_is_to_be_looked_into_with_its_evidence():
     conduct = [
-        {"kind": "diversion", "confidence": "suspected", "evidence": "7 of 9 sightings elsewhere"},
+        {"kind": "diversion", "confidence": "suspected", "evidence": [SIGHTED]},
         {"kind": "arrears", "confidence": "none"},
         {"kind": "own_below_floor", "confidence": "own_concession"},
     ]
     found = action(rated({"effective_tier": "core", "contribution_12m": -5}, conduct=conduct))
     assert (found["action"], found["reason"]) == (
         "investigate",
-        "suspected diversion: 7 of 9 sightings elsewhere",
+        "suspected diversion: 7 of 9 sightings elsewhere: photo 1",
     )
     assert action(rated({"effective_tier": "marginal"}, conduct=conduct[1:]))["action"] == "maintain"
 
@@ -73,12 +170,12 @@ def test_suspicion_is_to_be_looked_into_with_its_evidence():
 def test_who_costs_more_than_it_brings_is_renegotiated():
     found = action(in_tier("marginal", contribution_12m="-1250.5"))
     assert (found["action"], found["at_stake"]) == ("renegotiate", Decimal("1250.5"))
-    assert found["reason"] == "costs 1,250.50 more than it brings"
+    assert found["reason"] == "costs 1,250.50 more than it brings, through cost"
 
 
 def test_a_core_customer_about_to_slip_is_protected():
     watch = {"watch_tier": "marginal", "watch_direction": "down", "watch_deadline": date(2025, 2, 28)}
-    found = action(in_tier("core", **watch, watch_gap="loyalty 0.1 below 0.57"))
+    found = action(in_tier("core", **watch, watch_gap=[LACKS]))
     assert found["action"] == "protect"
     assert found["reason"] == "expected to become marginal by 2025-02-28: loyalty 0.1 below 0.57"
     assert action(in_tier("core", **watch | {"watch_direction": "up"}))["action"] == "maintain"
@@ -123,7 +220,7 @@ def test_the_largest_headroom_among_the_loyal_small_ones_comes_first():
             for name, headroom in (("C1", 10), ("C2", 41_200), ("C3", None), ("C4", 41_200))
         )
     )
-    found = next_actions(period, facts([]), AS_OF).collect().sort("place")
+    found = with_text(next_actions(period, facts([]), AS_OF, policy()).collect()).sort("place")
     assert found["customer_id"].to_list() == ["C2", "C4", "C1", "C3"]
     assert found["reason"].to_list()[0] == "loyal, with 41,200.00 of demand we do not serve"
 
@@ -158,7 +255,7 @@ def test_a_partner_card_holds_what_a_talk_needs():
         ],
     )
     found = partner_cards(period, world, AS_OF).collect()
-    assert found.schema == PARTNER_CARD
+    assert with_text(found).schema == PARTNER_CARD
     [card] = found.to_dicts()
     assert (card["name"], card["joint_projects"], card["joint_work_12m"]) == ("Hansa", 1, 3)
     assert (card["last_joint_work_on"], card["overdue"], card["disputed"]) == (date(2024, 11, 2), 100, 7)

@@ -11,7 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from tests.unit.transforms.small_worlds import POLICIES, policy, policy_content
-from transforms.policy import MEASURES, Policy, PolicyError, in_force, parse_policy
+from transforms.measures.descriptor import MEASURES
+from transforms.policy.model import Policy, PolicyError, in_force, parse_policy
 
 SHIPPED = sorted(POLICIES.glob("*.toml"))
 
@@ -60,7 +61,10 @@ def test_a_number_is_what_was_written() -> None:
 
 def test_the_hash_is_that_of_the_content_not_of_how_it_was_written() -> None:
     content = policy_content()
-    shuffled = {section: dict(reversed(content[section].items())) for section in reversed(content)}
+    shuffled = {
+        key: dict(reversed(value.items())) if isinstance(value, dict) else value
+        for key, value in reversed(content.items())
+    }
     shuffled["segments"]["loyalty_from"] = "0.600"
     shuffled["segments"]["volume_high_from"] = Decimal("1.5E+5")
     assert parse_policy(shuffled).content_hash == policy().content_hash
@@ -164,7 +168,7 @@ def test_what_cannot_be_is_told_with_its_key_and_what_is_allowed(change: dict[st
 
 
 def test_weights_that_weigh_nothing_are_refused() -> None:
-    nothing = {f"measures__{measure}__weight": 0 for measure in MEASURES}
+    nothing = {f"measures__{measure.name}__weight": 0 for measure in MEASURES}
     assert "measures: at least one weight must be more than 0" in problems(**nothing)
 
 

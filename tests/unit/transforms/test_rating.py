@@ -15,10 +15,10 @@ from polars.testing import assert_frame_equal
 from tests.unit.transforms.small_worlds import facts, monthly, one
 from tests.unit.transforms.test_credit_watch import item
 from tests.unit.transforms.tier_worlds import tier_policy
-from transforms.facts import Facts
-from transforms.rating import RATED, rate_period
-from transforms.revisions import revise
-from transforms.schemas import CUSTOMER_VALUE_HISTORY
+from transforms.facts.model import Facts
+from transforms.frames.schemas import CUSTOMER_VALUE_HISTORY
+from transforms.rating.period import RATED, rate_period
+from transforms.rating.revisions import revise
 
 HASTY = tier_policy(memory__min_dwell=0)
 BIG, SMALL = 40_000, 900
@@ -75,7 +75,9 @@ def test_a_rating_ends_at_its_contract_and_says_which_policy_ruled():
         date(2025, 1, 2),
     )
     assert (row["policy_id"], row["policy_hash"]) == ("default", HASTY.content_hash)
-    assert (row["effective_tier"], row["effective_rank"]) == ("core", 5)
+    # interactions are not delivered here, so feedback is not asked for (strategic_basis)
+    assert (row["effective_tier"], row["effective_rank"]) == ("strategic", 6)
+    assert row["strategic_basis"] == "score, steadiness"
 
 
 def test_a_rating_cannot_speak_for_a_day_before_the_month_is_over():
@@ -117,7 +119,7 @@ def test_a_credit_stop_caps_within_the_period_and_stays_through_it():
     late = item(20_000, due_date=stop - timedelta(days=91))
     capped = rate(owing(late), period, clean, as_of=stop)
     assert one(capped)["effective_tier"] == "marginal"
-    assert one(capped)["memory_tier"] == "core"
+    assert one(capped)["memory_tier"] == "strategic"
     settled = owing(late | {"cleared_date": paid})
     after = one(rate(settled, period, clean, as_of=paid, stored=capped))
     assert (after["effective_tier"], after["cap_since"], after["cap_clean_periods"]) == ("marginal", stop, 0)

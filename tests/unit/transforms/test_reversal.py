@@ -10,8 +10,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.periods import months_before
-from transforms.reversal import restlessness, tier_moves
+from transforms.frames.periods import months_before
+from transforms.simulation.volatility import tier_moves, volatility
 
 START = date(2023, 1, 1)
 KEY = {"company_code": "1000", "customer_id": "C1"}
@@ -57,14 +57,14 @@ def test_customers_are_looked_at_one_by_one() -> None:
 
 def test_the_rate_is_reversals_in_a_hundred_customer_years() -> None:
     rows = lived("core", "marginal", *["core"] * 10) + lived(*["core"] * 12, customer="C2")
-    found = restlessness(pl.LazyFrame(rows), first=START, last=months_before(START, -11))
+    found = volatility(pl.LazyFrame(rows), first=START, last=months_before(START, -11))
     assert (found.customer_years, found.moves, found.reversals) == (Decimal(2), 2, 1)
     assert found.reversals_per_100_customer_years == Decimal(50)
 
 
 def test_the_way_there_may_lie_before_the_periods_counted() -> None:
     rows = pl.LazyFrame(lived("core", "marginal", "core"))
-    found = restlessness(rows, first=months_before(START, -2), last=months_before(START, -2))
+    found = volatility(rows, first=months_before(START, -2), last=months_before(START, -2))
     assert (found.moves, found.reversals) == (1, 1)
 
 

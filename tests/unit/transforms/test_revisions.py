@@ -9,10 +9,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.unit.transforms.small_worlds import policy
-from transforms.rating import RATED
-from transforms.revisions import MOVE, REVISION, corrections, moves, revise
-from transforms.schemas import CUSTOMER_VALUE_HISTORY
+from flows.wording.reasons import with_text
+from tests.unit.transforms.small_worlds import frame, policy
+from transforms.frames.schemas import CUSTOMER_VALUE_HISTORY, CUSTOMERS
+from transforms.rating.period import RATED
+from transforms.rating.revisions import MOVE, REVISION, affected_by, corrections, movers, moves, revise
 
 LINEAR = policy(measures__volume__breakpoints=[[0, 0], [200_000, 100]])
 MARCH, APRIL = date(2024, 3, 1), date(2024, 4, 1)
@@ -25,6 +26,7 @@ _USUAL: dict[str, Any] = {
     "policy_id": "default",
     "policy_version": "1.0.0",
     "policy_hash": "aa",
+    "rules_version": 1,
     "net_sales_12m": 100_000,
     "volume_score": 50,
     "volume_points": 50,
@@ -86,7 +88,7 @@ def test_a_rating_that_finds_the_same_writes_nothing():
 
 @pytest.mark.parametrize(
     "change",
-    [{"net_sales_12m": "100000.0001"}, {"net_sales_12m": None}, {"abc_class": "A"}, {"watch_gap": "x"}],
+    [{"net_sales_12m": "100000.0001"}, {"net_sales_12m": None}, {"abc_class": "A"}, {"watch_tier": "core"}],
 )
 def test_a_rating_that_finds_anything_else_writes_the_next_revision(change):
     assert revised(rated(change), stored=written({"revision": 2})) == [("C1", 3, "data")]
@@ -126,10 +128,13 @@ def test_another_override_is_the_cause():
     assert revised(rated(hand), previous=written({"period": MARCH, **hand})) == [("C1", 1, "data")]
 
 
-def moved(now: pl.LazyFrame, shown: pl.LazyFrame | None) -> list[dict[str, Any]]:
-    found = moves(now, shown, LINEAR).collect()
+def moved(
+    now: pl.LazyFrame, shown: pl.LazyFrame | None, earlier: pl.LazyFrame | None = None
+) -> list[dict[str, Any]]:
+    past = earlier if earlier is not None else written() if shown is None else shown
+    found = moves(movers(now, shown).collect().lazy(), past, LINEAR).collect()
     assert found.schema == MOVE
-    return found.to_dicts()
+    return with_text(found).to_dicts()
 
 
 def revision(**figures: Any) -> pl.LazyFrame:
@@ -159,7 +164,11 @@ def test_a_move_tells_from_where_to_where_and_why():
         "core",
         5,
     )
-    assert (move["direction"], move["cause"], move["reasons"]) == ("up", "data", "volume +25")
+    assert (move["direction"], move["cause"], move["reasons"]) == (
+        "up",
+        "data",
+        "net sales of 12 months 100,000.00 → 150,000.00; volume +25",
+    )
     assert (move["segment_from"], move["segment_to"], move["score_from"], move["score_to"]) == (
         "cultivate",
         "core",
@@ -185,7 +194,9 @@ def test_a_move_between_states_of_one_rank_is_lateral():
 
 
 def test_a_cap_is_named_before_the_drivers():
-    now = revision(effective_tier="marginal", effective_rank=2, cap_tier="marginal", cap_reason="credit_stop")
+    now = revision(
+        effective_tier="marginal", effective_rank=2, cap_tier="marginal", capped_by_credit_stop=True
+    )
     [move] = moved(now, written({"period": MARCH}))
     assert (move["direction"], move["reasons"].split("; ")[0]) == ("down", "cap: credit_stop")
 
@@ -222,3 +233,51 @@ def test_a_correction_lists_the_periods_whose_tier_or_segment_differs():
 
 def test_a_closed_period_rated_for_the_first_time_corrects_nothing():
     assert corrections(rows(REVISION, {"revision": 1}), written({"period": MARCH})).collect().is_empty()
+
+
+def test_other_rules_are_a_policy_change_whose_reason_is_rules():
+    found = revise(rated({"rules_version": 2}), stored=written({}), previous=None, is_closed=False).collect()
+    assert found.select("cause", "cause_reason").rows() == [("policy_change", "rules")]
+    both = revise(
+        rated({"rules_version": 2, "policy_hash": "bb"}), stored=written({}), previous=None, is_closed=False
+    ).collect()
+    assert both.select("cause", "cause_reason").rows() == [("policy_change", "policy")]
+
+
+def test_a_rating_that_does_not_say_its_rules_is_of_the_first():
+    assert revised(rated({}), stored=written({"rules_version": None})) == []
+
+
+def test_only_those_who_are_affected_are_revised_and_who_is_new_is_written_anyway():
+    now = rated({"score": 51}, {"customer_id": "C2", "score": 51}, {"customer_id": "C3"})
+    stored = written({}, {"customer_id": "C2"})
+    affected = pl.LazyFrame({"company_code": ["1000"], "customer_id": ["C2"]})
+    found = revised(now, stored=stored, affected=affected, is_closed=True)
+    assert found == [("C2", 2, "correction"), ("C3", 1, "data")]
+    restated = revise(now, stored=stored, previous=None, is_closed=True, is_restated=True).collect()
+    assert restated.select("customer_id", "cause_reason").rows() == [
+        ("C1", "restated"), ("C2", "restated"), ("C3", None)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "since", "affected"),
+    [
+        ("A", 1, ["A"]),
+        ("A", 30, ["A"]),
+        ("A", 31, []),  # reaches back to the next period only
+        ("B", 1, ["B", "C"]),  # the group
+        ("D", 1, ["C", "D", "E"]),  # the territory
+        ("C", 1, ["B", "C", "D", "E"]),  # both
+    ],
+)
+def test_changed_facts_affect_the_customer_its_group_and_its_territory(changed, since, affected):
+    places = {"A": (None, None), "B": ("G", None), "C": ("G", "T"), "D": (None, "T"), "E": (None, "T")}
+    customers = frame(
+        CUSTOMERS,
+        [{"customer_id": who, "group_id": g, "territory_id": t} for who, (g, t) in places.items()],
+    )
+    day = date(2024, 4, since) if since < 31 else date(2024, 5, 1)
+    changes = pl.LazyFrame({"company_code": ["1000"], "customer_id": [changed], "since": [day]})
+    found = affected_by(changes, customers, date(2024, 4, 30)).collect()
+    assert sorted(found["customer_id"]) == affected

@@ -10,24 +10,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flows.wording.reasons import with_text
 from tests.unit.transforms.small_worlds import facts, measure, monthly, policy
-from transforms.exact import MONEY_SUM
+from transforms.frames.fixed_point import MONEY_SUM
 from transforms.measures import MEASURED
-from transforms.policy import MEASURES, MeasureScale
-from transforms.scoring import REASON_COLUMN, SCORED_COLUMN, measure_score, score_customers
+from transforms.measures.descriptor import MEASURES
+from transforms.policy.model import MeasureScale
+from transforms.scoring.scores import measure_score, score_customers
 
-POINTS = [f"{measure}_points" for measure in MEASURES]
+NAMES = [measure.name for measure in MEASURES]
+POINTS = [measure.points_column for measure in MEASURES]
 
 
 def scored(*, rule=None, **values) -> dict:
     """A customer measured at these values; a measure not named is not assessed."""
     row = dict.fromkeys(MEASURED.names())
-    for name in MEASURES:
-        value = values.get(name)
-        row[SCORED_COLUMN[name]] = None if value is None else Decimal(str(value))
-        row[REASON_COLUMN[name]] = "not_delivered" if value is None else None
+    for each in MEASURES:
+        value = values.get(each.name)
+        row[each.column] = None if value is None else Decimal(str(value))
+        row[each.reason_column] = "not_delivered" if value is None else None
     measured = pl.LazyFrame([row], schema=MEASURED)
-    [result] = score_customers(measured, rule or policy()).collect().to_dicts()
+    [result] = with_text(score_customers(measured, rule or policy()).collect()).to_dicts()
     return result
 
 
@@ -115,15 +118,15 @@ values = st.fixed_dictionaries(
         "potential": st.none() | st.integers(0, 10**11).map(lambda x: Decimal(x) / 10**4),
     }
 )
-weights = st.fixed_dictionaries({measure: st.integers(1, 97) for measure in MEASURES})
+weights = st.fixed_dictionaries({measure: st.integers(1, 97) for measure in NAMES})
 
 
 @settings(max_examples=60)
 @given(values, weights)
 def test_the_points_sum_to_the_score_and_each_is_what_its_measure_gives(measured: dict, weight: dict) -> None:
-    changes = {f"measures__{name}__weight": weight[name] for name in MEASURES}
+    changes = {f"measures__{name}__weight": weight[name] for name in NAMES}
     row = scored(rule=policy(**changes, segments__coverage_floor=0), **measured)
-    assessed = [name for name in MEASURES if measured[name] is not None]
+    assessed = [name for name in NAMES if measured[name] is not None]
     total = sum(weight[name] for name in assessed)
     given_points = [row[name] for name in POINTS if row[name] is not None]
     if not assessed:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 import polars as pl
 import pytest
 
 from tests.unit.transforms.small_worlds import policy
-from transforms.exact import MONEY_SUM, RATIO
-from transforms.segments import loyalty_class, segment, segment_customers, volume_class
+from transforms.frames.fixed_point import MONEY_SUM, RATIO
+from transforms.scoring.segments import loyalty_class, segment, segment_customers, volume_class
 
 SCHEMA = {
     "months_of_history": pl.Int32,
     "net_sales_12m": MONEY_SUM,
     "loyalty": RATIO,
     "score_coverage": RATIO,
+    "first_order_on": pl.Date,
 }
 RULE = policy().segments
 
 
-def customer(sales="150000", loyalty="0.6", *, months: int = 12, coverage="1") -> pl.LazyFrame:
+def customer(
+    sales="150000", loyalty="0.6", *, months: int = 12, coverage="1", first: date | None = date(2024, 1, 1)
+) -> pl.LazyFrame:
     amounts = [None if value is None else Decimal(value) for value in (sales, loyalty, coverage)]
-    return pl.LazyFrame([[months, *amounts]], schema=SCHEMA, orient="row")
+    return pl.LazyFrame([[months, *amounts, first]], schema=SCHEMA, orient="row")
 
 
 def segment_of(*args, **kwargs) -> str:
@@ -87,3 +91,8 @@ def test_without_volume_or_loyalty_nobody_is_rated(lacking: tuple) -> None:
 )
 def test_bars_can_be_asked_for_with_a_margin(sales: str, loyalty: str, factor: str, expected: str) -> None:
     assert customer(sales, loyalty).select(segment(RULE, Decimal(factor))).collect().item() == expected
+
+
+def test_who_never_ordered_is_a_prospect_whatever_else_is_known() -> None:
+    assert segment_of(first=None) == "prospect"
+    assert segment_of(None, None, months=0, coverage="0", first=None) == "prospect"

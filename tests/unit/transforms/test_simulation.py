@@ -8,17 +8,17 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from tests.unit.transforms.small_worlds import FAR, facts, frame, line, monthly, policy
-from transforms import schemas
-from transforms.known import Known, LateCells, known_on
-from transforms.plan import month_end, months_between
-from transforms.replay import Look, Replayed, replay
-from transforms.sales_cell import SALES_LINES, sales_cells
-from transforms.simulation import agreement, compare, other_tiers
-from transforms.warning_lead import WarningLead, warning_lead
+from tests.unit.transforms.small_worlds import FAR, NO_ORDERS, facts, frame, line, monthly, policy
+from transforms.facts.as_of import AsOfFacts, LateArriving, available_on
+from transforms.facts.sales_cell import SALES_LINES, sales_cells
+from transforms.frames import schemas
+from transforms.frames.plan import month_end, months_between
+from transforms.simulation.compare import agreement, compare, other_tiers
+from transforms.simulation.replay import EvaluationDate, Replayed, replay
+from transforms.simulation.warning_lead import WarningLead, warning_lead
 
 FIRST, LAST = date(2024, 7, 1), date(2024, 12, 1)
-LOOKS = [Look(month, month_end(month)) for month in months_between(FIRST, LAST)]
+LOOKS = [EvaluationDate(month, month_end(month)) for month in months_between(FIRST, LAST)]
 OPENED = [
     {"customer_id": name, "created_on": date(2010, 1, 1)} for name in ("BIG", "MIDDLE", "SMALL", "GROWS")
 ]
@@ -30,16 +30,18 @@ BUYERS = (
     + monthly(*[1_000] * 24, customer="SMALL")
     + monthly(*[10_000] * 19, *[30_000] * 5, customer="GROWS")
 )
-RULING = policy(segments__volume_high_from=150_000, memory__margin=Decimal(0))
-CANDIDATE = policy(segments__volume_high_from=200_000, memory__margin=Decimal(0))
+# Nobody is strategic here: the bar of feedback is not asked where interactions are not delivered, and that of the score is.
+NO_PARTNERS = {"strategic__score_from": 100}
+RULING = policy(segments__volume_high_from=150_000, memory__margin=Decimal(0), **NO_PARTNERS)
+CANDIDATE = policy(segments__volume_high_from=200_000, memory__margin=Decimal(0), **NO_PARTNERS)
 
 
-def world(sales: list[dict], **extracts: list[dict]) -> Known:
+def world(sales: list[dict], **extracts: list[dict]) -> AsOfFacts:
     sold = frame(SALES_LINES, [{"is_free_goods": False, **record} for record in sales])
-    return Known(facts(sales, customers=OPENED, **extracts), sales_cells(sold, None, None, FAR))
+    return AsOfFacts(facts(sales, customers=OPENED, **extracts), sales_cells(sold, None, None, FAR))
 
 
-def replayed(rule, known: Known | None = None, looks: list[Look] = LOOKS) -> Replayed:
+def replayed(rule, known: AsOfFacts | None = None, looks: list[EvaluationDate] = LOOKS) -> Replayed:
     seen = known or world(BUYERS)
     return replay(lambda _: seen, rule, looks)
 
@@ -71,12 +73,15 @@ def test_each_mover_is_named_with_what_the_two_policies_see_differently(found) -
         ("GROWS", "core", "cultivate"),
         ("MIDDLE", "core", "cultivate"),
     ]
-    assert found.movers[1]["drivers"] == "volume high → low; the period alone core → cultivate"
+    assert found.movers[1]["drivers"] == [
+        {"what": "volume_class", "ruling": "high", "candidate": "low"},
+        {"what": "raw_tier", "ruling": "core", "candidate": "cultivate"},
+    ]
 
 
 def test_a_tier_that_only_memory_still_holds_is_said_to_be_held_by_it(found) -> None:
     # from November on the period alone says core under both; the candidate's memory waits for a third month
-    assert found.movers[0]["drivers"] == "memory core → cultivate"
+    assert found.movers[0]["drivers"] == [{"what": "memory_tier", "ruling": "core", "candidate": "cultivate"}]
 
 
 def test_moves_over_time_are_counted_by_policy(found) -> None:
@@ -128,7 +133,7 @@ def with_known_days(records: list[dict]) -> list[dict]:
     return [{"known_on": record["invoice_date"], **record} for record in records]
 
 
-def credited() -> tuple[Known, LateCells]:
+def credited() -> tuple[AsOfFacts, LateArriving]:
     """MIDDLE's August is credited in November: a line that counts in August, known three months later."""
     sales = [*with_known_days(BUYERS), CREDIT]
     august = pl.LazyFrame(
@@ -137,7 +142,7 @@ def credited() -> tuple[Known, LateCells]:
     touched = [
         each for each in sales if each["customer_id"] == "MIDDLE" and each["invoice_date"].month in {8, 11}
     ]
-    return world(sales), LateCells(
+    return world(sales), LateArriving(
         august, frame(SALES_LINES, [{"is_free_goods": False, **each} for each in touched])
     )
 
@@ -146,7 +151,7 @@ def test_a_credit_note_is_not_seen_before_it_was_written() -> None:
     now, late = credited()
 
     def sales_of(day: date) -> Decimal:
-        months = known_on(now, late, day).facts.customer_month.filter(
+        months = available_on(now, late, day, NO_ORDERS).facts.customer_month.filter(
             pl.col("customer_id") == "MIDDLE", pl.col("month") == date(2024, 8, 1)
         )
         return months.collect()["net_sales"].item()
@@ -157,7 +162,7 @@ def test_a_credit_note_is_not_seen_before_it_was_written() -> None:
 
 def test_without_hindsight_the_months_before_the_credit_note_are_rated_without_it() -> None:
     now, late = credited()
-    then = replay(lambda day: known_on(now, late, day), RULING, LOOKS)
+    then = replay(lambda day: available_on(now, late, day, NO_ORDERS), RULING, LOOKS)
     later = replay(lambda _: now, RULING, LOOKS)
     sums = {
         name: side.values.filter(pl.col("customer_id") == "MIDDLE")["net_sales_12m"].to_list()
@@ -175,7 +180,7 @@ def test_without_hindsight_the_months_before_the_credit_note_are_rated_without_i
 
 def test_what_is_known_on_the_last_day_is_what_is_known_now() -> None:
     now, late = credited()
-    seen = known_on(now, late, FAR)
+    seen = available_on(now, late, FAR, NO_ORDERS)
     for name in ("customer_month", "order_day"):
         ours, theirs = (getattr(side.facts, name).collect() for side in (seen, now))
         assert ours.sort(pl.all()).equals(theirs.sort(pl.all()))
@@ -184,7 +189,7 @@ def test_what_is_known_on_the_last_day_is_what_is_known_now() -> None:
 
 def test_an_extract_not_delivered_stays_undelivered() -> None:
     now, late = credited()
-    assert known_on(now, late, FAR).facts.receivables is None
+    assert available_on(now, late, FAR, NO_ORDERS).facts.receivables is None
 
 
 # Warnings before a lapse ----------------------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ import pytest
 
 from tests.sample_facts import known_of, looks_of, sample_company
 from tests.unit.transforms.small_worlds import policy
-from transforms.known import Known
-from transforms.replay import replay
-from transforms.reversal import Restlessness, restlessness
-from transforms.simulation import agreement
+from transforms.facts.as_of import AsOfFacts
+from transforms.simulation.compare import agreement
+from transforms.simulation.replay import replay
+from transforms.simulation.volatility import Volatility, volatility
 
 CUSTOMERS, PERIODS = 150, 24
 LARGEST_NOISE, MOST_THAT_DIFFER = 0.03, 0.02
@@ -29,7 +29,7 @@ def _in_memory() -> Iterator[None]:
         yield
 
 
-def lived(known: Known) -> pl.DataFrame:
+def lived(known: AsOfFacts) -> pl.DataFrame:
     return replay(lambda _: known, policy(), looks_of(sample_company(customers=CUSTOMERS), PERIODS)).values
 
 
@@ -38,9 +38,9 @@ def exact() -> pl.DataFrame:
     return lived(known_of(sample_company(customers=CUSTOMERS)))
 
 
-def counted(ratings: pl.DataFrame) -> Restlessness:
+def counted(ratings: pl.DataFrame) -> Volatility:
     periods = ratings["period"]
-    return restlessness(ratings.lazy(), first=periods.min(), last=periods.max())  # type: ignore[arg-type]
+    return volatility(ratings.lazy(), first=periods.min(), last=periods.max())  # type: ignore[arg-type]
 
 
 def test_amounts_off_by_three_percent_change_fewer_than_two_tiers_in_a_hundred(exact: pl.DataFrame) -> None:

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.transforms.small_worlds import FAR, YEAR_END, facts, frame
-from transforms.sales_cell import SALES_LINES, sales_cells
-from transforms.schemas import CUSTOMER_STRUCTURE, CUSTOMER_VALUE_HISTORY, VALUE_CURVE
-from transforms.structure import ALL, LEVELS, customer_structure, value_curve
+from transforms.facts.sales_cell import SALES_LINES, sales_cells
+from transforms.frames.schemas import CUSTOMER_STRUCTURE, CUSTOMER_VALUE_HISTORY, VALUE_CURVE
+from transforms.rating.structure import ALL, LEVELS, customer_structure, value_curve
 
 NOW, THEN, BEFORE = date(2024, 6, 3), date(2023, 6, 3), date(2022, 12, 31)
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.transforms.small_worlds import FAR, frame
-from transforms.customer_month import customer_months
-from transforms.sales_cell import GRAIN, SALES_LINES, sales_cells
-from transforms.schemas import PRODUCTS, SALES_CELL
+from transforms.facts.customer_month import customer_months
+from transforms.facts.sales_cell import GRAIN, SALES_LINES, sales_cells
+from transforms.frames.schemas import PRODUCTS, SALES_CELL
 
 MARCH = date(2024, 3, 14)
 
@@ -78,7 +78,7 @@ def test_the_cells_of_a_customer_and_month_sum_to_its_month(sold):
     numbered = [line | {"document_id": f"D{n}"} for n, line in enumerate(sold)]
     source = frame(SALES_LINES, numbered)
     found = sales_cells(source, None, None, FAR).collect()
-    months = customer_months(source, None, None, FAR).collect()
+    months = customer_months(source, None, None, FAR, ()).collect()
     summed = found.group_by("company_code", "customer_id", "month").agg(pl.col("net_sales").sum())
     assert sorted(summed.rows()) == sorted(months.select(summed.columns).rows())
     assert found.select(GRAIN).is_unique().all()

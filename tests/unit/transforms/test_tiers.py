@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.transforms.tier_worlds import RUNG_FIGURES, rate, tier_policy
-from transforms.policy import TIER_RANKS
-from transforms.tiers import STATES
+from transforms.policy.model import TIER_RANKS
+from transforms.tiers.raw import STATES
 
 PARTNER = RUNG_FIGURES["strategic"]
 

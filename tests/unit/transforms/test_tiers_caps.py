@@ -8,20 +8,30 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.unit.transforms.small_worlds import frame
+from tests.unit.transforms.small_worlds import frame, one
 from tests.unit.transforms.tier_worlds import month, tier_policy
+from transforms.credit.watch import WATCHED
+from transforms.frames.schemas import CUSTOMER_VALUE_HISTORY, TIER_OVERRIDES
 from transforms.measures.window import KEY
-from transforms.policy import Policy
-from transforms.schemas import CREDIT_WATCH, CUSTOMER_VALUE_HISTORY, TIER_OVERRIDES
-from transforms.tier_caps import CAP_COLUMNS, cap, cap_steps, cap_table, effective_tier, override
-from transforms.tier_watch import watch
+from transforms.policy.model import Policy
+from transforms.tiers.caps import CAP_COLUMNS, cap, cap_steps, cap_table, effective_tier, override
+from transforms.tiers.expected import watch
 
 AS_OF = date(2024, 2, 17)
-_BARE = [*KEY, "memory_tier", "tier_since", "periods_up", "up_tier", "periods_down", "down_tier"]
+_BARE = [
+    *KEY,
+    "memory_tier",
+    "tier_since",
+    "periods_up",
+    "up_tier",
+    "periods_down",
+    "down_tier",
+    "periods_lateral",
+]
 
 
 def remembered(tier: str = "core", **other: Any) -> dict[str, Any]:
-    calm = {"tier_since": month(0), "periods_up": 0, "periods_down": 0}
+    calm = {"tier_since": month(0), "periods_up": 0, "periods_down": 0, "periods_lateral": 0}
     return {"customer_id": "C1", "memory_tier": tier, **calm, **other}
 
 
@@ -38,15 +48,13 @@ def caps(
     schema = pl.Schema({name: CUSTOMER_VALUE_HISTORY[name] for name in (*_BARE, *CAP_COLUMNS)})
     state = {**row, **{name: (before or {}).get(name) for name in CAP_COLUMNS}}
     after = frame(schema, [state]).rename({name: f"{name}_before" for name in CAP_COLUMNS})
-    action = {"customer_id": "C1", "credit_action": "stop" if stopped else "open"}
-    credit = None if stopped is None else frame(CREDIT_WATCH, [action])
+    action = {"customer_id": "C1", "is_credit_stop": stopped}
+    credit = None if stopped is None else frame(WATCHED, [action])
     guilty = pl.Schema(dict.fromkeys(KEY, pl.String()))
     conduct = None if confirmed is None else frame(guilty, [{"customer_id": "C1"}] if confirmed else [])
     flagged = after.with_columns(capped_in_period=pl.lit(began_now))
-    [found] = (
-        cap(flagged, tier_policy(), as_of, credit=credit, confirmed_conduct=conduct).collect().to_dicts()
-    )
-    return found
+    found = cap(flagged, tier_policy(), as_of, credit=credit, confirmed_conduct=conduct).collect()
+    return one(found)
 
 
 def effective(capped: dict[str, Any], *overrides: dict[str, Any], as_of: date = AS_OF) -> dict[str, Any]:
@@ -90,6 +98,24 @@ def test_a_cap_holds_newcomers_too(state):
 def test_confirmed_conduct_caps_lower_and_both_causes_are_named():
     found = caps(remembered(), stopped=True, confirmed=True)
     assert (found["cap_tier"], found["cap_reason"]) == ("speculative", "confirmed_conduct, credit_stop")
+
+
+@pytest.mark.parametrize(
+    ("stopped", "confirmed", "tier"), [(True, False, "marginal"), (False, True, "speculative")]
+)
+def test_at_the_caps_own_rank_conduct_sets_the_kind_and_a_credit_stop_leaves_it(stopped, confirmed, tier):
+    assert (
+        effective(caps(remembered("marginal"), stopped=stopped, confirmed=confirmed))["effective_tier"]
+        == tier
+    )
+    both = caps(remembered("marginal"), caps(remembered("marginal"), confirmed=True), stopped=True)
+    assert effective(both)["effective_tier"] == "speculative"
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_cap_never_raises(stopped):
+    capped = caps(remembered("speculative"), stopped=stopped, confirmed=not stopped)
+    assert effective(capped)["effective_tier"] == "speculative"
 
 
 def test_the_way_back_needs_the_clean_periods():
@@ -185,12 +211,18 @@ def watched(
         "score",
         "steadiness",
     ]
-    columns += ["steadiness_reason", "feedback_rate", "feedback_reason", "contribution_12m"]
+    columns += [
+        "steadiness_reason",
+        "feedback_rate",
+        "feedback_reason",
+        "contribution_12m",
+        "cost_estimated_12m",
+    ]
     schema = pl.Schema({name: CUSTOMER_VALUE_HISTORY[name] for name in columns})
     row = frame(schema, [{name: value for name, value in whole.items() if name in columns}])
     given = frame(TIER_OVERRIDES, list(overrides)) if overrides else None
     rated = override(row, given, AS_OF).with_columns(effective_tier(tier_policy().gates))
-    found = watch(rated, rule or tier_policy(), month(1)).collect().row(0, named=True)
+    found = one(watch(rated, rule or tier_policy(), month(1)).collect())
     return found["watch_tier"], found["watch_direction"], found["watch_gap"], found["watch_deadline"]
 
 
@@ -209,6 +241,18 @@ def test_a_run_up_names_the_bar_that_would_be_missed_first():
     assert found == ("core", "up", "net_sales_12m 2,500.00 above 157,500", date(2024, 3, 31))
 
 
+@pytest.mark.parametrize(
+    ("tier", "other", "volume", "gap"),
+    [
+        ("marginal", "speculative", 160_000, "net_sales_12m 2,500.00 above 157,500"),
+        ("speculative", "marginal", 141_000, "net_sales_12m 1,500.00 below 142,500"),
+    ],
+)
+def test_a_run_to_the_other_kind_names_how_far_volume_lies_beyond_its_bar(tier, other, volume, gap):
+    state = remembered(tier, tier_since=date(2023, 1, 1), periods_lateral=1)
+    assert watched(state, net_sales_12m=volume) == (other, "lateral", gap, date(2024, 4, 30))
+
+
 def test_where_moves_go_one_rung_at_a_time_the_next_rung_is_expected():
     state = remembered("marginal", tier_since=date(2023, 1, 1), periods_up=1, up_tier="core")
     assert watched(state, rule=tier_policy(memory__one_step=True))[:2] == ("cultivate", "up")
@@ -222,21 +266,28 @@ def test_a_run_that_is_full_waits_for_the_dwell():
 
 def test_a_measure_that_is_not_assessed_is_named():
     state = remembered("strategic", tier_since=date(2023, 1, 1), periods_down=2, down_tier="core")
-    gap = watched(state, net_sales_12m=900_000, score=90, steadiness="0.9", feedback_reason="not_delivered")[
-        2
-    ]
-    assert gap == "feedback_rate not assessed: not_delivered"
+    figures = {"net_sales_12m": 900_000, "score": 90, "steadiness": "0.9"}
+    assert (
+        watched(state, **figures, feedback_reason="no_orders")[2] == "feedback_rate not assessed: no_orders"
+    )
+    # what is not delivered is not asked, so nothing is lacking
+    assert watched(state, **figures, feedback_reason="not_delivered")[2] is None
 
 
 def test_a_cap_on_its_way_back_is_watched_and_one_whose_cause_holds_is_not():
-    capped = {"cap_tier": "marginal", "cap_reason": "credit_stop", "cap_since": AS_OF}
+    capped = {"cap_tier": "marginal", "capped_by_credit_stop": True, "cap_since": AS_OF}
     back = remembered("core", **capped, cap_clean_periods=1)
     assert watched(back) == ("core", "up", "1 of 3 clean periods", date(2024, 4, 30))
     assert watched(remembered("core", **capped, cap_clean_periods=0)) == (None, None, None, None)
 
 
 def test_below_a_cap_that_binds_no_run_is_expected_to_show():
-    capped = {"cap_tier": "marginal", "cap_reason": "credit_stop", "cap_since": AS_OF, "cap_clean_periods": 0}
+    capped = {
+        "cap_tier": "marginal",
+        "capped_by_credit_stop": True,
+        "cap_since": AS_OF,
+        "cap_clean_periods": 0,
+    }
     assert watched(remembered("core", **capped, periods_down=1, down_tier="cultivate"))[0] is None
 
 

@@ -22,9 +22,9 @@ from tests.unit.transforms.tier_worlds import (
     tier_policy,
 )
 from transforms.measures.window import KEY
-from transforms.policy import TIER_RANKS
-from transforms.tier_memory import STATE_COLUMNS, state_machine_table, transitions
-from transforms.tiers import STATES
+from transforms.policy.model import TIER_RANKS
+from transforms.tiers.memory import STATE_COLUMNS, state_machine_table, transitions
+from transforms.tiers.raw import PROSPECT, STATES
 
 HASTY = tier_policy(memory__min_dwell=0)  # up after 2, down after 3
 
@@ -60,10 +60,10 @@ STEPPING = tier_policy(memory__min_dwell=0, memory__one_step=True)
 
 def test_where_the_policy_says_so_a_move_goes_one_rung_at_a_time_and_the_run_goes_on():
     assert lived("speculative", *["strategic"] * 6, rule=STEPPING) == [
-        "speculative", "speculative", "marginal", "cultivate", "core", "strategic", "strategic",
+        "speculative", "speculative", "cultivate", "core", "strategic", "strategic", "strategic",
     ]  # fmt: skip
     assert lived("strategic", *["speculative"] * 7, rule=STEPPING) == [
-        "strategic", "strategic", "strategic", "core", "cultivate", "marginal", "speculative", "speculative",
+        "strategic", "strategic", "strategic", "core", "cultivate", "speculative", "speculative", "speculative",
     ]  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def test_a_step_waits_for_the_dwell_too():
 
 
 def test_stepping_stops_where_the_run_does():
-    assert lived("speculative", "core", "core", "marginal", rule=STEPPING)[-1] == "marginal"
+    assert lived("speculative", "core", "core", "marginal", rule=STEPPING)[-1] == "cultivate"
     states = live([RUNG_FIGURES[said] for said in ("speculative", "core", "core", "marginal")], STEPPING)
     assert [state["periods_up"] for state in states] == [0, 1, 2, 0]
 
@@ -86,6 +86,36 @@ def test_a_run_up_moves_to_the_lowest_tier_it_has_shown():
 
 def test_a_run_down_moves_to_the_highest_tier_it_has_shown():
     assert lived("strategic", "marginal", "core", "marginal", rule=HASTY)[-1] == "core"
+
+
+def test_a_move_to_the_other_kind_takes_as_many_periods_as_a_move_down():
+    said = ["marginal", *["speculative"] * 3]
+    assert lived(*said, rule=HASTY) == ["marginal", "marginal", "marginal", "speculative"]
+    assert [state["periods_lateral"] for state in live([RUNG_FIGURES[tier] for tier in said], HASTY)] == [
+        0,
+        1,
+        2,
+        0,
+    ]
+    assert lived("speculative", *["marginal"] * 3, rule=HASTY)[-1] == "marginal"
+
+
+@pytest.mark.parametrize("between", ["core", "marginal"])
+def test_a_run_aside_ends_with_a_period_that_speaks_otherwise(between: str):
+    said = ["marginal", "speculative", "speculative", between, "speculative", "speculative"]
+    assert lived(*said, rule=HASTY)[-1] == "marginal"
+
+
+def test_a_run_aside_ends_a_run_up_and_is_frozen_with_the_others():
+    said = ["marginal", "core", "speculative", "unrated", "speculative", "core"]
+    states = live([RUNG_FIGURES[tier] for tier in said], HASTY)
+    assert [state["periods_up"] for state in states] == [0, 1, 0, 0, 0, 1]
+    assert [state["periods_lateral"] for state in states] == [0, 0, 1, 1, 2, 0]
+
+
+def test_a_move_aside_waits_for_the_dwell():
+    patient = tier_policy(memory__min_dwell=6)
+    assert lived("marginal", *["speculative"] * 6, rule=patient) == ["marginal"] * 6 + ["speculative"]
 
 
 def test_after_a_move_the_tier_dwells_while_the_runs_go_on():
@@ -148,10 +178,13 @@ def test_no_tier_moves_before_the_periods_it_needs(said):
     tiers, rule = lived(*said, rule=HASTY), HASTY.memory
     for number in range(1, len(tiers)):
         before, now = tiers[number - 1], tiers[number]
-        if before == now or before in STATES:
+        if before == now or before in STATES or now == PROSPECT:
+            continue
+        judged = [tier for tier in said[: number + 1] if tier not in STATES]
+        if TIER_RANKS[now] == TIER_RANKS[before]:
+            assert judged[-rule.down_after :] == [now] * rule.down_after
             continue
         went_up = TIER_RANKS[now] > TIER_RANKS[before]
-        judged = [tier for tier in said[: number + 1] if tier not in STATES]
         run = judged[-(rule.up_after if went_up else rule.down_after) :]
         beyond = [(TIER_RANKS[tier] > TIER_RANKS[before]) == went_up and tier != before for tier in run]
         assert all(beyond)
@@ -189,7 +222,7 @@ class Customer(RuleBasedStateMachine):
         self.before: pl.DataFrame | None = None
         self.now: pl.DataFrame | None = None
         self.figures: dict[str, Any] = {}
-        self.expected: tuple[str, int, int] | None = None
+        self.expected: tuple[str, int, int, int] | None = None
         self.said: list[str] = []
 
     @rule(tier=rungs)
@@ -209,37 +242,46 @@ class Customer(RuleBasedStateMachine):
     def the_tier_is_what_a_patient_person_would_remember(self) -> None:
         if self.now is not None:
             row = self.now.row(0, named=True)
-            assert (row["memory_tier"], row["periods_up"], row["periods_down"]) == self.expected
+            runs = (row["periods_up"], row["periods_down"], row["periods_lateral"])
+            assert (row["memory_tier"], *runs) == self.expected
             assert (row["up_tier"] is None) == (row["periods_up"] == 0)
             assert (row["down_tier"] is None) == (row["periods_down"] == 0)
 
-    def _remembered(self, tier: str) -> tuple[str, int, int]:
+    def _remembered(self, tier: str) -> tuple[str, int, int, int]:
         memory = self.policy.memory
         if self.expected is None or (self.expected[0] in STATES and tier not in STATES):
             return self._moved(tier)
-        held, up, down = self.expected
+        held, up, down, aside = self.expected
+        if (tier == PROSPECT) != (held == PROSPECT):
+            return self._moved(tier)
         if tier in STATES:
             return self.expected
         if TIER_RANKS[tier] == TIER_RANKS[held]:
             self.said = []
-            return held, 0, 0
+            aside = 0 if tier == held else aside + 1
+            may_move = aside >= memory.down_after and self.period - self.since >= memory.min_dwell
+            return self._moved(tier) if may_move else (held, 0, 0, aside)
         goes_up = TIER_RANKS[tier] > TIER_RANKS[held]
         up, down = (up + 1, 0) if goes_up else (0, down + 1)
         self.said = [*self.said, tier] if max(up, down) > 1 else [tier]
         needed = memory.up_after if goes_up else memory.down_after
         if max(up, down) < needed or self.period - self.since < memory.min_dwell:
-            return held, up, down
-        target = (min if goes_up else max)(self.said, key=TIER_RANKS.__getitem__)
+            return held, up, down, 0
+        # Of two kinds of one rank, the one said last.
+        target = (min if goes_up else max)(reversed(self.said), key=TIER_RANKS.__getitem__)
         if not memory.one_step:
             return self._moved(target)
-        ladder = ["speculative", "marginal", "cultivate", "core", "strategic"]
-        reached = ladder[ladder.index(held) + (1 if goes_up else -1)]
+        ladder = sorted({TIER_RANKS[rung] for rung in RUNG_FIGURES if rung not in STATES})
+        reached = ladder[ladder.index(TIER_RANKS[held]) + (1 if goes_up else -1)]
         self.since = self.period
-        return self._moved(target) if reached == target else (reached, up, down)
+        if reached == TIER_RANKS[target]:
+            return self._moved(target)
+        [stepped] = [rung for rung in ("cultivate", "core") if TIER_RANKS[rung] == reached]
+        return stepped, up, down, 0
 
-    def _moved(self, tier: str) -> tuple[str, int, int]:
+    def _moved(self, tier: str) -> tuple[str, int, int, int]:
         self.since, self.said = self.period, []
-        return tier, 0, 0
+        return tier, 0, 0, 0
 
 
 class SteppingCustomer(Customer):

@@ -9,12 +9,15 @@ from typing import Any
 import polars as pl
 
 from tests.unit.transforms.small_worlds import frame, policy
+from transforms.frames.conform import columns_of
+from transforms.frames.schemas import CUSTOMER_VALUE_HISTORY
+from transforms.measures import MEASURED
+from transforms.measures.descriptor import MEASURES
 from transforms.measures.window import KEY
-from transforms.policy import Policy
-from transforms.schemas import CUSTOMER_VALUE_HISTORY
-from transforms.segments import segment_customers
-from transforms.tier_memory import BEFORE, STATE_COLUMNS, remember
-from transforms.tiers import raw_tiers
+from transforms.policy.model import Policy
+from transforms.scoring.segments import segment_customers
+from transforms.tiers.memory import BEFORE, STATE_COLUMNS, remember
+from transforms.tiers.raw import raw_tiers
 
 JANUARY = date(2024, 1, 1)
 BARS: dict[str, Any] = {
@@ -40,12 +43,14 @@ def tier_policy(**changes: Any) -> Policy:
     return policy(**BARS | changes)
 
 
-SCORED = pl.Schema(
-    {
-        name: CUSTOMER_VALUE_HISTORY[name]
-        for name in CUSTOMER_VALUE_HISTORY.names()
-        if name in KEY or name == "months_of_history" or name in CUSTOMER_VALUE_HISTORY.names()[16:74]
-    }
+SCORED = columns_of(
+    CUSTOMER_VALUE_HISTORY,
+    (
+        *MEASURED.names(),
+        *(name for each in MEASURES for name in (each.score_column, each.points_column)),
+        *("score", "score_coverage", "unassessed", "volume_class", "loyalty_class", "segment"),
+        *("raw_tier", "ungated_tier", "gate", "memory_tier", "tier_since", "periods_up"),
+    ),
 )
 RUNG_FIGURES: dict[str, dict[str, Any]] = {
     "strategic": {
@@ -61,12 +66,19 @@ RUNG_FIGURES: dict[str, dict[str, Any]] = {
     "speculative": {"net_sales_12m": 900_000, "loyalty": "0.1"},
     "new": {"net_sales_12m": 9000, "loyalty": "0.1", "months_of_history": 2},
     "unrated": {"net_sales_12m": 9000, "score_coverage": "0.1"},
+    "prospect": {"first_order_on": None, "months_of_history": 0},
 }
 """Figures that are far from every bar, and say what the key says."""
 
 
 def scored(**figures: Any) -> dict[str, Any]:
-    return {"months_of_history": 12, "score_coverage": 1, "score": 50, **figures}
+    return {
+        "months_of_history": 12,
+        "first_order_on": date(2020, 1, 1),
+        "score_coverage": 1,
+        "score": 50,
+        **figures,
+    }
 
 
 def rate(*customers: dict[str, Any], rule: Policy | None = None) -> pl.DataFrame:

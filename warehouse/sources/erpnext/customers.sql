@@ -8,6 +8,7 @@ SELECT
     CASE WHEN credit.credit_limit <> 0 THEN (SELECT default_currency FROM company) END AS credit_currency,
     customer.creation AS created_on,
     CASE WHEN customer.disabled THEN 'inactive' WHEN customer.is_frozen THEN 'blocked' ELSE 'active' END AS status,
+    CASE WHEN customer.is_frozen AND NOT customer.disabled THEN 'other' END AS status_reason,
     customer._file,
     customer._row
 FROM customer

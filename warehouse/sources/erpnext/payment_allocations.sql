@@ -1,44 +1,69 @@
--- Grain: what one voucher took off another on a day; entries of the same two vouchers on one day are summed. The ledger signs
--- an entry by what it does to the balance; here it has the sign of the item it settles.
-WITH entry AS (
-    SELECT
-        ledger.*,
-        (voucher_type, voucher_no) = (against_voucher_type, against_voucher_no) AS is_own,
-        CASE
-            WHEN ledger.company <> company.name THEN 'other_company'
-            WHEN account_type <> 'Receivable' OR party_type <> 'Customer' THEN 'not_a_customer_entry'
-            WHEN delinked THEN 'delinked'
-        END AS left_out
-    FROM payment_ledger_entry AS ledger
-    CROSS JOIN company
-),
-settlement AS (
+-- Grain: what one voucher took off another, or off one instalment of it, on a day; entries of the same two vouchers on one day
+-- are summed. The ledger signs an entry by what it does to the balance; here it has the sign of the item it settles. What
+-- was paid before the invoice was posted settles it on the invoice's day.
+WITH settlement AS (
     SELECT
         *,
+        voucher_no AS payment_id,
+        CASE role WHEN 'contra' THEN voucher_item ELSE against_item END AS item_id,
+        greatest(posting_date, settled_posted_on) AS allocated_on,
         CASE
             WHEN left_out IS NOT NULL THEN left_out
-            WHEN is_own AND sign(amount) = CASE
-                WHEN voucher_type = 'Payment Entry' THEN min(sign(amount)) OVER voucher
-                ELSE max(sign(amount)) OVER voucher
-            END THEN 'the_item_itself'
+            WHEN role = 'item' THEN 'the_item_itself'
+            WHEN role = 'advance' THEN 'an_advance'
         END AS excluded
-    FROM entry
-    WINDOW voucher AS (PARTITION BY left_out IS NULL AND is_own, voucher_type, voucher_no, party)
+    FROM ledger_entry
+),
+pair AS (
+    SELECT
+        *,
+        -sum(amount_in_account_currency) OVER same AS amount_settled,
+        row_number() OVER (
+            PARTITION BY excluded, voucher_type, payment_id, item_id, party, allocated_on ORDER BY name
+        ) AS nth
+    FROM settlement
+    WINDOW same AS (PARTITION BY excluded, voucher_type, payment_id, item_id, party, allocated_on)
+),
+applied AS (
+    -- How much of the item was settled with this pair and before it.
+    SELECT
+        payment_id, item_id, party, allocated_on, amount_settled, _file, _row,
+        sum(amount_settled) OVER (
+            PARTITION BY item_id, party ORDER BY allocated_on, payment_id, voucher_type ROWS UNBOUNDED PRECEDING
+        ) AS settled_to
+    FROM pair
+    WHERE excluded IS NULL AND nth = 1
+),
+bounds AS (
+    -- The first instalment takes all that is settled below its end, the last all above its beginning.
+    SELECT
+        item_id, term_id,
+        CASE WHEN is_first THEN -1e12::DECIMAL(38, 9) ELSE owed_from END AS lowest,
+        CASE WHEN is_last THEN 1e12::DECIMAL(38, 9) ELSE owed_to END AS highest
+    FROM term
+),
+part AS (
+    SELECT
+        applied.*,
+        coalesce(term.term_id, applied.item_id) AS part_id,
+        CASE
+            WHEN term.term_id IS NULL THEN amount_settled
+            ELSE least(greatest(settled_to, lowest), highest) - least(greatest(settled_to - amount_settled, lowest), highest)
+        END AS part_amount
+    FROM applied
+    LEFT JOIN bounds AS term ON term.item_id = applied.item_id
 )
+SELECT payment_id, part_id AS item_id, allocated_on, part_amount AS amount, _file, _row, NULL AS _excluded
+FROM part
+WHERE part_id = item_id OR part_amount <> 0
+UNION ALL
 SELECT
-    voucher_no AS payment_id,
-    against_voucher_no || CASE against_voucher_type WHEN 'Journal Entry' THEN '/' || party ELSE '' END AS item_id,
-    posting_date AS allocated_on,
-    -sum(amount_in_account_currency) OVER pair AS amount,
-    _file,
-    _row,
-    CASE
-        WHEN excluded IS NOT NULL THEN excluded
-        WHEN row_number() OVER (
-            PARTITION BY excluded, voucher_type, voucher_no, against_voucher_type, against_voucher_no, party, posting_date
-            ORDER BY name) > 1 THEN 'summed_into_its_pair'
-    END AS _excluded
-FROM settlement
-WINDOW pair AS (
-    PARTITION BY excluded, voucher_type, voucher_no, against_voucher_type, against_voucher_no, party, posting_date
-)
+    payment_id, item_id, allocated_on, amount_settled, _file, _row, coalesce(excluded, 'summed_into_its_pair')
+FROM pair
+WHERE excluded IS NOT NULL OR nth > 1
+UNION ALL
+-- A return is used up by what it settles.
+SELECT payment_id, payment_id, allocated_on, -sum(amount_settled), arg_min(_file, name), arg_min(_row, name), NULL
+FROM pair
+WHERE excluded IS NULL AND nth = 1 AND role = 'settlement' AND voucher_type = 'Sales Invoice'
+GROUP BY payment_id, allocated_on

@@ -1,63 +1,81 @@
--- Grain: one voucher that is owed or owing: the ledger's entries of a voucher against itself, summed. The entries of other
--- vouchers against it settle it: see payment_allocations. A till pays within its own invoice: the entries of the other sign.
+-- Grain: one voucher that is owed or owing, or one instalment of it (see term.sql): the ledger's entries of a voucher against
+-- itself, summed. Entries against another voucher settle it (payment_allocations) and are no items, but for
+--   a return, which is an item that is used up where it settles its invoice;
+--   an advance, which names an order: a credit of its own until it is moved to an invoice;
+--   a payment that was posted before the invoice it was moved to: a credit up to that invoice's day.
 WITH entry AS (
     SELECT
-        ledger.*,
-        company.default_currency AS company_currency,
-        CASE
-            WHEN ledger.company <> company.name THEN 'other_company'
-            WHEN account_type <> 'Receivable' OR party_type <> 'Customer' THEN 'not_a_customer_entry'
-            WHEN delinked THEN 'delinked'
-            WHEN (voucher_type, voucher_no) <> (against_voucher_type, against_voucher_no) THEN 'settles_an_item'
-        END AS left_out,
-        left_out IS NULL AS is_own
-    FROM payment_ledger_entry AS ledger
-    CROSS JOIN company
-),
-signed AS (
-    -- What an item is: a claim where any entry is one, except for payments, which are the other way round.
-    SELECT
         *,
         CASE
-            WHEN voucher_type = 'Payment Entry' THEN min(sign(amount)) OVER voucher
-            ELSE max(sign(amount)) OVER voucher
-        END AS direction
-    FROM entry
-    WINDOW voucher AS (PARTITION BY is_own, voucher_type, voucher_no, party)
+            WHEN role = 'item' THEN voucher_item
+            WHEN role = 'advance' THEN voucher_item || '/' || against_voucher_no
+            WHEN role = 'settlement' AND voucher_type = 'Sales Invoice' THEN voucher_item
+            WHEN role = 'settlement' AND amount < 0 AND posting_date < settled_posted_on THEN voucher_item || '/' || against_item
+        END AS item_id
+    FROM ledger_entry
 ),
-item AS (
+summed AS (
     SELECT
         *,
-        is_own AND sign(amount) <> direction AS settles_itself,
         sum(amount_in_account_currency) OVER same AS item_amount,
         sum(amount) OVER same AS item_amount_company,
         min(posting_date) OVER same AS posted_on,
         max(due_date) OVER same AS due_on,
-        row_number() OVER (PARTITION BY is_own, voucher_type, voucher_no, party, sign(amount) ORDER BY name) AS nth
-    FROM signed
-    WINDOW same AS (PARTITION BY is_own, voucher_type, voucher_no, party, sign(amount))
+        row_number() OVER (PARTITION BY item_id, party ORDER BY name) AS nth
+    FROM entry
+    WINDOW same AS (PARTITION BY item_id, party)
+),
+paid AS (
+    -- What only payments, or only returns, took something off; a journal entry may be anything.
+    SELECT
+        against_item AS item_id, party,
+        CASE WHEN bool_and(role = 'contra' OR voucher_type = 'Payment Entry') THEN 'payment' ELSE 'return' END AS settlement
+    FROM ledger_entry
+    WHERE role IN ('settlement', 'contra')
+    GROUP BY ALL
+    HAVING bool_and(role = 'contra' OR voucher_type = 'Payment Entry')
+        OR bool_and(role = 'settlement' AND voucher_type = 'Sales Invoice')
+),
+part AS (
+    -- An instalment has the same share of the company amount, each bound rounded down so that nothing is lost between them.
+    SELECT
+        summed.*,
+        term.term_id,
+        term.due_on AS term_due_on,
+        owed_to - owed_from AS term_amount,
+        (CAST(item_amount_company * 10000 AS HUGEINT) * CAST(owed_to * 10000 AS HUGEINT)
+            // CAST(item_amount * 10000 AS HUGEINT)
+        - CAST(item_amount_company * 10000 AS HUGEINT) * CAST(owed_from * 10000 AS HUGEINT)
+            // CAST(item_amount * 10000 AS HUGEINT))::DECIMAL(28, 0) * 0.0001 AS term_amount_company
+    FROM summed
+    LEFT JOIN term ON term.item_id = summed.item_id AND summed.nth = 1
 )
 SELECT
-    voucher_no || CASE voucher_type WHEN 'Journal Entry' THEN '/' || party ELSE '' END AS item_id,
-    party AS customer_id,
+    coalesce(term_id, part.item_id) AS item_id,
+    part.party AS customer_id,
     CASE voucher_type WHEN 'Sales Invoice' THEN voucher_no END AS document_id,
     CASE
-        WHEN voucher_type = 'Sales Invoice' AND direction < 0 THEN 'credit_note'
+        WHEN voucher_type = 'Sales Invoice' AND item_amount_company < 0 THEN 'credit_note'
         WHEN voucher_type = 'Sales Invoice' THEN 'invoice'
+        WHEN role = 'advance' THEN 'advance'
         WHEN voucher_type = 'Payment Entry' THEN 'payment_on_account'
         ELSE 'other'
     END AS item_type,
     posted_on AS posting_date,
-    coalesce(due_on, posted_on) AS due_date,
-    item_amount AS original_amount,
+    coalesce(term_due_on, due_on, posted_on) AS due_date,
+    coalesce(term_amount, item_amount) AS original_amount,
     account_currency AS currency,
-    item_amount_company AS original_amount_company,
+    coalesce(term_amount_company, item_amount_company) AS original_amount_company,
     company_currency,
+    CASE WHEN role = 'settlement' AND voucher_type <> 'Sales Invoice' THEN settled_posted_on END AS cleared_date,
+    CASE WHEN is_cancelled THEN 'cancelled' ELSE paid.settlement END AS item_settlement,
+    CASE WHEN role = 'advance' AND against_voucher_type = 'Sales Order' THEN against_voucher_no END AS references_order_id,
     _file,
     _row,
     CASE
         WHEN left_out IS NOT NULL THEN left_out
-        WHEN settles_itself THEN 'settles_an_item'
+        WHEN part.item_id IS NULL THEN 'settles_an_item'
         WHEN nth > 1 THEN 'summed_into_its_item'
     END AS _excluded
-FROM item
+FROM part
+LEFT JOIN paid ON paid.item_id = part.item_id AND paid.party = part.party

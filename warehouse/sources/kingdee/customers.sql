@@ -14,6 +14,7 @@ SELECT
     coalesce(currency.code, credit.currency) AS credit_currency,
     customer.created AS created_on,
     CASE WHEN customer.forbidden IN ('是', 'B') THEN 'blocked' ELSE 'active' END AS status,
+    CASE WHEN customer.forbidden IN ('是', 'B') THEN 'other' END AS status_reason,
     customer._file,
     customer._row
 FROM customer

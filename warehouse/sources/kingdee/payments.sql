@@ -11,11 +11,12 @@ SELECT
     receipt.amount,
     coalesce(currency.code, receipt.currency) AS currency,
     receipt.method,
+    -- What was approved once, and is void or unlocked again, was not received.
+    receipt.status IN ('重新审核', 'D') OR receipt.cancel_status IN ('是', '已作废', 'B') AS is_deleted,
     receipt._file,
     receipt._row,
     CASE
-        WHEN receipt.status NOT IN ('已审核', 'C') THEN 'not_approved'
-        WHEN receipt.cancel_status IN ('是', '已作废', 'B') THEN 'voided'
+        WHEN receipt.status NOT IN ('已审核', 'C', '重新审核', 'D') THEN 'not_approved'
         WHEN contains(receipt.bill_type, '退款') THEN 'refund'
     END AS _excluded
 FROM receipt

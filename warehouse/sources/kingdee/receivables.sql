@@ -10,18 +10,17 @@ document AS (
         bill_no, customer, bill_no AS document_no, bill_date, due_date, currency, local_currency,
         CASE WHEN sum(gross_amount) < 0 THEN 'credit_note' ELSE 'invoice' END AS item_type,
         sum(gross_amount) AS amount, sum(gross_amount_local) AS amount_local,
+        status, cancel_status,
         arg_min(_file, (_file, _row)) AS _file, arg_min(_row, (_file, _row)) AS _row
     FROM receivable
-    WHERE status IN ('已审核', 'C') AND cancel_status NOT IN ('是', '已作废', 'B')
-    GROUP BY bill_no, customer, bill_date, due_date, currency, local_currency
+    GROUP BY bill_no, customer, bill_date, due_date, currency, local_currency, status, cancel_status
     UNION ALL
     SELECT
         bill_no, customer, NULL, bill_date, bill_date, currency, local_currency, 'payment_on_account',
         CASE WHEN contains(bill_type, '退款') THEN amount ELSE -amount END,
         CASE WHEN contains(bill_type, '退款') THEN amount_local ELSE -amount_local END,
-        _file, _row
+        status, cancel_status, _file, _row
     FROM receipt
-    WHERE status IN ('已审核', 'C') AND cancel_status NOT IN ('是', '已作废', 'B')
 )
 SELECT
     document.bill_no AS item_id,
@@ -34,8 +33,11 @@ SELECT
     coalesce(document_currency.code, document.currency) AS currency,
     document.amount_local AS original_amount_company,
     coalesce(company_currency.code, document.local_currency) AS company_currency,
+    -- What was approved once, and is void or unlocked again, is owed no more.
+    document.status IN ('重新审核', 'D') OR document.cancel_status IN ('是', '已作废', 'B') AS is_deleted,
     document._file,
-    document._row
+    document._row,
+    CASE WHEN document.status NOT IN ('已审核', 'C', '重新审核', 'D') THEN 'not_approved' END AS _excluded
 FROM document
 LEFT JOIN currency AS document_currency ON document_currency.name = document.currency
 LEFT JOIN currency AS company_currency ON company_currency.name = document.local_currency

@@ -97,6 +97,7 @@ SELECT
     reversed.name AS references_document_id,
     CASE WHEN line.product_uom_id = template.uom_id THEN line.direction * line.quantity END AS base_quantity,
     line.invoice_user_id AS salesperson_id,
+    line.move_id,                                              -- the name of a draft may change
     line._file,
     line._row,
     CASE

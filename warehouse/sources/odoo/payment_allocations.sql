@@ -1,11 +1,11 @@
--- Grain: what one receivable line took off another on a day. A reconciliation joins a debit (invoice) and a credit (payment,
--- refund) and lowers both: so each gives two rows, one for either item, each with its item's sign.
+-- Grain: what a credit (payment, refund) took off a receivable line on a day. A reconciliation joins a debit and a credit and
+-- lowers both: so each gives two rows, one for either item, each with its item's sign.
 WITH side AS (
     SELECT
         credit_move_id AS payment_id, debit_move_id AS item_id, max_date, debit_amount_currency AS amount, _file, _row
     FROM account_partial_reconcile
     UNION ALL
-    SELECT debit_move_id, credit_move_id, max_date, -credit_amount_currency, _file, _row
+    SELECT credit_move_id, credit_move_id, max_date, -credit_amount_currency, _file, _row
     FROM account_partial_reconcile
 )
 SELECT

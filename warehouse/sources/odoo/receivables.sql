@@ -34,9 +34,12 @@ SELECT
     own.currency AS company_currency,
     CASE
         WHEN line.amount_currency = 0 AND line.balance = 0 THEN line.date
-        WHEN line.amount_residual_currency = 0 THEN settled.last_settled_on
+        -- What is 0 in company currency is settled: the rest in the item's own is what the rates left.
+        WHEN line.amount_residual_currency = 0 OR line.amount_residual = 0 THEN settled.last_settled_on
     END AS cleared_date,
+    CASE WHEN move.move_type = 'out_refund' THEN reversed.name END AS references_document_id,
     coalesce(move.state = 'cancel' AND move.posted_before, false) AS is_deleted,
+    line.move_id,                                              -- the name of a draft may change
     line._file,
     line._row,
     CASE
@@ -47,6 +50,7 @@ SELECT
 FROM account_move_line AS line
 JOIN account_move AS move ON move.id = line.move_id
 JOIN account_account AS account ON account.id = line.account_id
+LEFT JOIN account_move AS reversed ON reversed.id = move.reversed_entry_id
 CROSS JOIN own
 LEFT JOIN res_currency AS currency ON currency.id = line.currency_id
 LEFT JOIN res_partner AS partner ON partner.id = line.partner_id

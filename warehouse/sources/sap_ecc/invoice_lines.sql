@@ -1,6 +1,8 @@
 -- Grain: one billing item (VBRP). Amounts and quantities are stored without a sign; the document category (VBRK-VBTYP)
--- gives it. A cancelled document (FKSTO) and the one that cancels it (N, S; SFAKN names its original) stay, flagged: they
--- never count. Pro formas and lists of invoices bill nothing and are left out by name.
+-- gives it, and inside an invoice the mark of a returns item (SHKZG), which counts against it; in credit memos and returns
+-- that mark is the ordinary one of their items and changes nothing. A cancelled document (FKSTO) and the one that cancels
+-- it (N, S; SFAKN names its original) stay, flagged: they never count. Pro formas, lists of invoices and requests for a
+-- down payment (FKTYP P) bill nothing and are left out by name.
 WITH category (VBTYP, document_type, direction, left_out) AS (
     VALUES
         ('M', 'invoice', 1, NULL),
@@ -14,23 +16,14 @@ WITH category (VBTYP, document_type, direction, left_out) AS (
         ('3', NULL, NULL, 'invoice_list'),
         ('4', NULL, NULL, 'credit_memo_list')
 ),
-company AS (
-    SELECT (SELECT BUKRS FROM T001) AS BUKRS, (SELECT WAERS FROM T001) AS WAERS, (SELECT LAND1 FROM T001) AS LAND1
-),
 header AS (
-    -- The database keeps every amount with two decimals, yen and dinars too: TCURX says how many the currency has. Lists
-    -- and reports have put that right already.
     -- A rate above zero is a price of one unit (multiply), below zero it was quoted the other way round (divide). TCURF
     -- says for how many units the rate is kept: 100 JPY, not one.
     SELECT
         VBRK.* EXCLUDE (_file, _row),
         company.WAERS AS company_currency,
         company.LAND1 AS company_country,
-        CASE
-            WHEN getvariable('amountBasis') <> 'internal' THEN 2
-            WHEN (SELECT count(*) FROM TCURX) = 0 THEN error('amountBasis is internal, and the batch has no TCURX: deliver it, whole')
-            ELSE coalesce(TCURX.CURRDEC, 2)
-        END AS decimals,
+        CASE WHEN amount_factor.currency IS NULL THEN 1 ELSE amount_factor.factor END AS factor,
         CASE
             WHEN VBRK.WAERK = company.WAERS THEN 1
             WHEN KURRF > 0 THEN CAST(KURRF::DECIMAL(38, 6) * 1000000 AS HUGEINT) * coalesce(TFACT, 1)
@@ -44,26 +37,34 @@ header AS (
         VBRK.BUKRS = company.BUKRS AS is_own
     FROM VBRK
     CROSS JOIN company
-    LEFT JOIN TCURX ON TCURX.CURRKEY = VBRK.WAERK
+    LEFT JOIN amount_factor ON amount_factor.currency = VBRK.WAERK
     LEFT JOIN TCURF ON TCURF.KURST = 'M' AND TCURF.FCURR = VBRK.WAERK AND TCURF.TCURR = company.WAERS
+),
+cancelled AS (
+    SELECT VBELN, POSNR, min(SHKZG) AS SHKZG FROM VBRP GROUP BY VBELN, POSNR
 ),
 item AS (
     SELECT
         VBRP.* EXCLUDE (NETWR, WAVWR),
         header.* EXCLUDE (VBELN),
         category.document_type,
-        category.left_out,
-        category.direction,
-        NETWR::DECIMAL(38, 6) * shift.factor AS net,
-        nullif(WAVWR, 0)::DECIMAL(38, 6) * shift.factor AS cost,                -- SAP writes 0 where no cost was found
+        CASE WHEN header.FKTYP = 'P' THEN 'down_payment_request' ELSE category.left_out END AS left_out,
+        -- A cancellation mirrors the item it cancels, whatever its own mark.
+        category.direction * CASE
+            WHEN getvariable('returnItems') = 'signed' THEN 1
+            WHEN header.VBTYP IN ('M', 'P', '5') AND VBRP.SHKZG IN ('X', 'B') THEN -1
+            WHEN header.VBTYP = 'N' AND cancelled.SHKZG IN ('X', 'B') THEN -1
+            ELSE 1
+        END AS direction,
+        NETWR::DECIMAL(38, 6) * header.factor AS net,
+        nullif(WAVWR, 0)::DECIMAL(38, 6) * header.factor AS cost,               -- SAP writes 0 where no cost was found
         -- Whole millionths, so that the division is exact and rounds half away from zero, as SAP does.
         CAST(net * 1000000 AS HUGEINT) AS net_millionths,
         CAST(cost * 1000000 AS HUGEINT) AS cost_millionths
     FROM VBRP
     JOIN header ON header.VBELN = VBRP.VBELN
+    LEFT JOIN cancelled ON cancelled.VBELN = header.SFAKN AND cancelled.POSNR = VBRP.POSNR
     LEFT JOIN category ON category.VBTYP = header.VBTYP
-    LEFT JOIN (VALUES (0, 100.000), (1, 10.000), (2, 1.000), (3, 0.100), (4, 0.010), (5, 0.001)) AS shift (decimals, factor)
-        ON shift.decimals = header.decimals
 )
 SELECT
     VBELN AS document_id,

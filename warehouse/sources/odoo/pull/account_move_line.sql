@@ -24,6 +24,7 @@ SELECT
     amount_currency,
     balance,
     amount_residual_currency,
+    amount_residual,
     date,
     date_maturity,
     to_jsonb(account_move_line) ->> 'cogs_origin_id' AS cogs_origin_id      -- from Odoo 17 on

@@ -1,0 +1,1 @@
+"""What is generated from the contracts: the data dictionary and the frame schemas."""

@@ -1,0 +1,81 @@
+"""Look at the results: status, explain."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from flows.cli.commands.common import CompanyOfNumber, Json, app, look, settings_of_this_process
+
+
+@app.command(group=look)
+def status(
+    *, latest: Annotated[int, Parameter(help="How many batches to list.")] = 10, as_json: Json = False
+) -> None:
+    """Show what was loaded, what was kept out, what is waiting or not published yet, and whether events went out."""
+    from flows.cli.views import customer as views
+    from flows.delivery.routes import backlogs
+    from flows.inbox.landing import scan_inbox
+    from flows.pipeline.committed import unpublished
+    from flows.policy.confirm import asked_of_a_person
+    from warehouse.mart import queries
+
+    settings = settings_of_this_process()
+    views.show_status(
+        settings,
+        queries.status(settings.ops_file, latest=latest),
+        scan_inbox(settings.inbox),
+        backlogs(settings),
+        asked_of_a_person(settings),
+        queries.findings(settings.mart_file),
+        unpublished(settings),
+        as_json=as_json,
+    )
+
+
+@app.command(group=look)
+def explain_document(
+    document: Annotated[str, Parameter(help="The number of a document, open item or payment.")],
+    /,
+    *,
+    company: Annotated[str | None, Parameter(help="The legal entity; else all.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the life of a document: which batches brought its rows, what kept them out, and by what they went."""
+    from flows.cli.views.document import show_document
+    from flows.errors import UserError
+    from warehouse.connection import open_database
+    from warehouse.store.document_life import document_life
+
+    settings = settings_of_this_process()
+    if not settings.warehouse_file.exists():
+        raise UserError(f"nothing was loaded in {settings.home} yet")
+    with open_database(settings.warehouse_file, read_only=True) as connection:
+        life = document_life(connection, document, company)
+    if life.is_unknown:
+        raise UserError(
+            f"no batch brought a document, item or payment {document}: numbers are text, zeros count"
+        )
+    show_document(life, as_json=as_json)
+
+
+@app.command(group=look)
+def explain(
+    customer: Annotated[
+        str, Parameter(help="The customer's number, with or without zeros in front, or a part of its name.")
+    ],
+    /,
+    *,
+    company: CompanyOfNumber = None,
+    as_json: Json = False,
+) -> None:
+    """Say why a customer has its tier: measures, scores, what changed, gates, memory, what would move it."""
+    from flows.cli.views import customer as views
+    from flows.policy.explain import explain_customer
+    from warehouse.mart import queries
+
+    settings = settings_of_this_process()
+    file = queries.customer_file(settings.mart_file, customer, company)
+    ruling_policy = queries.policy_text(settings.ops_file, file.current["policy_hash"])
+    views.show_customer(file, explain_customer(file, ruling_policy), as_json=as_json)

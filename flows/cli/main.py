@@ -1,0 +1,82 @@
+"""The command line `valuemart`: runs one command and answers for how it ended.
+
+A person's mistake is answered in one line that says what to do; exit codes: 0 done, 2 wrong usage, settings, source or
+policy, 3 a batch was refused, 4 rows were quarantined under --strict, 130 interrupted, 1 anything else.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cyclopts import CycloptsError
+
+from flows.cli.commands import app
+from flows.cli.exit_codes import exit_code, is_of_an_interrupt
+from flows.console import output, progress
+from flows.errors import INTERRUPTED, USAGE
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    signal.signal(signal.SIGINT, _interrupt)
+    sys.exit(run(sys.argv[1:]))
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    """Stop the run, at the next step if it does not stop here; who asks twice does not want to wait for either."""
+    if progress.is_stopping():
+        os.write(sys.stderr.fileno(), b"\x1b[?25h\n" if sys.stderr.isatty() else b"")  # the cursor back
+        os._exit(INTERRUPTED)
+    progress.stop()
+    raise KeyboardInterrupt
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; what a person did wrong becomes one line on standard error and an exit code."""
+    try:
+        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()  # while a reader that is gone can still be answered
+    except CycloptsError as error:
+        _fail(f"{str(error).strip()} Try `valuemart --help`.")
+        return USAGE
+    except KeyboardInterrupt:
+        return _interrupted()
+    except BrokenPipeError:  # the reader of our output, `head` perhaps, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if is_of_an_interrupt(error):
+            return _interrupted()
+        told = _to_tell(error)
+        known = exit_code(told)
+        if known is None:
+            raise
+        for line in str(told).splitlines():
+            _fail(line)
+        return known
+    return code if isinstance(code, int) else 0
+
+
+def _to_tell(error: Exception) -> Exception:
+    """The error itself, or the sentence for a full disk, a damaged file or a missing right that lies behind it."""
+    if exit_code(error) is not None:
+        return error
+    from warehouse.storage_errors import described
+
+    return described(error) or error
+
+
+def _interrupted() -> int:
+    _fail("interrupted; what was committed stays, and the same command goes on from there")
+    return INTERRUPTED
+
+
+def _fail(message: str) -> None:
+    output.echo_err(f"valuemart: error: {' '.join(message.split())}")

@@ -1,0 +1,108 @@
+"""Running a flow from the command line: what must be right first, the quiet server, and what is said meanwhile."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING
+
+from flows.console.output import echo_err
+from flows.console.progress import listening, report_step
+from flows.server import run_server
+from flows.settings import Settings
+
+if TYPE_CHECKING:
+    from flows.demo.world import World
+    from flows.pipeline.stages import RefreshResult
+
+
+def run_refresh(settings: Settings, as_of: date) -> RefreshResult:
+    """Bring everything up to what has landed and to a day; at once where all is current.
+
+    PolicyError, SettingsError or ShareError before anything is touched.
+    """
+    from flows.pipeline import stages
+    from flows.pipeline.load import LoadReport
+
+    if stages.is_current(settings, as_of):
+        return stages.RefreshResult(as_of, load=LoadReport(waiting=stages.waiting(settings)))
+    with _flow_run(settings):
+        from flows.deployments.refresh import refresh
+
+        return refresh(as_of)
+
+
+def run_backfill(settings: Settings, first: date, last: date) -> list[RefreshResult]:
+    """Rate the months from `first` to `last`, in order; PolicyError, SettingsError or ShareError before anything is touched."""
+    from flows.pipeline import stages
+
+    stages.check(settings)
+    with _flow_run(settings):
+        from flows.deployments.backfill import backfill
+
+        return backfill(first, last)
+
+
+def run_restate(settings: Settings, first: date) -> RefreshResult:
+    """Rate the rated months anew from `first` on. UsageError if none is; PolicyError, SettingsError or ShareError likewise."""
+    from flows.pipeline import stages
+
+    stages.check(settings)
+    with _flow_run(settings):
+        from flows.deployments.restate import restate
+
+        return restate(first)
+
+
+def run_demo(settings: Settings, world: World) -> list[RefreshResult]:
+    """Land the sample company month by month, rate each month under the shipped policy, publish at the end."""
+    from flows.demo.world import write_month
+    from flows.pipeline.rate import default_policy
+    from transforms.frames.periods import first_of_month
+    from transforms.frames.plan import month_end
+    from warehouse.files import write_text
+
+    settings = settings.model_copy(
+        update={"data_docs": "never"}
+    )  # a page for each month would take as long as the rest
+    settings.home.mkdir(parents=True, exist_ok=True)
+    if not settings.policy_file.exists():
+        write_text(settings.policy_file, default_policy())
+    with _flow_run(settings):
+        from flows.deployments.run_stages import run_days
+
+        return run_days(
+            "demo",
+            settings,
+            [month_end(month) for month in world.months],
+            lambda day: write_month(world, first_of_month(day), settings.inbox),
+        )
+
+
+@contextmanager
+def _flow_run(settings: Settings) -> Iterator[None]:
+    """Prefect's surroundings, and a listener that shows the steps: one moving line on a terminal, lines elsewhere."""
+    with shown():
+        report_step("starting Prefect")
+        server = run_server.prepare(settings.home)
+        importlib.import_module("flows.deployments.run_stages")
+        if server:
+            importlib.import_module("expectations.suites")  # takes seconds that the server needs anyway
+            server.wait()
+        yield
+
+
+@contextmanager
+def shown() -> Iterator[None]:
+    """Show the steps of a block on standard error."""
+    if not sys.stderr.isatty():
+        with listening(echo_err):
+            yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("") as status, listening(status.update):
+        yield

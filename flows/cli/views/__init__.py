@@ -1,0 +1,1 @@
+"""What the commands print, each from plain rows."""

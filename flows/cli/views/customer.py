@@ -1,0 +1,302 @@
+"""How each result is shown, to a person or as JSON. Nothing is worked out here: what is shown was stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
+
+from flows.console.output import echo, echo_json, fields_of, pairs, place, table, text
+from flows.pipeline.data_docs import INDEX, folder_of
+
+if TYPE_CHECKING:
+    from flows.inbox.landing import Inbox, Landed
+    from flows.pipeline.committed import Unpublished
+    from flows.policy.credit_order import Ordered
+    from flows.settings import Settings
+    from warehouse.delivery.profile import Source
+    from warehouse.mart.queries import CustomerFile, Status
+    from warehouse.relay.records import Backlog
+
+Row = Mapping[str, Any]
+
+FATES = {
+    "rows_in": "in",
+    "accepted": "accepted",
+    "quarantined": "quarantined",
+    "excluded": "excluded",
+    "refused": "refused",
+}
+# Of what counts for nothing, status shows the latest batches and tables.
+MOST_FINDINGS = 10
+BATCH_COLUMNS = {
+    "source": "source",
+    "company_code": "company",
+    "batch_id": "batch",
+    "status": "status",
+    "extracted_at": "extracted",
+    **FATES,
+    "released": "released",
+}
+
+
+def show_landed(landed: Landed, *, untold: str | None, as_json: bool) -> None:
+    """Where a batch lies; `untold` is why no Prefect server was told of it, None if one was."""
+    if as_json:
+        echo_json({"landed": landed, "announced": untold is None, "not_announced": untold})
+        return
+    echo(f"landed {place(landed.folder)}")
+    echo("the Prefect server was told" if untold is None else "load it with `valuemart refresh`")
+
+
+BRIEF = 160  # characters: two lines of a terminal
+OTHER_TERMS = {"coverage": "measures that came or went", "policy": "another policy"}
+
+
+def show_status(
+    settings: Settings,
+    books: Status,
+    inbox: Inbox,
+    backlogs: Mapping[str, Backlog],
+    asked: str | None,
+    findings: Sequence[Row],
+    left: Unpublished | None,
+    *,
+    as_json: bool,
+) -> None:
+    """The books in brief, what is committed and not published yet, what has landed and is not loaded yet, what the sinks lack, and what the policy asks.
+
+    `findings` is what was accepted and counts for nothing yet, or was deleted; as JSON all of it, else of the latest batches.
+    """
+    if as_json:
+        echo_json(
+            {
+                "home": settings.home,
+                "books": books,
+                "inbox": inbox,
+                "backlogs": backlogs,
+                "policy": asked,
+                "findings": findings,
+                "unpublished": left,
+            }
+        )
+        return
+    out = books.publication
+    counts = {row["status"]: row["batches"] for row in books.batch_counts}
+    pairs(
+        {
+            "home": place(settings.home),
+            "published": f"{text(out['published_at'])} UTC, generation {out['generation']}",
+            **({"committed": f"and not published: {left}; `valuemart refresh` publishes it"} if left else {}),
+            "rated": f"as of {out['as_of']}, policy {out['policy_id']} {out['policy_version']}"
+            if out["as_of"]
+            else "never",
+            **({"policy": asked} if asked else {}),
+            "batches": ", ".join(f"{batches:,} {status}" for status, batches in counts.items()) or "none",
+            "inbox": f"{len(inbox.ready):,} to load, {len(inbox.waiting):,} waiting for _SUCCESS",
+            "rows": ", ".join(f"{books.row_counts[key]:,} {heading}" for key, heading in FATES.items()),
+            "released": f"{books.row_counts['released']:,} of the quarantined, by corrections"
+            if books.row_counts["released"]
+            else "none of the quarantined",
+            "events": f"{books.events:,} written",
+            **{f"sink {sink}": backlog_text(backlog) for sink, backlog in backlogs.items()},
+        }
+    )
+    table(books.batches, BATCH_COLUMNS, title="Latest batches")
+    pages = {
+        batch["batch_id"]: folder_of(settings, batch["source"], batch["company_code"], batch["batch_id"])
+        / INDEX
+        for batch in books.batches
+    }
+    documented = {name: place(page) for name, page in pages.items() if page.is_file()}
+    if documented:
+        echo()
+        echo("Data Docs")
+        pairs(documented)
+    if findings:
+        echo()
+        echo("Accepted, and counted for nothing yet, or deleted")
+        for row in findings[:MOST_FINDINGS]:
+            echo(f"  {row['batch_id']} {row['table_name']}: {row['findings']}")
+        if len(findings) > MOST_FINDINGS:
+            echo(f"  and {len(findings) - MOST_FINDINGS:,} more: data_quality of the mart has them all")
+    if books.refusals:
+        echo()
+        echo("Refused")
+        for refusal in books.refusals:
+            where = ", ".join(str(refusal[key]) for key in ("file", "column_name") if refusal[key])
+            echo(
+                f"  {refusal['batch_id']}: {where + ': ' if where else ''}{refusal['message']}. {refusal['remedy']}"
+            )
+
+
+def backlog_text(backlog: Backlog) -> str:
+    """What a sink has not got yet, in a few words."""
+    if backlog.disabled:
+        return f"disabled ({backlog.disabled}), {backlog.waiting:,} waiting"
+    if not backlog.waiting and not backlog.dead:
+        return "has everything"
+    oldest = f" since {text(backlog.oldest)}" if backlog.oldest else ""
+    return f"{backlog.waiting:,} waiting{oldest}, {backlog.dead:,} given up, {backlog.blocked:,} customers held back"
+
+
+def show_sources(known: Sequence[Source], *, as_json: bool) -> None:
+    """The sources that can be landed: what files each takes and what tables it makes of them."""
+    if as_json:
+        echo_json(
+            [
+                {
+                    "source": source.name,
+                    "title": source.profile.title,
+                    "folder": source.folder,
+                    "resources": {name: each.pattern for name, each in source.profile.resources.items()},
+                    "tables": list(source.profile.tables),
+                }
+                for source in known
+            ]
+        )
+        return
+    for source in known:
+        echo(f"{source.name}: {source.profile.title}")
+        pairs(
+            {
+                "folder": place(source.folder),
+                "takes": ", ".join(each.pattern for each in source.profile.resources.values()),
+                "makes": ", ".join(source.profile.tables),
+            }
+        )
+
+
+def show_order(asked: Ordered, *, as_json: bool) -> None:
+    """Whether an order may be sold on credit, and why."""
+    from flows.wording.reasons import render
+
+    decision, standing = asked.decision, asked.standing
+    reasons, remarks = ([render([each]) for each in said] for said in (decision.reasons, decision.remarks))
+    if as_json:
+        about = {name: value for name, value in fields_of(asked).items() if name != "decision"}
+        echo_json({**fields_of(decision), "reasons": reasons, "remarks": remarks, **about})
+        return
+    order = f"{asked.order:,.2f} {asked.currency}"
+    echo(f"{decision.answer}: {order} for {asked.customer_id} {asked.name} ({asked.company_code})")
+    at_most = decision.at_most
+    lines = {
+        **{f"why {place}": reason for place, reason in enumerate(reasons, start=1)},
+        **{f"note {place}": remark for place, remark in enumerate(remarks, start=1)},
+        "on credit at most": "no limit" if at_most is None else f"{at_most:,.2f} {asked.currency}",
+        "exposure": asked.exposure,
+        "credit limit": standing.credit_limit,
+        "known as of": asked.as_of,
+    }
+    pairs(lines)
+
+
+def show_customer(file: CustomerFile, why: Row, *, as_json: bool) -> None:
+    """Why a customer has its tier; `why` is a row of transforms.rating.explain_score."""
+    from transforms.measures.descriptor import MEASURES
+
+    if as_json:
+        echo_json({**fields_of(file), "explanation": why})
+        return
+    now, before = file.current, file.previous or {}
+    echo(f"{now['customer_id']} {now['name']} ({now['company_code']})")
+    pairs({**_standing(now, before, why), **_next_action(file.next_action)})
+    measures = [
+        {
+            "measure": each.heading,
+            "before": before.get(each.column),
+            "now": now[each.column] if now[each.column] is not None else now[each.reason_column],
+            "score": now[each.score_column],
+            "points": now[each.points_column],
+            "change": why[each.delta_column],
+        }
+        for each in MEASURES
+    ]
+    measures += [
+        {
+            "measure": heading,
+            "before": None,
+            "now": None,
+            "score": None,
+            "points": None,
+            "change": why[f"{term}_delta"],
+        }
+        for term, heading in OTHER_TERMS.items()
+        if why[f"{term}_delta"]
+    ]
+    headings = ("measure", "before", "now", "score", "points", "change")
+    table(measures, {key: key for key in headings}, title="Measures, and what each changed in the score")
+    table(
+        [{**each, "why": _in_brief(each["evidence"] or each["reason"])} for each in file.conduct],
+        {"kind": "kind", "confidence": "confidence", "why": "why"},
+        title="Conduct",
+    )
+    if file.credit:
+        keys = (
+            "credit_grade",
+            "credit_action",
+            "action_reason",
+            "open_balance",
+            "overdue_share",
+            "next_order_headroom",
+        )
+        echo()
+        echo("Credit")
+        pairs({key.replace("_", " "): file.credit[key] for key in keys})
+    table(
+        file.moves,
+        {"as_of": "as of", "from_tier": "from", "to_tier": "to", "cause": "cause", "reasons": "why"},
+        title="Moves",
+    )
+
+
+def _change_of_sales(now: Row) -> str | None:
+    """What quantity and price did to net sales of 12 months; nothing where that is not known, or nothing changed."""
+    if now["sales_change_cause"] is None:
+        return None
+    effects = f"quantity {text(now['quantity_effect_12m'])}, price {text(now['price_effect_12m'])}"
+    return f"{effects} on the 12 months before: a change of {now['sales_change_cause']}"
+
+
+def _returns(now: Row) -> str | None:
+    """How much comes back, where that is warned of."""
+    return f"{now['return_rate_12m']:.1%} of what is invoiced comes back" if now["returns_warned"] else None
+
+
+def _next_action(chosen: Row | None) -> dict[str, str]:
+    """What to do next with a customer, and why."""
+    if chosen is None:
+        return {}
+    why = _in_brief(chosen["reason"])
+    said = {"next action": f"{chosen['action']}: {why}" if why else chosen["action"]}
+    return said | {"also": chosen["also"]} if chosen["also"] else said
+
+
+def _in_brief(said: str | None) -> str | None:
+    """The beginning of what may list twenty references; JSON has it all."""
+    return said and shorten(said, BRIEF, placeholder=" …")
+
+
+def _standing(now: Row, before: Row, why: Row) -> dict[str, object]:
+    """The tier and what holds it there, leaving out what does not apply."""
+    watch = f"{now['watch_direction']} to {now['watch_tier']}: {now['watch_gap']}, by {text(now['watch_deadline'])}"
+    policy = f"policy {now['policy_id']} {now['policy_version']}"
+    lines = {
+        "tier": f"{now['effective_tier']} since {text(now['tier_since'])}",
+        "held by": why["held_by"],
+        "rated": f"through {now['closed_through']}, revision {now['revision']}, {policy}",
+        "score": f"{text(now['score'])} (before: {text(before.get('score'))})",
+        "changed by": why["drivers"],
+        "change of sales": _change_of_sales(now),
+        "returns": _returns(now),
+        "not assessed": now["unassessed"],
+        "segment": now["segment"],
+        "raw tier": now["raw_tier"],
+        "memory": why["memory"],
+        "it takes": why["what_it_takes"],
+        "expected": watch if now["watch_tier"] else None,
+        "gates": why["gates"],
+        "binding bar": why["binding_bar"],
+        "would move it": why["counterfactual"],
+    }
+    return {name: value for name, value in lines.items() if value is not None}

@@ -1,0 +1,69 @@
+"""What operating the pipeline shows, to a person or as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flows.console.output import echo, echo_json, pairs, place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flows.backup import Backup
+    from flows.doctor import Diagnosis
+    from flows.server.bootstrap import Bootstrapped
+    from flows.settings import Settings
+
+
+def show_bootstrapped(there: Bootstrapped, *, as_json: bool) -> None:
+    """What is on the Prefect server now, and what to start next."""
+    if as_json:
+        echo_json(there)
+        return
+    pairs(
+        {
+            "pool": there.pool,
+            "queues": ", ".join(there.queues),
+            "automations": len(there.automations),
+            "deployments": ", ".join(there.deployments),
+            "notifies": "yes" if there.notifies else "nobody: set VALUEMART_NOTIFY_URL and run this again",
+        }
+    )
+    echo(f"start a worker with `prefect worker start --pool {there.pool}`")
+
+
+def show_backup(made: Backup, *, as_json: bool) -> None:
+    """Where a backup lies and what it shows."""
+    if as_json:
+        echo_json(made)
+        return
+    echo(f"backed up into {place(made.folder)}: {_shown(made)}")
+
+
+def show_restored(settings: Settings, restored: Backup, aside: Path | None, *, as_json: bool) -> None:
+    """What a home holds again, and what is left for a person to do."""
+    if as_json:
+        echo_json({"restored": restored, "replaced": aside})
+        return
+    echo(f"restored {place(restored.folder)}: {_shown(restored)}")
+    if aside is not None:
+        echo(f"what was there before is in {place(aside)}; remove it when you are content")
+    echo(
+        f"move batches that were loaded after {restored.made_at:%Y-%m-%d %H:%M} UTC from {place(settings.archive)} "
+        "back into the inbox, and run `valuemart refresh`"
+    )
+
+
+def show_diagnosis(found: Diagnosis, *, as_json: bool) -> None:
+    """What was looked at, a line each, and whether all of it is sound."""
+    if as_json:
+        echo_json({"sound": not found.exit_code, "version": found.version, "findings": found.findings})
+        return
+    for each in found.findings:
+        echo(f"{each.state:<5}  {each.what}: {each.message}")
+    echo("something is wrong: see the lines that say fault" if found.exit_code else "nothing is wrong")
+
+
+def _shown(made: Backup) -> str:
+    rated = f"rated as of {made.as_of}" if made.as_of else "never rated"
+    return f"{made.loads:,} loads, {rated}, {made.bytes / 1e6:,.1f} MB"

@@ -1,0 +1,1 @@
+"""Output to a person at a terminal: tables, JSON, progress."""

@@ -1,0 +1,1 @@
+"""The flows that Prefect deploys, one file a deployment of prefect.yaml."""

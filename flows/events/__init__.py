@@ -1,0 +1,1 @@
+"""The event types, and how a change becomes an event."""

@@ -1,0 +1,1 @@
+"""Reading an ERP's database into a batch."""

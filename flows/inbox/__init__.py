@@ -1,0 +1,1 @@
+"""The inbox: batches landed, corrected, announced, watched for."""

@@ -1,0 +1,1 @@
+"""The stages of a refresh, in order: load, rate, publish."""

@@ -1,0 +1,57 @@
+"""What the warehouse holds and nobody sees yet: a run was ended between its commit and its publishing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from flows.settings import Settings
+from warehouse.connection import open_database
+from warehouse.errors import WarehouseBusyError
+from warehouse.mart import publish
+from warehouse.rating import outbox
+from warehouse.store import ledger, migrate
+
+
+@dataclass(frozen=True, slots=True)
+class Unpublished:
+    """What was committed since the last publishing: batches that came, periods that were rated, the day of the last rating.
+
+    `events`: whether there are some that were not handed to the relay.
+    """
+
+    batches: int
+    periods: tuple[date, ...]
+    rated: date | None
+    events: bool
+
+    def __str__(self) -> str:
+        rated = ""
+        if self.periods:
+            months = f"{self.periods[0]:%Y-%m} to {self.periods[-1]:%Y-%m}"
+            rated = f"periods {months} rated, the last as of {self.rated}"
+        parts = [f"{self.batches:,} batches" if self.batches else "", rated, "events" if self.events else ""]
+        return ", ".join(each for each in parts if each) or "a state of the books"
+
+
+def unpublished(settings: Settings) -> Unpublished | None:
+    """What is committed and not published; None where all is, or where a run holds the warehouse and will publish it.
+
+    Waits for nobody, and changes nothing.
+    """
+    if not settings.warehouse_file.exists():
+        return None
+    try:
+        with open_database(settings.warehouse_file, read_only=True, patience=0) as connection:
+            if migrate.due(connection):
+                return None
+            state = ledger.generation(connection, "state").generation
+            waits = not outbox.is_copied(connection, settings.relay_file)
+            if state == publish.published_generation(settings.home) and not waits:
+                return None
+            out = publish.read_publication(settings.ops_file)
+            batches, periods = ledger.since(connection, out.published_at if out else None)
+            rated = ledger.generation(connection, "rating").as_of
+    except WarehouseBusyError:
+        return None
+    return Unpublished(batches, periods, rated, waits)

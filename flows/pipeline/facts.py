@@ -1,0 +1,35 @@
+"""What a rating of one company may see on a day, gathered from the canonical tables."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import date, datetime
+
+import duckdb
+import polars as pl
+
+from transforms.facts.model import Facts
+from transforms.frames.schemas import CUSTOMERS
+from warehouse.rating import facts as stored_facts
+
+CELLS = ("customer_month", "order_day")
+EXTRACTS = tuple(each.name for each in fields(Facts) if each.name not in CELLS)
+
+
+def facts_of(
+    connection: duckdb.DuckDBPyConnection, company: str, as_of: date, seen_until: datetime | None = None
+) -> Facts:
+    """What a rating of one company may see on a day; None in place of an extract that was never delivered.
+
+    Undated facts are seen as recorded up to `seen_until`; None: up to now.
+    """
+    extracts = {
+        table: stored_facts.read_extract(connection, table, company, as_of, seen_until) for table in EXTRACTS
+    }
+    customers = extracts.pop("customers")
+    return Facts(
+        customers=pl.LazyFrame(schema=CUSTOMERS) if customers is None else customers,
+        customer_month=stored_facts.read_cells(connection, "customer_month", company),
+        order_day=stored_facts.read_cells(connection, "order_day", company),
+        **extracts,
+    )

@@ -1,0 +1,336 @@
+"""From landed batches to canonical rows: stage, judge, merge, archive; one batch after the other, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from expectations.gate import Gate, GateError
+from flows.console.progress import reached, report_step
+from flows.inbox import landing
+from flows.pipeline.data_docs import DataDocs
+from flows.settings import Settings
+from warehouse.connection import open_database
+from warehouse.delivery.manifest import MANIFEST, Batch, read_manifest
+from warehouse.delivery.profile import Source, get_source
+from warehouse.errors import BatchRefusedError, Fault, SourceError
+from warehouse.merge import merge
+from warehouse.merge.corrected import Corrected, what_it_corrects
+from warehouse.staging import currency, derived, quarantine
+from warehouse.staging import scratch as staging
+from warehouse.store import ledger
+from warehouse.store.ledger import Attempt, BatchOutcome, KnownBatch, TableOutcome
+from warehouse.store.migrate import migrate
+
+
+@dataclass(slots=True)
+class LoadReport:
+    """What a load did: one outcome a batch, and the folders still waiting for `_SUCCESS`."""
+
+    outcomes: list[BatchOutcome] = field(default_factory=list)
+    waiting: tuple[str, ...] = ()
+
+
+_held: ContextVar[duckdb.DuckDBPyConnection | None] = ContextVar("warehouse held open", default=None)
+
+
+@contextmanager
+def open_warehouse(settings: Settings, recorded_at: datetime) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse, with its tables brought up to this version; the one held open, where one is."""
+    held = _held.get()
+    if held is not None:
+        yield held
+        return
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with open_database(settings.warehouse_file) as connection:
+        migrate(connection, recorded_at)
+        yield connection
+
+
+@contextmanager
+def warehouse_held_open(settings: Settings, recorded_at: datetime) -> Iterator[None]:
+    """Keep the warehouse open between the stages of the block: opening and closing costs more than a small day's work."""
+    with open_warehouse(settings, recorded_at) as connection:
+        token = _held.set(connection)
+        try:
+            yield
+        finally:
+            _held.reset(token)
+
+
+def load_inbox(settings: Settings, gate: Gate, *, recorded_at: datetime) -> LoadReport:
+    """Load every complete batch of the inbox that the ledger does not know yet.
+
+    A batch that is refused leaves the others alone; SourceError of a batch's mapping refuses that batch.
+    """
+    inbox = landing.scan_inbox(settings.inbox)
+    report = LoadReport(waiting=tuple("/".join(landed.identity) for landed in inbox.waiting))
+    staging.remove_scratch(settings.scratch)
+    with open_warehouse(settings, recorded_at) as connection:
+        known = ledger.known_batches(connection)
+        todo = landing.new_batches(inbox, known, settings)
+        read = [_read(landed, settings) for landed in todo]
+        read.sort(key=lambda each: each.order)
+        number = 0
+        while read:
+            arrival = read.pop(0)
+            number += 1
+            report_step(f"loading {'/'.join(arrival.landed.identity)} ({number} of {number + len(read)})")
+            _take_the_place_of_the_same_files(connection, arrival)
+            now = ledger.known_batches(connection) if arrival.replaces else known
+            before = now.get(arrival.identity)
+            again = _land_corrections_again(settings, arrival, before)
+            corrected = what_it_corrects(connection, arrival.batch)
+            outcome = _load(connection, settings, gate, arrival, before, corrected, recorded_at)
+            reached(number, number + len(read))
+            report.outcomes.append(outcome)
+            staging.remove_scratch(settings.scratch)
+            if outcome.status != "refused":
+                if arrival.replaces:
+                    landing.archive_in_place_of(arrival.landed, arrival.batch, settings.archive)
+                else:
+                    landing.archive(arrival.landed, settings.archive, delivered_again=not outcome.tables)
+            if outcome.took_back:
+                _load_older_again(connection, settings, gate, arrival, recorded_at)
+            for landed in again:
+                if outcome.status == "refused":
+                    landing.archive(landed, settings.archive)
+                else:
+                    known.pop(landed.identity, None)
+                    read.append(_read(landed, settings))
+            read.sort(key=lambda each: each.order)
+    return report
+
+
+def _load_older_again(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    gate: Gate,
+    arrival: _Arrival,
+    recorded_at: datetime,
+) -> None:
+    """Where a batch takes back what it said by another mapping, say again what older ones say of it by today's.
+
+    Of those that were loaded by another mapping themselves, what was overwritten is not known any more.
+    """
+    batch, mapping_version = arrival.batch, arrival.attempt.mapping_version
+    for batch_id in ledger.older_batches(connection, batch, mapping_version):
+        folder = settings.archive / batch.source / batch.company / batch_id
+        if folder.is_dir():
+            landed = landing.Landed(folder, batch.source, batch.company, batch_id)
+            load_landed(connection, settings, gate, landed, recorded_at=recorded_at)
+            staging.remove_scratch(settings.scratch)
+
+
+def load_landed(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    gate: Gate,
+    landed: landing.Landed,
+    *,
+    recorded_at: datetime,
+) -> BatchOutcome:
+    """Load one batch from wherever its folder lies, as one that was never loaded; it stays there."""
+    arrival = _read(landed, settings, root=landed.folder.parents[2])
+    corrected = what_it_corrects(connection, arrival.batch)
+    return _load(connection, settings, gate, arrival, None, corrected, recorded_at)
+
+
+def _take_the_place_of_the_same_files(connection: duckdb.DuckDBPyConnection, arrival: _Arrival) -> None:
+    """The same files by another mapping are the batch that they were, in its order, whenever they are said to be taken."""
+    if arrival.faults or arrival.batch.about.corrects:
+        return
+    found = ledger.same_files(connection, arrival.batch, arrival.attempt.mapping_version)
+    if found:
+        arrival.batch = arrival.batch.in_place_of(*found)
+        arrival.replaces = True
+
+
+def _land_corrections_again(
+    settings: Settings, arrival: _Arrival, before: KnownBatch | None
+) -> list[landing.Landed]:
+    """The corrections of a batch that is to be loaded by another mapping, back in the inbox: it takes back what they gave."""
+    if before is None or before.status == "refused" or arrival.faults:
+        return []
+    if before.mapping_version == arrival.attempt.mapping_version:
+        return []
+    return landing.land_corrections_again(settings, arrival.batch)
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """A landed batch with whatever could be read of it, and what the ledger will say of the attempt to load it.
+
+    One that `replaces` another bears that one's name and order: it holds the same files, read by another mapping.
+    """
+
+    landed: landing.Landed
+    batch: Batch
+    source: Source | None
+    attempt: Attempt
+    faults: tuple[Fault, ...] = ()
+    replaces: bool = False
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What the ledger knows it by: its folder, if it does not take the place of a batch of the same files."""
+        return (*self.landed.identity[:2], self.batch.batch_id) if self.replaces else self.landed.identity
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        return (self.batch.sequence, self.batch.extracted_at, self.batch.source, self.batch.batch_id)
+
+
+def _read(landed: landing.Landed, settings: Settings, root: Path | None = None) -> _Arrival:
+    faults: tuple[Fault, ...] = ()
+    source = None
+    try:
+        source = get_source(landed.source, settings.sources_path)
+    except SourceError as error:
+        faults = error.faults
+    try:
+        landing.require_own_folder(landed, root or settings.inbox)
+        batch = read_manifest(landed.folder)
+    except BatchRefusedError as error:
+        batch = Batch.unread(landed.folder)
+        faults = (*faults, *error.faults)
+    fingerprint = landing.fingerprint(landed, settings)
+    attempt = Attempt(_mapping_version(source, batch), fingerprint)
+    return _Arrival(landed, batch, source, attempt, faults)
+
+
+def _mapping_version(source: Source | None, batch: Batch) -> str:
+    """What shapes the mapping: the source's folder, and what the batch says of its files."""
+    stated = "".join(f"+{name}={value}" for name, value in sorted(batch.about.settings.items()))
+    return source.mapping_version + stated if source else ""
+
+
+def _load(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    gate: Gate,
+    arrival: _Arrival,
+    before: KnownBatch | None,
+    corrected: Corrected,
+    recorded_at: datetime,
+) -> BatchOutcome:
+    batch = arrival.batch
+    if not arrival.faults and _was_loaded(before, arrival):
+        return BatchOutcome(batch, "unchanged")
+    if not arrival.faults and corrected.mends_nothing:
+        return _mends_nothing(batch)
+    try:
+        source = _accepted_source(arrival, before)
+        known = currency.Known(connection, batch.company)
+        judged, docs = _stage_and_judge(settings, gate, arrival, source, known, corrected)
+        merged = merge.merge_batch(
+            connection,
+            judged,
+            owners=settings.owners,
+            shrink_limit=settings.shrink_limit,
+            recorded_at=recorded_at,
+        )
+        merged.data_docs = docs.write()
+    except (BatchRefusedError, SourceError) as error:
+        outcome = BatchOutcome(batch, "refused", _refused_tables(arrival, error.records), error.faults)
+        was_loaded = before is not None and before.status != "refused"
+        attempt = replace(arrival.attempt, record_counts=error.records)
+        ledger.write_refusal(connection, outcome, attempt, recorded_at, loaded_before=was_loaded)
+        return outcome
+    return merged
+
+
+def _mends_nothing(batch: Batch) -> BatchOutcome:
+    said = f"{batch.batch_id}: the rows that it mends are not in quarantine any more, and it is left out"
+    return BatchOutcome(batch, "unchanged", warnings=(said,))
+
+
+def _refused_tables(arrival: _Arrival, records: Mapping[str, int]) -> list[TableOutcome]:
+    """The rows that were refused, by table: as many as were counted, else as many as the sender says."""
+    tables = []
+    for name, mapping in arrival.source.profile.tables.items() if arrival.source else ():
+        held = [each for each in map(arrival.batch.resource, mapping.drivers) if each is not None]
+        if held and not mapping.derived:
+            rows = sum(records.get(each.name, each.rows or 0) for each in held)
+            driving = ", ".join(each.name for each in held)
+            tables.append(TableOutcome(name, driving, False, held[0].mode, rows, "", refused=rows))  # noqa: FBT003
+    return tables
+
+
+def _was_loaded(before: KnownBatch | None, arrival: _Arrival) -> bool:
+    """The same batch id with the same content was loaded before, by the same mapping."""
+    return (
+        before is not None
+        and before.status != "refused"
+        and before.hashes == arrival.batch.contents
+        and before.mapping_version == arrival.attempt.mapping_version
+    )
+
+
+def _accepted_source(arrival: _Arrival, before: KnownBatch | None) -> Source:
+    """The source of a batch that may be tried; BatchRefusedError where it may not."""
+    if arrival.faults or arrival.source is None:
+        raise BatchRefusedError(*arrival.faults)
+    changed = before is not None and before.status != "refused" and before.hashes != arrival.batch.contents
+    if changed and arrival.batch.about.supersedes != arrival.batch.batch_id:
+        raise BatchRefusedError(_changed_content(arrival.batch))
+    return arrival.source
+
+
+def _changed_content(batch: Batch) -> Fault:
+    return Fault(
+        "batch_changed",
+        f"the batch {batch.place} was loaded before with other content",
+        "Give it a new batch id, or let its manifest say that it supersedes itself.",
+        MANIFEST,
+    )
+
+
+def _unjudged(error: GateError) -> Fault:
+    remedy = (
+        "Nothing is loaded on the word of a rule that could not be asked: report it, and try the batch again."
+    )
+    return Fault("judgement_failed", " ".join(str(error).split()), remedy)
+
+
+def _stage_and_judge(
+    settings: Settings,
+    gate: Gate,
+    arrival: _Arrival,
+    source: Source,
+    known: currency.Known,
+    corrected: Corrected,
+) -> tuple[merge.Judged, DataDocs]:
+    """Fill the batch's scratch file with typed rows, judge them, and put aside those that may not enter."""
+    path = settings.scratch / f"{'-'.join(arrival.landed.identity)}.duckdb"
+    with staging.stage(arrival.batch, source, path, days_ahead=settings.days_ahead) as scratch:
+        docs = DataDocs.of_batch(settings, gate, scratch.batch)
+        for tables in currency.rounds(scratch):
+            for table in tables:
+                currency.convert(scratch, table, known)
+            try:
+                judgements = gate.judge_all(scratch.connection, [table.contract for table in tables])
+            except GateError as error:
+                raise BatchRefusedError(_unjudged(error)) from error
+            for table, judgement in zip(tables, judgements, strict=True):
+                quarantine.quarantine_rows(scratch, table, judgement.violations)
+            docs.add(scratch, {judgement.table: judgement for judgement in judgements})
+        tables, waiting = derived.wait_for_records(scratch, corrected.kept_out)
+        quarantine.quarantine_reference_resources(scratch)
+        quarantine.number_rows_as_the_file_does(scratch)
+    judged = merge.Judged(
+        scratch=path,
+        batch=arrival.batch,
+        tables=tables,
+        reference_resources=scratch.reference_resources,
+        key_sets=scratch.key_sets,
+        warnings=(*scratch.warnings, *waiting),
+        attempt=replace(arrival.attempt, record_counts=scratch.record_counts, bytes_read=scratch.bytes_read),
+    )
+    return judged, docs

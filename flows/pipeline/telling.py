@@ -1,0 +1,183 @@
+"""Telling: what holds against what consumers were told last, and the events of what differs, in the rating's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import duckdb
+import polars as pl
+
+from flows.events import build
+from flows.events.build import EventContext, Told
+from flows.events.types import Event
+from flows.wording.reasons import with_text
+from transforms.measures.window import KEY
+from transforms.rating import events as rules
+from transforms.rating.move_reasons import base_rows
+from transforms.rating.revisions import movers, moves
+from warehouse.rating import emitted, history, outbox
+
+_GRAIN = [*KEY, "kind"]
+
+
+def tell(
+    connection: duckdb.DuckDBPyConnection,
+    company: str,
+    period: date,
+    context: EventContext,
+    *,
+    judges_credit: bool,
+) -> Sequence[Event]:
+    """Tell what a company's latest rated day says that consumers were not told; the events that this makes.
+
+    `period`: the latest rated one. `judges_credit`: whether there is a credit watch of the day; without one, what was told of
+    warnings stands.
+    """
+    state = _State(connection, company, period, judges_credit=judges_credit)
+    differences = rules.to_tell(state.held, state.told.lazy(), context.as_of).collect()
+    is_baseline = state.known.filter(pl.col("kind") == rules.TIER).is_empty()
+    news = differences.filter(rules.is_told(context.policy, is_baseline=is_baseline))
+    events = _keep(connection, differences, state.events(news, context))
+    written = set(outbox.append(connection, events))
+    return [event for event in events if event.event_id in written]
+
+
+def announce(connection: duckdb.DuckDBPyConnection, company: str, period: date, context: EventContext) -> int:
+    """Tell what stands and was taken for known; how many events that makes. `period`: the latest that was told."""
+    state = _State(connection, company, period, judges_credit=True)
+    news = rules.standing(state.held, state.known.lazy()).filter(pl.col("holds") != rules.NOTHING).collect()
+    return len(outbox.append(connection, _keep(connection, news, state.events(news, context))))
+
+
+def resync(
+    connection: duckdb.DuckDBPyConnection,
+    company: str,
+    period: date,
+    context: EventContext,
+    *,
+    sink: str | None,
+    customer: str | None,
+) -> int:
+    """Send what holds, of a company or a customer, to every sink or to one; how many events that makes. What was told stands."""
+    state = _State(connection, company, period, judges_credit=True)
+    rows = [(*key, sequence) for key, sequence in outbox.last_sequences(connection).items()]
+    sequences = pl.DataFrame(
+        rows, schema={**dict.fromkeys(KEY, pl.String()), "sequence": pl.Int64()}, orient="row"
+    )
+    news = rules.again(
+        state.held,
+        state.known.lazy(),
+        sequences.lazy(),
+        context.as_of,
+        judges_credit=not state.watch.is_empty(),
+    ).collect()
+    if customer is not None:
+        news = news.filter(pl.col("customer_id") == customer)
+    told = state.events(news, context)
+    return len(outbox.append(connection, [event for _, events in told for event in events], sink=sink))
+
+
+class _State:
+    """What holds of a company on its latest rated day, and what was told last."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, company: str, period: date, *, judges_credit: bool
+    ) -> None:
+        self.connection, self.company, self.period = connection, company, period
+        self.known = emitted.state(connection, company)
+        self.ratings = history.latest_rows(connection, company, period)
+        self.watch = history.current_rows(connection, "credit_watch", company)
+        self.findings = history.current_rows(connection, "conduct_finding", company)
+        held = [rules.held_by_rating(self.ratings.lazy()), rules.held_by_conduct(self.findings.lazy())]
+        if judges_credit:
+            held.append(rules.held_by_credit(self.watch.lazy()))
+        self.held = pl.concat(held)
+        self.told = self.known if judges_credit else self.known.filter(pl.col("kind") != rules.WARNING)
+
+    def events(self, news: pl.DataFrame, context: EventContext) -> list[Told]:
+        """The events of the news."""
+        moved = news.filter(pl.col("kind") == rules.TIER, pl.col("told").is_not_null())[
+            "customer_id"
+        ].to_list()
+        earlier = history.rows_before(self.connection, self.company, self.period, moved)
+        before = _told_ratings(self.connection, news)
+        return events_of(news, before, earlier, self.ratings, self.watch, self.findings, context)
+
+
+def _keep(connection: duckdb.DuckDBPyConnection, differences: pl.DataFrame, told: list[Told]) -> list[Event]:
+    """Note what was told by which event, and what was taken for known; the events."""
+    identified = pl.DataFrame(
+        [{**{name: row[name] for name in _GRAIN}, "event_id": events[0].event_id} for row, events in told],
+        schema={**dict.fromkeys(_GRAIN, pl.String()), "event_id": pl.String()},
+    )
+    emitted.keep(connection, rules.after_telling(differences.lazy(), identified.lazy()).collect())
+    history.name_events(connection, _told_tiers(told))
+    return [event for _, events in told for event in events]
+
+
+def events_of(
+    news: pl.DataFrame,
+    told_ratings: pl.DataFrame,
+    earlier: pl.DataFrame,
+    ratings: pl.DataFrame,
+    watch: pl.DataFrame,
+    findings: pl.DataFrame,
+    context: EventContext,
+) -> list[Told]:
+    """The events of the news, as `to_tell` lists it: of each customer its tier first, then the move that is expected.
+
+    `told_ratings`: the ratings that were told last; `earlier`: those of the periods before, of whose tier there is news; `ratings`, `watch`, `findings`: what holds.
+    """
+    kind = pl.col("kind")
+    tiers, expected = news.filter(kind == rules.TIER), news.filter(kind == rules.WATCH)
+    return [
+        # Explaining moves takes its time even of nobody, and on most days nobody's tier is news.
+        *([] if tiers.is_empty() else _tier_events(tiers, told_ratings, earlier, ratings, context)),
+        *build.watch_events(expected, ratings, _of(told_ratings, expected), context),
+        *build.credit_events(news.filter(kind == rules.WARNING), watch, context),
+        *build.conduct_events(news.filter(kind.str.starts_with(rules.CONDUCT)), findings, context),
+    ]
+
+
+def _tier_events(
+    tiers: pl.DataFrame,
+    told_ratings: pl.DataFrame,
+    earlier: pl.DataFrame,
+    ratings: pl.DataFrame,
+    context: EventContext,
+) -> list[Told]:
+    changed = ratings.join(tiers, on=KEY, how="semi")
+    shown = rules.as_told(_of(told_ratings, tiers).lazy(), tiers.lazy()).collect()
+    moved = movers(changed.lazy(), shown.lazy()).collect().lazy()
+    base = base_rows(moved, earlier.lazy()).collect()
+    told = with_text(moves(moved, earlier.lazy(), context.policy).collect())
+    return build.tier_events(tiers, told, changed, base, context)
+
+
+def _told_ratings(connection: duckdb.DuckDBPyConnection, news: pl.DataFrame) -> pl.DataFrame:
+    """The ratings that were told last of the customers of whom there is news."""
+    wanted = news.select(*KEY, period="told_period", revision="told_revision")
+    return history.rows_of(connection, wanted.drop_nulls().unique())
+
+
+def _of(told_ratings: pl.DataFrame, news: pl.DataFrame) -> pl.DataFrame:
+    """Those among the ratings told that this news differs from; no customer twice."""
+    wanted = news.select(*KEY, period="told_period", revision="told_revision")
+    return told_ratings.join(wanted, on=[*KEY, "period", "revision"], how="semi")
+
+
+def _told_tiers(told: list[Told]) -> pl.DataFrame:
+    """The tiers that were told, each by which event, and in the place of which one."""
+    schema = dict.fromkeys((*KEY, "to_tier", "event_id", "supersedes"), pl.String())
+    rows = [
+        {
+            **{name: row[name] for name in KEY},
+            "to_tier": row["holds"],
+            "event_id": events[0].event_id,
+            "supersedes": events[0].data.model_dump().get("supersedes"),
+        }
+        for row, events in told
+        if row["kind"] == rules.TIER
+    ]
+    return pl.DataFrame(rows, schema=schema)

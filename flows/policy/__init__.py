@@ -1,0 +1,1 @@
+"""Policies at the edge: calibrated, simulated, applied before a sale, explained."""

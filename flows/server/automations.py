@@ -1,0 +1,125 @@
+"""The automations that keep the deployments going: dead runs are declared dead, and people hear what needs a person.
+
+They act on runs tagged `valuemart` alone, so that a server which others use, too, is left as it is for them.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from prefect.events.actions import CallWebhook, ChangeFlowRunState
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+from prefect.states import StateType
+
+from flows.observe.alerts import BATCH_REFUSED, OUTBOX_STUCK
+
+TAG = "valuemart"
+# Three heartbeats of 30 s: prefect.yaml asks every run for them.
+SILENT_FOR = timedelta(seconds=90)
+# A run's process imports everything before it says that it runs; on a cold disk that takes a while.
+PENDING_FOR = timedelta(seconds=120)
+# One message in that time for one stuck sink, or one flow that fails again and again.
+SAID_ONCE_IN = timedelta(hours=12)
+
+_FINAL = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
+_RUN = "prefect.flow-run.*"
+
+
+def reapers() -> list[AutomationCore]:
+    """Without these, a run that died keeps its place in the queue `writer`, and the queue stands still."""
+    heartbeat = "prefect.flow-run.heartbeat"
+    running, pending = "prefect.flow-run.Running", "prefect.flow-run.Pending"
+    return [
+        _reaper(
+            "valuemart: crash zombie runs",
+            "A run that has not been heard of for 90 s is dead.",
+            after={running, heartbeat},  # a run may die before its first heartbeat is out
+            expect={heartbeat, *_FINAL},
+            within=SILENT_FOR,
+            message="Nothing was heard of it for 90 s: its process is gone.",
+        ),
+        _reaper(
+            "valuemart: crash stuck pending runs",
+            "A run that has been pending for two minutes never began.",
+            after={pending, "prefect.flow-run.Submitting"},
+            expect={running, "prefect.flow-run.Cancelling", *_FINAL},
+            within=PENDING_FOR,
+            message="It was pending for 120 s: its process never began, or is gone.",
+        ),
+    ]
+
+
+def notifications(block: UUID) -> list[AutomationCore]:
+    """Messages to the webhook of that block: JSON with one `text`, as chat systems take it."""
+    failed = "'valuemart: ' ~ flow.name ~ ', run ' ~ flow_run.name ~ ': ' ~ flow_run.state.name"
+    return [
+        AutomationCore(
+            name="valuemart: tell of refused batches",
+            description="Somebody has to mend what was delivered, or the mapping.",
+            trigger=_each({BATCH_REFUSED}, "valuemart.batch.*", within=timedelta(0)),
+            actions=[_tell(block, "event.payload.text")],
+        ),
+        AutomationCore(
+            name="valuemart: tell of a stuck outbox",
+            description="A sink has not taken its oldest event for too long.",
+            trigger=_each({OUTBOX_STUCK}, "valuemart.sink.*", for_each={"prefect.resource.id"}),
+            actions=[_tell(block, "event.payload.text")],
+        ),
+        AutomationCore(
+            name="valuemart: tell of failed runs",
+            description="A run failed or crashed; once in twelve hours for each flow.",
+            trigger=_each(
+                {"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
+                _RUN,
+                match_related=_ours(),
+                for_each={"related:flow:prefect.resource.id"},
+            ),
+            actions=[_tell(block, failed)],
+        ),
+    ]
+
+
+def _reaper(
+    name: str, description: str, *, after: set[str], expect: set[str], within: timedelta, message: str
+) -> AutomationCore:
+    """Declares a run of ours dead where nothing of what is expected follows within the time."""
+    trigger = EventTrigger(
+        posture=Posture.Proactive,
+        after=after,
+        expect=expect,
+        match=_resource(_RUN),
+        match_related=_ours(),
+        for_each={"prefect.resource.id"},
+        threshold=1,
+        within=within,
+    )
+    return AutomationCore(name=name, description=description, trigger=trigger, actions=[_crash(message)])
+
+
+def _each(expect: set[str], resource: str, *, within: timedelta = SAID_ONCE_IN, **more: Any) -> EventTrigger:
+    """Acts on the first of these events within the time."""
+    return EventTrigger(
+        posture=Posture.Reactive, expect=expect, match=_resource(resource), threshold=1, within=within, **more
+    )
+
+
+def _resource(pattern: str) -> ResourceSpecification:
+    return ResourceSpecification({"prefect.resource.id": pattern})
+
+
+def _ours() -> ResourceSpecification:
+    return ResourceSpecification(
+        {"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"}
+    )
+
+
+def _crash(message: str) -> ChangeFlowRunState:
+    return ChangeFlowRunState(state=StateType.CRASHED, name="Crashed", message=message)
+
+
+def _tell(block: UUID, expression: str) -> CallWebhook:
+    """Call the webhook with the value of a Jinja expression as the `text` of a JSON object."""
+    return CallWebhook(block_document_id=block, payload=f'{{"text": {{{{ ({expression}) | tojson }}}}}}')

@@ -1,0 +1,104 @@
+"""How a flow runs here: on a configured Prefect server, else on a quiet one of its own for the length of the run."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from urllib.request import urlopen
+
+from flows.errors import ServerError
+
+# A first start makes the server's database: 10 s on a quiet machine of two cores, and several times that on a busy one.
+PATIENCE_SECONDS = 240
+
+LOCAL = "127.0.0.1"
+
+_PROGRAM = Path(__file__).with_name("own_server.py")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnServer:
+    """The server of this run, which may be starting still: the address of its API, and where it writes what is wrong."""
+
+    url: str
+    log: Path
+
+    def wait(self) -> None:
+        """Come back when it answers; ServerError where it never will."""
+        try:
+            with urlopen(f"{self.url}/health", timeout=PATIENCE_SECONDS):  # noqa: S310 - our own address
+                return
+        except (OSError, HTTPException) as error:
+            raise ServerError(f"Prefect's server did not start; {self.log} says why") from error
+
+
+def prepare(home: Path) -> OwnServer | None:
+    """Set what Prefect reads when it is first imported, and start a server where none is configured.
+
+    What the user has set stays. Prefect's own log is silent but for the worst: what went wrong is said once, by the
+    command. Without PREFECT_API_URL the run brings its own server, with its books below the home, not in the user's; it
+    starts while the caller imports what it needs.
+    """
+    defaults = {
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
+        "PREFECT_CLI_PROMPT": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    if "PREFECT_API_URL" in os.environ:
+        return None
+    server = _start_server(Path(os.environ["PREFECT_HOME"]))
+    os.environ["PREFECT_API_URL"] = server.url
+    pass_by_proxies()
+    return server
+
+
+def pass_by_proxies() -> None:
+    """A proxy that the network asks for does not know this machine's own address."""
+    exempt = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if exempt != "*":
+        exempt = ",".join(filter(None, [exempt, LOCAL]))
+    os.environ.update(no_proxy=exempt, NO_PROXY=exempt)
+
+
+def _start_server(folder: Path) -> OwnServer:
+    """Start a server that ends with this process, on a free port of this machine.
+
+    It has a session of its own: Ctrl-C is for the run, which still has to tell the server how it ended.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "server.log"
+    variables = {
+        "PREFECT_UI_ENABLED": "0",
+        "PREFECT__SERVER_EPHEMERAL": "1",
+        "PREFECT__SERVER_FINAL": "1",
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_LOGGING_INTERNAL_LEVEL": "WARNING",
+    }
+    # Who connects before the server is ready waits in the socket's queue: no port is guessed, and nothing is polled.
+    with closing(socket.create_server((LOCAL, 0), backlog=128)) as listener, log.open("wb") as output:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-P", str(_PROGRAM), str(listener.fileno())],
+            env={**os.environ, **variables},
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            pass_fds=[listener.fileno()],
+            start_new_session=True,
+        )
+        port = listener.getsockname()[1]
+    # Registered before Prefect is imported, so that it comes after everything that Prefect still has to send at exit.
+    atexit.register(process.communicate)
+    return OwnServer(f"http://{LOCAL}:{port}/api", log)

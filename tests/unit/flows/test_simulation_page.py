@@ -1,0 +1,74 @@
+"""The page of a simulation: what comes from data or from a policy is text on it, never markup."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from flows.cli.views.simulation_page import MOST_MOVERS, page
+from flows.policy.simulate import Simulation
+from transforms.simulation.compare import Comparison, Side
+
+HOSTILE = "<script>alert('ü & ü')</script>"
+CALM = {"moves": 3, "reversals": 1, "reversals_per_100_customer_years": Decimal("1.25")}
+WARNINGS = {"lapses": 2, "flagged_before": 1, "median_days": 30, "shortest_days": 12}
+
+
+def simulation(*, movers: int = 1, hindsight: Any = None, policy_id: str = "strict") -> Simulation:
+    tiers = {"from_tier": "core", "to_tier": "cultivate"}
+    sums = {
+        "customers": 3,
+        "net_sales_12m": Decimal("12345.6700"),
+        "contribution_12m": None,
+        "exposure": None,
+    }
+    mover = {
+        **tiers,
+        **sums,
+        "customer_id": HOSTILE,
+        "score_from": Decimal("61.2345"),
+        "score_to": None,
+        "drivers": [{"what": "gate", "ruling": HOSTILE, "candidate": None}],
+    }
+    comparison = Comparison(
+        ruling=Side("default", "1.0", "0" * 16, CALM, WARNINGS),
+        candidate=Side(policy_id, "1.0", "1" * 16, CALM, WARNINGS),
+        first=date(2024, 1, 1),
+        last=date(2024, 3, 1),
+        periods=3,
+        customers=40,
+        migration=[{**tiers, **sums}],
+        moved=[{"direction": "down", **sums}],
+        over_time=[{"policy": "ruling", **tiers, "moves": 4, "reversals": 1}],
+        by_period=[{"period": date(2024, month, 1), "customers": 40, "differ": month} for month in (1, 2, 3)],
+        movers=[mover] * movers,
+    )
+    return Simulation(comparison, {"ratings": 1400, "same_tier": 1399}, hindsight)
+
+
+@pytest.mark.parametrize("found", [simulation(), simulation(policy_id=HOSTILE)], ids=["data", "policy"])
+def test_markup_in_data_or_in_a_policy_is_shown_as_text(found: Simulation):
+    shown = page(found)
+    assert "<script" not in shown
+    assert "&lt;script&gt;alert(" in shown
+
+
+def test_amounts_are_whole_and_scores_have_one_place():
+    shown = page(simulation())
+    assert '<td class="n">12,346</td>' in shown
+    assert '<td class="n">61.2</td>' in shown
+
+
+def test_a_long_list_says_how_much_of_it_is_shown():
+    assert "The first" not in page(simulation(movers=MOST_MOVERS))
+    assert f"The first {MOST_MOVERS} of {MOST_MOVERS + 1};" in page(simulation(movers=MOST_MOVERS + 1))
+
+
+def test_hindsight_is_on_the_page_where_it_was_asked_for():
+    other = {"period": date(2024, 1, 1), "customer_id": "C9", "effective_tier": "core", "other_tier": None}
+    asked = {"ratings": 100, "same_tier": 97, "same_score": 90, "other_tiers": [other]}
+    assert "With hindsight" not in page(simulation())
+    assert "3 of 100 ratings under the candidate would have another tier" in page(simulation(hindsight=asked))

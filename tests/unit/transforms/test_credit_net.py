@@ -1,0 +1,274 @@
+"""Net before it judges: what credits cover, when an item was paid part by part, disputes, and the laws of all that."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.transforms.small_worlds import policy
+from tests.unit.transforms.test_credit_watch import AS_OF, BARS, credit, item, paid, settled
+
+RULE = policy(**BARS)
+
+
+def days(count: int) -> timedelta:
+    return timedelta(days=count)
+
+
+def cash(amount: int, *, ago: int, **other: Any) -> dict[str, Any]:
+    """Money that came so many days ago and was not applied."""
+    day = AS_OF - days(ago)
+    return item(
+        -amount,
+        due_date=day,
+        posting_date=day,
+        item_type="payment_on_account",
+        item_id=f"cash-{amount}-{ago}",
+        **other,
+    )
+
+
+def test_unapplied_cash_covers_the_oldest_due_first_and_counts_from_its_posting_date():
+    old, young = item(100, overdue=50, item_id="old"), item(100, overdue=20, item_id="young")
+    row = credit(old, young, cash(100, ago=40))
+    assert (row["to_be_applied"], row["net_overdue"], row["net_oldest_overdue_days"]) == (100, 100, 20)
+    assert (row["overdue_31_60"], row["overdue_1_30"], row["unapplied_credit"]) == (100, 100, -100)
+    assert row["days_late_12m"] == 15  # 100 ten days late, 100 twenty days so far
+
+
+def test_a_credit_that_names_a_document_covers_it_its_disputed_part_first():
+    named = item(100, overdue=10, document_id="D1", item_id="named", is_disputed=True, disputed_amount=40)
+    older = item(100, overdue=50, item_id="older")
+    row = credit(named, older, cash(50, ago=5, references_document_id="D1"))
+    assert (row["disputed_open"], row["net_overdue"], row["to_be_applied"]) == (0, 150, 50)
+
+
+def test_cash_covers_nothing_that_is_disputed_unless_it_names_it():
+    row = credit(item(100, overdue=10, is_disputed=True), cash(100, ago=5))
+    assert (row["disputed_open"], row["to_be_applied"], row["open_balance"]) == (100, 0, 0)
+
+
+@pytest.mark.parametrize("kind", ["advance", "deposit", "other"])
+def test_an_advance_without_its_order_a_deposit_and_an_accrual_cover_no_invoice(kind: str):
+    row = credit(item(1000, overdue=20), cash(400, ago=5) | {"item_type": kind})
+    assert (row["net_overdue"], row["to_be_applied"]) == (1000, 0)
+    assert row["exposure"] == (1000 if kind == "deposit" else 600)
+
+
+def test_an_advance_covers_the_items_of_its_order():
+    billed = item(1000, overdue=20, references_order_id="O1")
+    row = credit(billed, cash(400, ago=5, references_order_id="O1") | {"item_type": "advance"})
+    assert (row["net_overdue"], row["to_be_applied"]) == (600, 400)
+
+
+def test_nothing_is_set_against_another_currency():
+    row = credit(item(100, overdue=20), cash(100, ago=5, currency="USD"))
+    assert (row["net_overdue"], row["to_be_applied"]) == (100, 0)
+
+
+def test_where_nothing_is_owed_net_nothing_is_graded_by_what_is_overdue():
+    row = credit(item(100, overdue=95, item_type="invoice"), cash(160, ago=95))
+    assert (row["open_balance"], row["graded_overdue_share"], row["credit_grade"]) == (-60, None, "A")
+    assert row["credit_action"] == "open"
+
+
+def test_a_part_counts_on_the_day_of_its_payment_whenever_it_was_applied():
+    owed = item(100, overdue=60)
+    payments = [
+        {"payment_id": f"P-{AS_OF}", "payment_date": AS_OF - days(55), "amount": 100, "currency": "EUR"}
+    ]
+    allocation = paid(owed, 100, AS_OF)
+    assert credit(owed, payment_allocations=[allocation], payments=payments)["days_late_12m"] == 5
+    assert credit(owed, payment_allocations=[allocation])["days_late_12m"] == 60
+
+
+def test_what_was_cleared_with_a_payment_counts_on_the_payments_posting_date():
+    owed = item(100, overdue=60, cleared_date=AS_OF)
+    assert credit(owed, cash(100, ago=55, cleared_date=AS_OF))["days_late_12m"] == 5
+    assert credit(owed)["days_late_12m"] == 60
+
+
+def test_nothing_was_paid_before_it_was_posted():
+    owed = item(100, due_date=AS_OF - days(60), posting_date=AS_OF - days(30), cleared_date=AS_OF)
+    assert credit(owed, cash(100, ago=50, cleared_date=AS_OF))["days_late_12m"] == 30
+
+
+@pytest.mark.parametrize("kind", ["credit_note", "return", "reversal", "cancelled", "write_off", "transfer"])
+def test_what_was_settled_otherwise_than_by_payment_is_not_paid_late(kind: str):
+    row = credit(settled(100, late=81) | {"item_settlement": kind})
+    assert (row["days_late_12m"], row["days_late_p90_12m"]) == (None, None)
+
+
+@pytest.mark.parametrize("kind", [None, "unknown", "payment", "set_off", "bill"])
+def test_payments_set_offs_and_bills_tell_how_late_it_pays(kind: str | None):
+    assert credit(settled(100, late=81) | {"item_settlement": kind})["days_late_12m"] == 81
+
+
+def test_an_item_counts_as_paid_once_98_percent_of_it_is_there():
+    def late(first: str, last: str) -> Decimal | None:
+        owed = item(100, overdue=40)
+        parts = [paid(owed, first, AS_OF - days(40)), paid(owed, last, AS_OF - days(10))]
+        return credit(owed, payment_allocations=parts, rule=policy(**BARS | {"credit__habit_min_items": 1}))[
+            "days_late_p90_12m"
+        ]
+
+    assert late("98", "2") == 0
+    assert late("97.99", "2.01") == 30
+
+
+def test_a_bill_stays_exposure_until_it_is_due():
+    bill = settled(5000, late=0) | {"item_settlement": "bill", "bill_due_on": AS_OF + days(1)}
+    row = credit(bill)
+    assert (row["open_balance"], row["bills_outstanding"], row["exposure"]) == (0, 5000, 5000)
+    assert credit(bill | {"bill_due_on": AS_OF})["exposure"] == 0
+
+
+def test_a_material_write_off_asks_for_payment_first_and_is_named():
+    row = credit(settled(5000, late=0) | {"item_settlement": "write_off"})
+    assert (row["written_off_24m"], row["credit_action"]) == (5000, "prepay")
+    assert row["action_reason"] == "5,000.00 written off within 24 months"
+    cents = credit(settled(999, late=0) | {"item_settlement": "write_off"})
+    assert (cents["written_off_24m"], cents["credit_action"]) == (999, "open")
+
+
+def test_a_dispute_that_was_settled_counts_from_its_end():
+    disputed = {"disputed_from": AS_OF - days(90), "disputed_to": AS_OF - days(40)}
+    row = credit(item(100, overdue=60, cleared_date=AS_OF - days(30)) | disputed)
+    assert row["days_late_12m"] == 10
+    assert credit(item(100, overdue=60, is_disputed=True, cleared_date=AS_OF))["days_late_12m"] is None
+
+
+@pytest.mark.parametrize(("overdue", "action"), [(180, "watch"), (181, "prepay")])
+def test_a_dispute_is_not_without_end(overdue: int, action: str):
+    row = credit(item(5000, overdue=overdue, is_disputed=True))
+    assert row["credit_action"] == action
+    if action == "prepay":
+        assert row["is_credit_stop"] is False
+        assert row["action_reason"].startswith("5,000.00 in disputes too old or too many to count")
+
+
+def test_who_contests_a_quarter_of_what_is_billed_contests_nothing():
+    disputed = [
+        item(1000, overdue=100 + number, is_disputed=True, item_id=f"D{number}") for number in range(3)
+    ]
+    paid_well = [settled(1000, late=0, ago=30 + number) | {"item_id": f"S{number}"} for number in range(9)]
+    assert credit(*disputed, *paid_well)["credit_action"] == "prepay"
+    assert credit(*disputed, *paid_well, settled(1000, late=0, ago=10))["credit_action"] == "watch"
+
+
+@pytest.mark.parametrize(("age", "reason"), [(35, None), (36, "old_rate")])
+def test_a_limit_converted_with_an_old_rate_says_so(age: int, reason: str | None):
+    rate = {
+        "from_currency": "EUR",
+        "to_currency": "USD",
+        "rate_date": AS_OF - days(age),
+        "rate": Decimal("1.25"),
+    }
+    master = [{"customer_id": "C1", "credit_limit": 1000, "credit_currency": "USD"}]
+    row = credit(item(100), customers=master, fx_rates=[rate])
+    assert (row["credit_limit"], row["credit_limit_reason"]) == (800, reason)
+
+
+def test_a_limit_without_a_rate_is_never_called_no_limit():
+    master = [{"customer_id": "C1", "credit_limit": 1000, "credit_currency": "USD"}]
+    rule = policy(**BARS | {"credit__no_limit_action": "watch"})
+    row = credit(item(100), customers=master, rule=rule)
+    assert (row["credit_limit_reason"], row["action_reason"]) == (
+        "no_rate",
+        "no rate to convert the credit limit",
+    )
+
+
+def test_exposure_is_shown_gross_and_unsecured():
+    master = {"customer_id": "C1", "credit_limit": 1000, "secured_amount": 70, "secured_until": AS_OF}
+    row = credit(item(100), customers=[master])
+    assert (row["exposure"], row["secured_amount"], row["exposure_unsecured"]) == (100, 70, 30)
+    expired = credit(item(100), customers=[master | {"secured_until": AS_OF - days(1)}])
+    assert (expired["secured_amount"], expired["exposure_unsecured"]) == (0, 100)
+
+
+@pytest.mark.parametrize(("amount", "action"), [("99999.99", "prepay"), ("100000", "stop")])
+def test_a_large_sum_is_severe_whatever_the_shares(amount: str, action: str):
+    assert credit(item(amount, overdue=95), item(3_000_000))["credit_action"] == action
+
+
+def test_beyond_twice_the_days_half_the_share_is_severe():
+    assert credit(item(1000, overdue=181), item(39_000))["credit_action"] == "stop"
+    assert credit(item(1000, overdue=181), item(39_001))["credit_action"] == "prepay"
+    assert credit(item(1000, overdue=180), item(39_000))["credit_action"] == "prepay"
+
+
+# --- Laws
+
+amounts = st.integers(100, 100_000)
+NET = (
+    "net_overdue",
+    "net_overdue_share",
+    "net_oldest_overdue_days",
+    "graded_overdue_share",
+    "graded_overdue_days",
+    "days_late_12m",
+    "days_late_trend",
+    "days_late_p90_12m",
+    "dso_countback",
+    "collection_effectiveness",
+    "credit_grade",
+    "credit_action",
+    "exposure",
+    "open_balance",
+)
+ledger = st.lists(st.tuples(amounts, st.integers(-20, 120)), min_size=1, max_size=5)
+
+
+def owing(rows: list[tuple[int, int]]) -> list[dict[str, Any]]:
+    return [item(amount, overdue=late, item_id=f"I{number}") for number, (amount, late) in enumerate(rows)]
+
+
+@settings(max_examples=12)
+@given(ledger, amounts, st.integers(0, 60), st.integers(0, 60))
+def test_applying_cash_to_what_it_covers_changes_nothing_net(rows, amount, ago, applied_after):
+    items, money = owing(rows), cash(amount, ago=ago)
+    before = credit(*items, money)
+    on = AS_OF - days(max(ago - applied_after, 0))
+    allocations, left = [], amount
+    for each in sorted(items, key=lambda each: (each["due_date"], each["posting_date"], each["item_id"])):
+        part = min(left, each["original_amount"])
+        if part and each["posting_date"] <= on:
+            allocations.append(paid(each, part, on) | {"payment_id": "CASH"})
+            left -= part
+    if sum(each["amount"] for each in allocations) == min(amount, sum(row[0] for row in rows)):
+        allocations.append(paid(money, left - amount, on) | {"payment_id": "CASH"})
+        after = credit(*items, money, payment_allocations=allocations)
+        assert {name: after[name] for name in NET} == {name: before[name] for name in NET}
+        assert after["to_be_applied"] == 0
+
+
+@settings(max_examples=12)
+@given(ledger, amounts, st.integers(0, 60), st.integers(1, 99))
+def test_splitting_a_payment_changes_nothing_net(rows, amount, ago, percent):
+    items, part = owing(rows), amount * percent // 100
+    whole = credit(*items, cash(amount, ago=ago))
+    parts = [
+        cash(part, ago=ago) | {"item_id": "cash-a"},
+        cash(amount - part, ago=ago) | {"item_id": "cash-b"},
+    ]
+    split = credit(*items, *(each for each in parts if each["original_amount"]))
+    assert {name: split[name] for name in NET} == {name: whole[name] for name in NET}
+
+
+@settings(max_examples=12)
+@given(ledger, st.integers(1, 99), st.integers(1, 200))
+def test_a_rest_moves_lateness_by_no_more_than_its_share_times_its_days(rows, rest, overdue):
+    others = [each | {"cleared_date": AS_OF} for each in owing(rows)]
+    owed = item(10_000, overdue=overdue)
+    on = owed["due_date"]
+    full = credit(*others, owed, payment_allocations=[paid(owed, 10_000, on)])
+    short = credit(*others, owed, payment_allocations=[paid(owed, 10_000 - rest, on)])
+    settled_amount = sum(row[0] for row in rows) + 10_000
+    bound = Decimal(rest) / settled_amount * overdue
+    assert abs(short["days_late_12m"] - full["days_late_12m"]) <= bound + Decimal("0.000001")

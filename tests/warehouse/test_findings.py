@@ -1,0 +1,90 @@
+"""What was accepted and yet counts for nothing is counted in data_quality, and deletions are by their cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from expectations.contract import contracts
+from tests.warehouse.publishing import RECORDED_AT, insert, open_warehouse
+from warehouse.mart import queries
+from warehouse.mart.publish import publish
+
+OF_BATCH = {"company_code": "1000", "source_system": "s", "batch_id": "B1", "is_deleted": False}
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    connection = open_warehouse(tmp_path)
+    connection.execute(
+        """INSERT INTO ops.batch BY NAME SELECT 's' AS source, '1000' AS company_code, 'B1' AS batch_id, 'loaded' AS status,
+           1 AS sequence, TIMESTAMP '2024-06-01' AS extracted_at, 'f' AS fingerprint, 'm' AS mapping_version,
+           1 AS load_generation, TIMESTAMP '2024-06-01' AS recorded_at"""
+    )
+    for table in ("receivables", "payment_allocations", "payments", "invoice_lines"):
+        connection.execute(
+            """INSERT INTO ops.batch_table BY NAME SELECT 's' AS source, '1000' AS company_code, 'B1' AS batch_id,
+               ? AS table_name, 'X' AS driving_resource, false AS derived, 'delta_upsert' AS mode, 1 AS rows_in, 1 AS accepted,
+               0 AS quarantined, 0 AS excluded, 0 AS refused, 1 AS inserted, 0 AS updated, 0 AS unchanged, 0 AS deleted,
+               'h' AS row_hash""",
+            [table],
+        )
+    yield connection
+    connection.close()
+
+
+def findings(warehouse: duckdb.DuckDBPyConnection, home: Path) -> dict[str, str]:
+    publish(warehouse, home, contracts(), 1, RECORDED_AT)
+    return {row["table_name"]: row["findings"] for row in queries.findings(home / "mart.duckdb")}
+
+
+def test_an_allocation_that_settles_nothing_is_counted(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    line = {**OF_BATCH, "document_id": "R1", "line_id": "1", "invoice_date": date(2024, 5, 1)}
+    insert(warehouse, "invoice_lines", **line, is_cancelled=True)
+    insert(warehouse, "receivables", **OF_BATCH, item_id="I1", document_id="R1", original_amount=100)
+    insert(warehouse, "receivables", **OF_BATCH, item_id="I2", document_id="R2", original_amount=100)
+    for payment, item, amount in (("P1", "I1", 10), ("P1", "I2", 120), ("P2", "I9", 5)):
+        insert(warehouse, "payment_allocations", **OF_BATCH, payment_id=payment, item_id=item, amount=amount)
+    assert findings(warehouse, tmp_path) == {
+        "payment_allocations": "allocation_of_cancelled_document: 1, allocation_without_item: 1",
+        "receivables": "paid_beyond_its_amount: 1",
+    }
+
+
+def test_a_payment_beyond_its_items_is_counted_unless_its_rest_is_an_item_of_its_own(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    for payment in ("P1", "P2", "P3"):
+        insert(warehouse, "payments", **OF_BATCH, payment_id=payment, amount=100)
+    insert(warehouse, "receivables", **OF_BATCH, item_id="I1", original_amount=300)
+    insert(warehouse, "receivables", **OF_BATCH, item_id="P2", original_amount=-100)
+    insert(warehouse, "payment_allocations", **OF_BATCH, payment_id="P1", item_id="I1", amount=60)
+    insert(warehouse, "payment_allocations", **OF_BATCH, payment_id="P3", item_id="I1", amount=100)
+    assert findings(warehouse, tmp_path) == {"payments": "payment_beyond_its_items: 1"}
+
+
+def test_lines_after_the_rated_day_and_deletions_by_cause_are_counted(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    warehouse.execute(
+        "INSERT INTO ops.generation (stage, generation, as_of, recorded_at) VALUES ('rating', 1, DATE '2024-05-31', now()::TIMESTAMP)"
+    )
+    for number, day, deleted in (
+        (1, date(2024, 5, 31), None),
+        (2, date(2024, 6, 1), None),
+        (3, date(2024, 6, 1), "rule"),
+    ):
+        about = {**OF_BATCH, "is_deleted": deleted is not None, "deleted_by": deleted}
+        insert(
+            warehouse, "invoice_lines", **about, document_id="R1", line_id=str(number), invoice_date=day,
+            net_amount_company=1234,
+        )  # fmt: skip
+    assert findings(warehouse, tmp_path) == {
+        "invoice_lines": "dated_after_2024-05-31: 1 (1234.0000), deleted_by_rule: 1"
+    }

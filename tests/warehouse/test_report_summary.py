@@ -1,0 +1,97 @@
+"""The first screen: a year against the same months of last year, in figures and in sentences of both languages."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from flows.report.summary import FirstScreen, first_screen
+from tests.warehouse.mart_of_rows import NOW, YEAR_BEFORE, published, rating
+from warehouse.mart import report
+from warehouse.mart.report_summary import MOST_FIRST, Summary
+
+REACH = ("customer_month", {"customer_id": "A", "month": date(2022, 6, 1), "net_sales": 1})
+
+
+def summary(home: Path, *rows: tuple[str, dict[str, Any]]) -> Summary:
+    [company] = report.read(published(home, *rows)).companies
+    assert company.summary is not None
+    return company.summary
+
+
+def screen(home: Path, *rows: tuple[str, dict[str, Any]]) -> FirstScreen:
+    return first_screen(summary(home, *rows), "EUR")
+
+
+def year(customer: str, then: object, now: object, **more: object) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        rating(customer, YEAR_BEFORE, "core", 5, then, contribution_12m=10),
+        rating(customer, NOW, "core", 5, now, **{"contribution_12m": 12, "sales_trend": 1, **more}),
+    ]
+
+
+def test_the_year_is_compared_with_the_same_months_of_last_year(tmp_path: Path) -> None:
+    found = summary(tmp_path, REACH, *year("A", 1_000, 938)).figures
+    assert (found["net_sales_then"], found["net_sales_difference"]) == (1_000, -62)
+    assert found["net_sales_share"] == Decimal("-0.062")
+    assert (found["contribution_difference"], found["contribution_share"]) == (2, Decimal("0.2"))
+    assert (found["first_month"], found["period_then"]) == (date(2023, 6, 1), YEAR_BEFORE)
+
+
+def test_a_year_that_is_down_is_said_so_first_in_both_languages(tmp_path: Path) -> None:
+    found = screen(
+        tmp_path,
+        REACH,
+        *year("A", 1_000_000, 938_000, quantity_effect_12m=-70_000, price_effect_12m=8_000),
+    )
+    said = found.sentences[0]
+    assert said.en == (
+        "Net sales of the twelve months to May 2024 are 938k EUR, −6.2% on the same months of last year "
+        "(−62.0k, of it quantity −70.0k and price +8.0k)."
+    )
+    assert said.zh == (
+        "截至2024年5月的 12 个月净销售额为 93.8万 EUR，同比 −6.2%（−6.2万，其中数量影响 −7.0万、价格影响 +8,000）。"
+    )
+    assert [each.change for each in found.figures] == ["−6.2%", "+20.0%", "0"]
+
+
+def test_last_year_is_not_spoken_of_where_the_data_do_not_reach_back(tmp_path: Path) -> None:
+    late = ("customer_month", {"customer_id": "A", "month": date(2022, 7, 1), "net_sales": 1})
+    found = screen(tmp_path, late, *year("A", 1_000, 938))
+    assert [each.change for each in found.figures] == [None, None, None]
+    assert "do not reach back" in found.sentences[0].en
+    assert "无法同比" in found.sentences[0].zh
+
+
+def test_what_to_do_names_whom_to_call_first_and_what_is_at_stake(tmp_path: Path) -> None:
+    found = screen(
+        tmp_path,
+        REACH,
+        *year("A", 5_000, 5_000),
+        *year(
+            "B", 90_000, 20_000, sales_trend="-0.5", last_order_on=date(2024, 3, 1), usual_gap_days=14,
+            closed_through=date(2024, 5, 31), sales_change_cause="quantity",
+        ),
+    )  # fmt: skip
+    assert found.sentences[-1].en == "What to do: call 1 customer with 70.0k at stake, B first."
+    [call] = [each for each in found.lists if each.key == "call"]
+    assert [(each.row["customer_id"], each.money) for each in call.entries] == [("B", 70_000)]
+    assert call.entries[0].reason.en == (
+        "−77.8% on last year; quantity; last order 2024-03-01; usually every 14 days"
+    )
+    assert call.entries[0].reason.zh == "同比 −77.8%；数量下降；最近下单 2024-03-01；通常每 14 天下单"
+
+
+def test_nothing_to_do_is_said(tmp_path: Path) -> None:
+    assert screen(tmp_path, REACH, *year("A", 1, 1)).sentences[-1].en == "Nothing presses."
+
+
+def test_a_list_shows_the_first_and_tells_of_all(tmp_path: Path) -> None:
+    many = [each for n in range(7) for each in year(f"C{n}", 10, 10, contribution_12m=-n - 1)]
+    [loss] = [each for each in screen(tmp_path, REACH, *many).lists if each.key == "loss"]
+    assert [each.money for each in loss.entries] == [-7, -6, -5, -4, -3]
+    assert len(loss.entries) == MOST_FIRST
+    assert loss.summed is not None
+    assert loss.summed.en == "7 in all, −28 EUR"

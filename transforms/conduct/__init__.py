@@ -1,0 +1,1 @@
+"""Conduct findings: arrears, diversion, dumping, with their evidence."""

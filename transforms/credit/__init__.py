@@ -1,0 +1,1 @@
+"""The credit watch: open items, lateness, action, warnings."""

@@ -1,0 +1,65 @@
+"""Setting amounts against one another in a fixed order: which part of a credit covers which part of a debt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def matched(
+    covering: pl.LazyFrame,
+    debts: pl.LazyFrame,
+    by: Sequence[str],
+    *,
+    credit_order: Sequence[str],
+    debt_order: Sequence[str],
+) -> pl.LazyFrame:
+    """Set credits (`covering`) against debts of the same `by`, both in their order, until one side is used up.
+
+    Grain: pair of a credit and a debt that meet. Both need `amount` (Int128, more than 0 to take part) and their order's
+    columns, which make each row of a `by` unique. Gives the columns of both but `amount`, and `matched`. Rows with a null
+    in `by` meet nothing.
+    """
+    left = _laid_out(covering, by, credit_order, "credit_row")
+    right = _laid_out(debts, by, debt_order, "debt_row")
+    rows = ("credit_row", "debt_row")
+    # Both sides end to end: between one cut and the next lies what one credit covers of one debt.
+    cuts = pl.concat(
+        [each.select(*by, "ends", row) for each, row in ((left, rows[0]), (right, rows[1]))], how="diagonal"
+    )
+    ends, starts = pl.col("ends"), pl.col("ends").shift(1).over(by).fill_null(0)
+    return (
+        cuts.sort(*by, "ends")
+        .with_columns(pl.col(rows).fill_null(strategy="backward").over(by), matched=ends - starts)
+        .filter(pl.col("matched") > 0, *(pl.col(row).is_not_null() for row in rows))
+        .drop("ends")
+        .join(left.drop(*by, "ends"), on=rows[0], how="inner", validate="m:1")
+        .join(right.drop(*by, "ends"), on=rows[1], how="inner", validate="m:1")
+        .drop(rows)
+    )
+
+
+def left_over(rows: pl.LazyFrame, pairs: pl.LazyFrame, key: Sequence[str]) -> pl.LazyFrame:
+    """Lower the rows' `amount` by what was matched of them; rows of which nothing is left stay, with 0."""
+    used = pairs.group_by(list(key)).agg(used=pl.col("matched").sum())
+    return (
+        rows.join(used, on=list(key), how="left", validate="1:1")
+        .with_columns(amount=pl.col("amount") - pl.col("used").fill_null(0))
+        .drop("used")
+    )
+
+
+def _laid_out(rows: pl.LazyFrame, by: Sequence[str], order: Sequence[str], row: str) -> pl.LazyFrame:
+    """Lay the amounts of a `by` end to end, and number the rows; collected, so that the numbers are the same each time."""
+    return (
+        rows.filter(pl.col("amount") > 0, *(pl.col(name).is_not_null() for name in by))
+        .with_columns(ends=pl.col("amount").cum_sum().over(list(by), order_by=list(order)))
+        .drop("amount")
+        .with_row_index(row)
+        .collect()
+        .lazy()
+    )

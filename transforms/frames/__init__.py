@@ -1,0 +1,1 @@
+"""Frames: exact arithmetic, periods, schemas, plans."""

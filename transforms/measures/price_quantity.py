@@ -1,0 +1,111 @@
+"""What a change of sales comes from: quantity, or price."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from transforms.frames.conform import columns_of, require_columns
+from transforms.frames.fixed_point import (
+    MONEY_SUM,
+    QUANTITY_PLACES,
+    WIDE_RATIO,
+    div_half_even,
+    from_scaled_int,
+    ratio,
+    to_scaled_int,
+)
+from transforms.frames.periods import YEAR
+from transforms.frames.schemas import CUSTOMER_MONTH, SALES_CELL
+from transforms.measures.window import KEY
+
+if TYPE_CHECKING:
+    from transforms.measures.window import Window
+
+KNOWN_FROM: Final = 80
+"""The share of what was invoiced, in percent, whose quantity must be known in both years."""
+PRICE_WITHIN: Final = 10
+"""Percent by which quantity may have changed where the change is still called one of price."""
+
+_EFFECTS: Final = pl.Schema(
+    {
+        **dict.fromkeys(KEY, pl.String()),
+        "quantity_effect_12m": MONEY_SUM,
+        "price_effect_12m": MONEY_SUM,
+        "quantity_change_12m": WIDE_RATIO,
+        "sales_change_cause": pl.String(),
+    }
+)
+_MONTH = columns_of(CUSTOMER_MONTH, (*KEY, "month", "net_sales", "invoiced"))
+_CELL = columns_of(SALES_CELL, (*KEY, "month", "product_id", "invoiced_net_sales", "invoiced_quantity"))
+
+
+def split_change(months: pl.LazyFrame, sales: pl.LazyFrame | None, window: Window) -> pl.LazyFrame:
+    """Split the change of net sales on the 12 months before. Grain: company × customer of which quantities are known.
+
+    `quantity_effect_12m` = Σ over products of the change of quantity × the customer's own unit price of the year before; a
+    product it did not buy then counts with what it brings now. `price_effect_12m`: the rest of the change, credits
+    included, so that both sum to it. `quantity_change_12m` = the effect ÷ what the quantities of then brought.
+    `sales_change_cause`: price where that lies within ±10 %, else quantity; null where net sales are the same.
+    No row where quantities are known for less than 80 % of what was invoiced in either year, or nothing was sold in
+    either, or where `sales` (SALES_CELL rows of 24 months) are None: not kept. Source: docs/figures.md, Price and quantity.
+    """
+    if sales is None:
+        return pl.LazyFrame(schema=_EFFECTS)
+    is_now = window.holds("month")
+    is_then = pl.col("month").is_between(window.month_before(2 * YEAR - 1), window.month_before(YEAR))
+    booked = (
+        require_columns(months, _MONTH)
+        .group_by(KEY)
+        .agg(
+            *(
+                to_scaled_int(column).filter(when).sum().alias(f"{name}_{suffix}")
+                for suffix, when in (("now", is_now), ("then", is_then))
+                for column, name in (("net_sales", "net"), ("invoiced", "invoiced"))
+            )
+        )
+    )
+    quantity = to_scaled_int("invoiced_quantity", QUANTITY_PLACES).fill_null(0)
+    by_product = (
+        require_columns(sales, _CELL)
+        .filter(is_now | is_then, pl.col("invoiced_quantity").is_not_null())
+        .group_by(*KEY, "product_id")
+        .agg(
+            quantity_now=quantity.filter(is_now).sum(),
+            quantity_then=quantity.filter(is_then).sum(),
+            sold_now=to_scaled_int("invoiced_net_sales").filter(is_now).sum(),
+            sold_then=to_scaled_int("invoiced_net_sales").filter(is_then).sum(),
+        )
+    )
+    at_own_price = div_half_even(
+        (pl.col("quantity_now") - pl.col("quantity_then")) * pl.col("sold_then"), pl.col("quantity_then")
+    )
+    effects = (
+        by_product.with_columns(effect=at_own_price.fill_null(pl.col("sold_now")))
+        .group_by(KEY)
+        .agg(pl.col("effect", "sold_now", "sold_then").sum())
+    )
+    change = pl.col("net_now") - pl.col("net_then")
+    is_price = pl.col("effect").abs() * 100 <= pl.col("sold_then") * PRICE_WITHIN
+    return (
+        booked.join(effects, on=KEY, how="inner", validate="1:1")
+        .filter(*(_is_known(suffix) for suffix in ("now", "then")))
+        .select(
+            *KEY,
+            from_scaled_int(pl.col("effect"), MONEY_SUM).alias("quantity_effect_12m"),
+            from_scaled_int(change - pl.col("effect"), MONEY_SUM).alias("price_effect_12m"),
+            ratio(pl.col("effect"), pl.col("sold_then"), WIDE_RATIO).alias("quantity_change_12m"),
+            pl.when(change == 0)
+            .then(None)
+            .when(is_price)
+            .then(pl.lit("price"))
+            .otherwise(pl.lit("quantity"))
+            .alias("sales_change_cause"),
+        )
+    )
+
+
+def _is_known(suffix: str) -> pl.Expr:
+    sold, invoiced = pl.col(f"sold_{suffix}"), pl.col(f"invoiced_{suffix}")
+    return (sold > 0) & (sold * 100 >= invoiced * KNOWN_FROM)

@@ -1,0 +1,1 @@
+"""The policy: its model, its checks, and the shipped ones."""

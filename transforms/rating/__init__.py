@@ -1,0 +1,1 @@
+"""One rating period: from facts to tiers, explanations and revisions."""

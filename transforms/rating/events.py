@@ -1,0 +1,271 @@
+"""Which events a rating gives: the difference between what they were told last and what holds, kind by kind.
+
+Told is state, not history: a value that was passed through between two tellings is no news, and one that was told is not
+told again, whatever was rated in between and in which order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from transforms.conduct.evidence import FLAGGED
+from transforms.measures.window import KEY
+from transforms.tiers.raw import PROSPECT, rank
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from transforms.policy.model import Policy
+
+NO_CREDIT_ACTION: Final = "open"
+"""The credit action of a customer who is in no credit watch: he owes nothing, and sales on credit are open to him."""
+
+TIER: Final = "tier"
+WATCH: Final = "watch"
+WARNING: Final = "warning"
+CONDUCT: Final = "conduct."
+NOTHING: Final = "none"
+"""What is told of a kind of which nothing stands (any more)."""
+
+SILENT: Final = "silent"
+"""In the place of an event's id: nobody was told, and it is taken for known."""
+
+OF_A_RATING: Final = (TIER, WATCH)
+"""The kinds that a first rating begins with in silence: what a customer is worth is in the mart, and is news once it changes."""
+
+TOLD: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "kind": pl.String(),
+        "told": pl.String(),
+        "since": pl.Date(),
+        "period": pl.Date(),
+        "revision": pl.Int32(),
+        "event_id": pl.String(),
+        "state_version": pl.Int64(),
+    }
+)
+"""The emitted state. Grain: customer × kind. `told` as HELD's `holds`; `period`, `revision`: the rating it was told of."""
+
+HELD: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "kind": pl.String(),
+        "holds": pl.String(),
+        "since": pl.Date(),
+        "period": pl.Date(),
+        "revision": pl.Int32(),
+    }
+)
+"""What holds. Grain: customer × kind. `holds`: the tier; the tier and direction of an expected move; the credit action under a
+warning; the confidence of a finding; or NOTHING. `since`: the day from which it holds."""
+
+TO_TELL: Final = pl.Schema(
+    {
+        **HELD,
+        "told": pl.String(),
+        "told_since": pl.Date(),
+        "told_period": pl.Date(),
+        "told_revision": pl.Int32(),
+        "previous_event_id": pl.String(),
+        "state_version": pl.Int64(),
+    }
+)
+"""A difference. Grain: customer × kind. `told…`: what was told last (null: never anything); `previous_event_id`: by which event
+(null: by none); `state_version`: how often this kind will have been told of this customer."""
+
+_GRAIN: Final = [*KEY, "kind"]
+
+
+def held_by_rating(ratings: pl.LazyFrame) -> pl.LazyFrame:
+    """Give the tiers and expected moves of a period's latest rating rows. Grain: customer × kind; ends at HELD.
+
+    Of a prospect nothing is told.
+    """
+    customers = ratings.filter(pl.col("effective_tier") != PROSPECT)
+    expected = pl.when(pl.col("watch_direction").is_not_null()).then(
+        pl.concat_str("watch_tier", "watch_direction", separator=" ")
+    )
+    rated = {TIER: pl.col("effective_tier"), WATCH: expected.fill_null(NOTHING)}
+    return pl.concat(
+        _held(customers, kind=pl.lit(kind), holds=holds, since="as_of", period="period", revision="revision")
+        for kind, holds in rated.items()
+    )
+
+
+def held_by_credit(watch: pl.LazyFrame) -> pl.LazyFrame:
+    """Give the credit warnings that stand in a credit watch. Grain: customer × kind; ends at HELD.
+
+    Their value is the credit action: a customer who may not be sold to any more is news, whatever was known of him. Who is in
+    no watch, or in it without a warning, has none.
+    """
+    standing = watch.filter(pl.col("warning_since").is_not_null())
+    return _held(standing, kind=pl.lit(WARNING), holds="credit_action", since="warning_since")
+
+
+def held_by_conduct(findings: pl.LazyFrame) -> pl.LazyFrame:
+    """Give the misconduct that is suspected or confirmed. Grain: customer × kind; ends at HELD.
+
+    That something cannot be assessed, or was our own concession, says nothing of the customer.
+    """
+    flagged = findings.filter(pl.col("confidence").is_in(FLAGGED))
+    return _held(flagged, kind=pl.concat_str(pl.lit(CONDUCT), "kind"), holds="confidence", since="as_of")
+
+
+def to_tell(held: pl.LazyFrame, told: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
+    """List what differs between what holds and what was told last. Grain: customer × kind; ends at TO_TELL.
+
+    `held`: HELD rows of a company on its latest rated day; `told`: its emitted state (TOLD), of the kinds that could be judged
+    on that day. A warning or finding that was told and is not held any more has ended, on `as_of`; who is not rated any more
+    keeps the tier that was told. Nothing, where nothing was told, is no news.
+    """
+    before = told.rename({"event_id": "previous_event_id"}).rename(
+        {name: f"told_{name}" for name in ("since", "period", "revision")}
+    )
+    joined = held.join(before, on=_GRAIN, how="full", coalesce=True, validate="1:1")
+    gone = pl.col("holds").is_null()
+    return (
+        joined.filter(~(gone & pl.col("kind").is_in(OF_A_RATING)))
+        .with_columns(
+            holds=pl.col("holds").fill_null(NOTHING), since=pl.col("since").fill_null(pl.lit(as_of))
+        )
+        .filter(pl.col("holds") != pl.col("told").fill_null(NOTHING))
+        .with_columns(
+            previous_event_id=pl.when(pl.col("previous_event_id") != SILENT).then("previous_event_id"),
+            state_version=pl.col("state_version").fill_null(0) + 1,
+        )
+        .select(TO_TELL.names())
+        .cast(TO_TELL)
+        .sort(_GRAIN)
+    )
+
+
+def standing(held: pl.LazyFrame, told: pl.LazyFrame) -> pl.LazyFrame:
+    """List what holds and was taken for known, to be told after all. Grain: customer × kind; ends at TO_TELL. Arguments as in `to_tell`."""
+    known = told.filter(pl.col("event_id") == SILENT).select(*_GRAIN, "told", "state_version")
+    return _from_nothing(
+        held.join(known, on=_GRAIN, how="inner", validate="1:1")
+        .filter(pl.col("holds") == pl.col("told"))
+        .with_columns(
+            previous_event_id=pl.lit(None, dtype=pl.String), state_version=pl.col("state_version") + 1
+        )
+    )
+
+
+def again(
+    held: pl.LazyFrame, told: pl.LazyFrame, sequences: pl.LazyFrame, as_of: date, *, judges_credit: bool
+) -> pl.LazyFrame:
+    """List all that holds, for somebody who cannot know what he was told. Grain: customer × kind; ends at TO_TELL.
+
+    Of every customer that is rated, its tier, the move that is expected or none, and (if it `judges_credit`) the warning that
+    stands or none; of misconduct what stands, and what was told of it. `sequences`: each customer's last number (`sequence`),
+    0 where it has none: it tells one such list from the next.
+    """
+    rated = held.filter(pl.col("kind") == TIER).select(KEY)
+    none = _held(
+        rated.with_columns(as_of=pl.lit(as_of)), kind=pl.lit(WARNING), holds=pl.lit(NOTHING), since="as_of"
+    ).filter(pl.lit(judges_credit))
+    ended = told.filter(
+        pl.col("kind").str.starts_with(CONDUCT) | (pl.lit(judges_credit) & (pl.col("kind") == WARNING))
+    ).select(*_GRAIN, holds=pl.lit(NOTHING), since=pl.lit(as_of), period="period", revision="revision")
+    holds = pl.concat([held, none, ended.cast(HELD)]).unique(_GRAIN, keep="first", maintain_order=True)
+    return _from_nothing(
+        holds.join(told.select(*_GRAIN, "state_version"), on=_GRAIN, how="left", validate="1:1")
+        .join(sequences, on=KEY, how="left", validate="m:1")
+        .with_columns(
+            previous_event_id=pl.format("resync after {}", pl.col("sequence").fill_null(0)),
+            state_version=pl.col("state_version").fill_null(0),
+        )
+    )
+
+
+def _from_nothing(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Give rows as if nothing had been told before."""
+    nothing = {name: pl.lit(None) for name in ("told", "told_since", "told_period", "told_revision")}
+    return rows.with_columns(**nothing).select(TO_TELL.names()).cast(TO_TELL).sort(_GRAIN)
+
+
+def is_told(policy: Policy, *, is_baseline: bool) -> pl.Expr:
+    """Whether a difference (TO_TELL) is told, or taken for known: a first rating is no news, unless the policy says so.
+
+    `is_baseline`: no tier of the company was told, or taken for known, before.
+    """
+    is_news = not is_baseline or policy.events.baseline_events
+    return pl.lit(is_news) | ~pl.col("kind").is_in(OF_A_RATING)
+
+
+def period_moves(moves: pl.LazyFrame, policy: Policy, *, is_first: bool) -> pl.LazyFrame:
+    """Keep the moves into a period that the history shows. Grain: customer; as given (MOVE).
+
+    `moves`: as `revisions.moves` lists them from the rated period before; `is_first`: there is none before, so that nobody
+    moved, unless the policy asks for the events of a baseline. Who was rated first with a later period before its own moved all the same.
+    """
+    if is_first and not policy.events.baseline_events:
+        return moves.clear()
+    is_baseline = pl.col("cause") == "baseline"
+    return moves.with_columns(
+        cause=pl.when(is_baseline & pl.col("from_tier").is_not_null()).then(pl.lit("data")).otherwise("cause")
+    )
+
+
+def as_told(ratings: pl.LazyFrame, differences: pl.LazyFrame) -> pl.LazyFrame:
+    """Give the rating rows that were told last the tier that was told. Grain: as given, for the customers among TO_TELL's tiers.
+
+    They are the same, unless the warehouse was restored to before it was told.
+    """
+    tiers = differences.filter(pl.col("kind") == TIER).select(*KEY, "told")
+    return (
+        ratings.join(tiers, on=KEY, how="inner", validate="1:1")
+        .with_columns(effective_tier=pl.col("told"), effective_rank=rank("told"))
+        .drop("told")
+    )
+
+
+def after_telling(differences: pl.LazyFrame, event_ids: pl.LazyFrame) -> pl.LazyFrame:
+    """Give the emitted state after the differences were told or taken for known. Grain: customer × kind; ends at TOLD.
+
+    `event_ids`: the event of each customer and kind that was told (event_id); the others were silent.
+    """
+    return (
+        differences.join(event_ids, on=_GRAIN, how="left", validate="1:1")
+        .with_columns(told=pl.col("holds"), event_id=pl.col("event_id").fill_null(SILENT))
+        .select(TOLD.names())
+    )
+
+
+def correction_changes(corrections: pl.LazyFrame) -> pl.LazyFrame:
+    """Gather the corrected periods of a run: one event a customer. Grain: customer; `periods`, in order of time.
+
+    `corrections`: as `revisions.corrections` lists them, several rows of a customer included.
+    """
+    period = pl.col("periods").struct.field("period")
+    return (
+        corrections.select(*KEY, "periods")
+        .explode("periods")
+        .group_by(KEY)
+        .agg(pl.col("periods").sort_by(period, maintain_order=True))
+        .sort(KEY)
+    )
+
+
+def _held(
+    rows: pl.LazyFrame,
+    *,
+    kind: pl.Expr,
+    holds: pl.Expr | str,
+    since: str,
+    period: str | None = None,
+    revision: str | None = None,
+) -> pl.LazyFrame:
+    return rows.select(
+        *KEY,
+        kind=kind,
+        holds=holds,
+        since=since,
+        period=period or pl.lit(None),
+        revision=revision or pl.lit(None),
+    ).cast(HELD)

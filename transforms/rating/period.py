@@ -1,0 +1,161 @@
+"""One rating period, from the facts to the tier the business sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from transforms.conduct.findings import conduct_findings, confirmed_conduct
+from transforms.credit.watch import credit_watch
+from transforms.frames.conform import columns_of, conform_to, require_columns
+from transforms.frames.periods import first_of_month
+from transforms.frames.reasons import with_reasons
+from transforms.frames.schemas import CUSTOMER_VALUE_HISTORY
+from transforms.measures import measure_customers
+from transforms.measures.window import KEY
+from transforms.rating.rules_version import RULES_VERSION
+from transforms.scoring.scores import score_customers
+from transforms.scoring.segments import segment_customers
+from transforms.tiers.caps import CAP_COLUMNS, cap, effective_tier, override
+from transforms.tiers.expected import watch
+from transforms.tiers.memory import BEFORE, STATE_COLUMNS, remember
+from transforms.tiers.raw import rank, raw_tiers
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from transforms.facts.model import Facts
+    from transforms.policy.model import Policy
+
+RECORDING: Final = ("revision", "recorded_at", "cause", "cause_reason")
+TOLD: Final = ("unassessed", "cap_reason", "watch_gap")
+"""The columns of a rating that give reasons; the history keeps them as text."""
+
+RATED: Final = with_reasons(
+    columns_of(
+        CUSTOMER_VALUE_HISTORY, (name for name in CUSTOMER_VALUE_HISTORY.names() if name not in RECORDING)
+    ),
+    TOLD,
+)
+"""The columns of a rating: those of the history but for what writing it adds."""
+
+_CAPS: Final = columns_of(CUSTOMER_VALUE_HISTORY, (*KEY, *CAP_COLUMNS))
+_STATE: Final = columns_of(CUSTOMER_VALUE_HISTORY, (*KEY, *STATE_COLUMNS, *CAP_COLUMNS))
+
+
+@dataclass(frozen=True, slots=True)
+class RatedPeriod:
+    """What one rating found.
+
+    `values` is RATED, one row a rated customer; `credit` is `credit.WATCHED`, None without receivables; `conduct` is
+    CONDUCT_FINDING, one row a customer and kind.
+    """
+
+    values: pl.LazyFrame
+    credit: pl.LazyFrame | None
+    conduct: pl.LazyFrame
+
+
+def rate_period(
+    facts: Facts,
+    policy: Policy,
+    *,
+    closed_through: date,
+    as_of: date,
+    previous: pl.LazyFrame | None,
+    stored: pl.LazyFrame | None = None,
+    sales: pl.LazyFrame | None = None,
+) -> RatedPeriod:
+    """Rate the month that ends with `closed_through`. A pure function of its arguments, in whatever order rows come.
+
+    `previous`: the latest revision of each customer in the predecessor period (history columns), the state from which
+    memory and caps step; None where nothing was rated before (the baseline). Measures, scores, raw tier and memory
+    look back from `closed_through`; credit, caps and overrides from `as_of` (not before it). The same month rated again
+    with the same `previous` advances nothing; `stored`, its own latest revisions, only tell of caps that began within it.
+    `sales` are SALES_CELL rows of 24 months, None where they are not kept: conduct then has less to go by, no cost is
+    estimated, and no change is split into price and quantity.
+    Raises ValueError where the days do not fit together.
+    Source: docs/figures.md, Time, Tiers.
+    """
+    if as_of < closed_through:
+        raise ValueError(
+            f"a rating of the month to {closed_through} cannot speak for {as_of}, before its end"
+        )
+    period = first_of_month(closed_through)
+    # What is read several times over by what follows is computed once: left lazy, it would be planned again each time.
+    measured = measure_customers(facts, policy, closed_through, sales).collect().lazy()
+    credit = None if facts.receivables is None else credit_watch(facts, policy, as_of).collect().lazy()
+    conduct = conduct_findings(facts, policy, as_of, sales=sales).collect().lazy()
+    can_confirm = facts.receivables is not None or facts.market_observations is not None
+    scored = score_customers(measured, policy).collect().lazy()
+    tiered = raw_tiers(segment_customers(scored, policy), policy)
+    after = _with_caps_of_the_period(_after(tiered, previous, period), stored, period, as_of)
+    remembered = remember(after, policy.memory, period)
+    capped = cap(
+        remembered,
+        policy,
+        as_of,
+        credit=credit,
+        confirmed_conduct=confirmed_conduct(conduct) if can_confirm else None,
+    )
+    effective = override(capped, facts.tier_overrides, as_of).with_columns(effective_tier(policy.gates))
+    watched = watch(effective, policy, period)
+    values = watched.with_columns(
+        pl.lit(period).alias("period"),
+        pl.lit(closed_through).alias("closed_through"),
+        pl.lit(as_of).alias("as_of"),
+        pl.lit(policy.id).alias("policy_id"),
+        pl.lit(policy.version).alias("policy_version"),
+        pl.lit(policy.content_hash).alias("policy_hash"),
+        pl.lit(RULES_VERSION).alias("rules_version"),
+        rank("effective_tier").alias("effective_rank"),
+    )
+    return RatedPeriod(values=conform_to(values, RATED).sort(KEY), credit=credit, conduct=conduct)
+
+
+def _with_caps_of_the_period(
+    after: pl.LazyFrame, stored: pl.LazyFrame | None, period: date, as_of: date
+) -> pl.LazyFrame:
+    """Let a cap that was seen to begin on an earlier day of this same period stand before the predecessor's.
+
+    Such a cap has no clean period yet; one carried over from the predecessor has counted this one already. What was seen on
+    the day itself is seen anew; since when a customer is capped, the predecessor may know better. Adds `capped_in_period`.
+    """
+    now = (
+        pl.LazyFrame(schema=_CAPS)
+        if stored is None
+        else require_columns(stored.filter(pl.col("period") == period), _CAPS)
+    )
+    began = now.filter(pl.col("cap_clean_periods") == 0, pl.col("cap_since") < as_of).rename(
+        {name: f"{name}_now" for name in CAP_COLUMNS}
+    )
+    return (
+        after.join(began, on=KEY, how="left", validate="1:1")
+        .with_columns(capped_in_period=pl.col("cap_tier_now").is_not_null())
+        .with_columns(
+            pl.when("capped_in_period")
+            .then(f"{name}_now")
+            .otherwise(f"{name}{BEFORE}")
+            .alias(f"{name}{BEFORE}")
+            for name in CAP_COLUMNS
+            if name != "cap_since"
+        )
+        .with_columns(pl.min_horizontal("cap_since_now", f"cap_since{BEFORE}").alias(f"cap_since{BEFORE}"))
+        .drop(f"{name}_now" for name in CAP_COLUMNS)
+    )
+
+
+def _after(tiered: pl.LazyFrame, previous: pl.LazyFrame | None, period: date) -> pl.LazyFrame:
+    """Put the predecessor period's state beside this period's tiers; null for who was not rated then."""
+    if previous is None:
+        before = pl.LazyFrame(schema=_STATE)
+    else:
+        before = require_columns(previous.filter(pl.col("period") < period), _STATE)
+    return tiered.join(
+        before.rename({name: f"{name}{BEFORE}" for name in _STATE.names() if name not in KEY}),
+        on=KEY,
+        how="left",
+        validate="1:1",
+    )

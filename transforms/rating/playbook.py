@@ -1,0 +1,375 @@
+"""The playbook: one next action a customer, and the card of a strategic partner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from transforms.conduct.evidence import FLAGGED
+from transforms.credit.material import YEARLY_SALES, is_material
+from transforms.frames.choice import first_that_holds
+from transforms.frames.conform import columns_of, conform_to, require_columns
+from transforms.frames.fixed_point import (
+    MONEY_PLACES,
+    MONEY_SUM,
+    QUANTITY_PLACES,
+    div_half_even,
+    from_scaled_int,
+    int128,
+    to_scaled_int,
+)
+from transforms.frames.periods import YEAR, months_before
+from transforms.frames.reasons import REASONS, joined, reason, reasons, with_reasons
+from transforms.frames.schemas import NEXT_ACTION, PARTNER_CARD
+from transforms.measures.season import MONTHS_TO_TELL
+from transforms.measures.window import KEY
+from transforms.rating.period import RATED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+
+    from transforms.facts.model import Facts
+    from transforms.policy.model import Policy
+    from transforms.rating.period import RatedPeriod
+
+JOINT_WORK: Final = ("growth_plan", "new_product_need", "technical_exchange", "joint_project")
+
+ACTIONS: Final = with_reasons(NEXT_ACTION, ("reason",))
+"""NEXT_ACTION before its reason becomes text."""
+CARD: Final = with_reasons(PARTNER_CARD, ("watch_gap",))
+"""PARTNER_CARD before its reasons become text."""
+
+_VALUE: Final = columns_of(
+    RATED,
+    (
+        *KEY,
+        "period",
+        "net_sales_12m",
+        "contribution_12m",
+        "loss_component",
+        "headroom_12m",
+        "loyalty",
+        "season_months",
+        "effective_tier",
+        "memory_tier",
+        "watch_tier",
+        "watch_direction",
+        "watch_gap",
+        "watch_deadline",
+        "months_of_history",
+    ),
+)
+_LOYAL: Final = ("strategic", "core", "cultivate")
+REST: Final = "maintain"
+"""The action where nothing presses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """One row of the playbook: in words for the docs, and as expressions for the choice."""
+
+    action: str
+    when: str
+    holds: pl.Expr
+    reason: pl.Expr
+    at_stake: pl.Expr
+
+
+def next_actions(rated: RatedPeriod, facts: Facts, as_of: date, policy: Policy) -> pl.LazyFrame:
+    """Recommend one next action. Grain: rated customer; ends at ACTIONS.
+
+    The first play that holds is taken (`plays`, also the order of `priority`); `also` names the others that hold, in their
+    order, null where none does. Within an action `place` counts from the largest `at_stake` down, by number where equal;
+    unknown comes last. Source: docs/figures.md, The playbook.
+    """
+    table = plays()
+    presses = [play for play in table if play.action != REST]
+    others = [
+        pl.when(play.holds & (pl.col("action") != play.action)).then(pl.lit(play.action)) for play in presses
+    ]
+
+    def of_the_first(values: Iterable[pl.Expr]) -> pl.Expr:
+        return first_that_holds(zip((play.holds for play in table), values, strict=True))
+
+    chosen = _situation(rated, facts, as_of, policy).with_columns(
+        priority=of_the_first(pl.lit(n, dtype=pl.Int32) for n in range(1, len(table) + 1)),
+        action=of_the_first(pl.lit(play.action) for play in table),
+        reason=of_the_first(play.reason for play in table),
+        at_stake=of_the_first(play.at_stake for play in table).cast(MONEY_SUM),
+        as_of=pl.lit(as_of),
+    )
+    also = pl.concat_str(others, separator=", ", ignore_nulls=True)
+    chosen = chosen.with_columns(also=pl.when(also != "").then(also))
+    by_stake = pl.struct(
+        is_unknown=pl.col("at_stake").is_null(),
+        falling=pl.col("at_stake").fill_null(0) * -1,
+        number="customer_id",
+    )
+    place = by_stake.rank("ordinal").over("company_code", "action").cast(pl.Int32)
+    return conform_to(chosen.with_columns(place=place), ACTIONS).sort(KEY)
+
+
+def plays() -> tuple[Play, ...]:
+    """Give the playbook, the most pressing action first. Columns are those of `_situation`."""
+    tier = pl.col("effective_tier")
+    is_loyal = pl.col("memory_tier").is_in(_LOYAL)
+    imports = pl.col("import_demand").is_not_null()
+    nothing = pl.lit(None, dtype=MONEY_SUM)
+    slips = reason("expected_tier", label=pl.col("watch_tier"), day=pl.col("watch_deadline"))
+    imported = reason("imports", name=pl.col("import_groups"), amount=pl.col("import_demand"))
+    joint = reason("joint_work", counted=pl.col("joint_work_12m"))
+    loss = reason(
+        "costs_more_than_it_brings",
+        amount=-pl.col("contribution_12m"),
+        label=pl.col("loss_component").fill_null("cost"),
+    )
+    unserved = reason("unserved_demand", amount=pl.col("headroom_12m"))
+    works_with_us = (pl.col("joint_work_12m") > 0).fill_null(value=False)
+    is_old_enough = pl.col("months_of_history") >= MONTHS_TO_TELL
+    irregular = reason("buys_irregularly", amount=pl.col("net_sales_12m"), value=pl.col("loyalty"))
+    is_figured = pl.col("net_sales_12m").is_not_null() & pl.col("loyalty").is_not_null()
+    so_far = reason("irregular_so_far", value=pl.col("months_of_history"))
+    return (
+        Play(
+            "stop_credit",
+            "credit action `stop`",
+            pl.col("credit_action") == "stop",
+            pl.col("action_reason"),
+            pl.col("net_overdue"),
+        ),
+        Play(
+            "apply_cash",
+            "credit to be applied to open items, material",
+            pl.col("is_cash_to_apply"),
+            reasons(reason("cash_to_apply", amount=pl.col("to_be_applied"))),
+            pl.col("to_be_applied"),
+        ),
+        Play(
+            "settle_dispute",
+            "open amounts in dispute, material",
+            pl.col("is_dispute_to_settle"),
+            reasons(reason("disputed", amount=pl.col("disputed_open"))),
+            pl.col("disputed_open"),
+        ),
+        Play(
+            "prepay",
+            "credit action `prepay`",
+            pl.col("credit_action") == "prepay",
+            pl.col("action_reason"),
+            pl.col("net_overdue"),
+        ),
+        Play(
+            "investigate",
+            "conduct suspected or confirmed",
+            pl.col("suspicions").is_not_null(),
+            pl.col("suspicions"),
+            pl.col("net_sales_12m"),
+        ),
+        Play(
+            "renegotiate",
+            "contribution below 0",
+            pl.col("contribution_12m") < 0,
+            reasons(loss),
+            -pl.col("contribution_12m"),
+        ),
+        Play(
+            "handle_speculator",
+            f"speculative, customer for {MONTHS_TO_TELL} months or more, and without a season",
+            (tier == "speculative") & is_old_enough & pl.col("season_months").is_null(),
+            reasons(pl.when(is_figured).then(irregular)),
+            pl.col("net_sales_12m"),
+        ),
+        Play(
+            "protect",
+            "strategic or core, and expected to move down",
+            tier.is_in(["strategic", "core"]) & (pl.col("watch_direction") == "down"),
+            joined(reasons(slips), pl.col("watch_gap")),
+            pl.col("net_sales_12m"),
+        ),
+        Play(
+            "co_develop",
+            "loyal, imports what we could make, and works with us on it",
+            is_loyal & imports & works_with_us,
+            reasons(imported, joint),
+            pl.col("import_demand"),
+        ),
+        Play(
+            "substitute_import",
+            "loyal, imports what we could make, and does not yet work with us on it",
+            is_loyal & imports & ~works_with_us,
+            reasons(imported),
+            pl.col("import_demand"),
+        ),
+        Play(
+            "partner",
+            "strategic",
+            tier == "strategic",
+            reasons(reason("share_plans")),
+            pl.col("net_sales_12m"),
+        ),
+        Play(
+            "cultivate",
+            "cultivate; the largest headroom first",
+            tier == "cultivate",
+            reasons(pl.when(pl.col("headroom_12m") > 0).then(unserved).otherwise(reason("small_and_loyal"))),
+            pl.col("headroom_12m"),
+        ),
+        Play(
+            "welcome",
+            "new",
+            tier == "new",
+            reasons(reason("customer_for_months", value=pl.col("months_of_history"))),
+            pl.col("net_sales_12m"),
+        ),
+        Play(
+            REST,
+            "anything else",
+            pl.lit(value=True),
+            reasons(pl.when((tier == "speculative") & ~is_old_enough).then(so_far)),
+            nothing,
+        ),
+    )
+
+
+def playbook_table() -> str:
+    """Write the playbook as a Markdown table, for the docs; the first row that holds is taken."""
+    rows = [f"| {number} | {play.action} | {play.when} |" for number, play in enumerate(plays(), start=1)]
+    return "\n".join(["| # | action | when |", "|---|---|---|", *rows]) + "\n"
+
+
+def partner_cards(rated: RatedPeriod, facts: Facts, as_of: date) -> pl.LazyFrame:
+    """Put on a card what a talk with a strategic partner needs. Grain: strategic customer; ends at CARD.
+
+    Joint work, projects (told apart by their reference) and complaints are null where interactions are not delivered;
+    overdue and disputed where receivables are not. Source: docs/figures.md, The playbook.
+    """
+    partners = rated.values.filter(pl.col("effective_tier") == "strategic")
+    return conform_to(
+        partners.join(facts.customers.select(*KEY, "name"), on=KEY, how="left", validate="1:1")
+        .join(_joint_work(facts, as_of), on=KEY, how="left", validate="1:1")
+        .with_columns(_or_zero("joint_work_12m", facts), _or_zero("joint_projects", facts))
+        .join(_credit(rated), on=KEY, how="left", validate="1:1")
+        .with_columns(as_of=pl.lit(as_of)),
+        CARD,
+    ).sort(KEY)
+
+
+def _situation(rated: RatedPeriod, facts: Facts, as_of: date, policy: Policy) -> pl.LazyFrame:
+    """Put everything the plays look at beside a rated customer."""
+    return (
+        require_columns(rated.values, _VALUE)
+        .join(_credit(rated), on=KEY, how="left", validate="1:1")
+        .with_columns(**_to_clear_up(policy))
+        .join(_suspicions(rated), on=KEY, how="left", validate="1:1")
+        .join(_imports(facts, as_of), on=KEY, how="left", validate="1:1")
+        .join(_joint_work(facts, as_of), on=KEY, how="left", validate="1:1")
+    )
+
+
+_CREDIT_AMOUNTS: Final = (
+    "disputed",
+    "net_overdue",
+    "net_owed",
+    "to_be_applied",
+    "disputed_open",
+    YEARLY_SALES,
+)
+
+
+def _to_clear_up(policy: Policy) -> dict[str, pl.Expr]:
+    """Tell whether what is to be applied, or is in dispute, is material beside all that is owed of its kind."""
+    applied, contested, owed = pl.col("to_be_applied"), pl.col("disputed_open"), pl.col("net_owed")
+    return {
+        "is_cash_to_apply": is_material(applied, applied + contested + owed, policy.credit),
+        "is_dispute_to_settle": is_material(contested, contested + owed, policy.credit),
+    }
+
+
+def _credit(rated: RatedPeriod) -> pl.LazyFrame:
+    if rated.credit is None:
+        keys = dict.fromkeys((*KEY, "credit_action"), pl.String())
+        return pl.LazyFrame(
+            schema={
+                **keys,
+                "action_reason": REASONS,
+                **dict.fromkeys((*_CREDIT_AMOUNTS, "overdue"), MONEY_SUM),
+            }
+        )
+    buckets = ("overdue_1_30", "overdue_31_60", "overdue_61_90", "overdue_over_90")
+    return rated.credit.select(
+        *KEY,
+        "credit_action",
+        "action_reason",
+        *_CREDIT_AMOUNTS,
+        overdue=pl.sum_horizontal(buckets).cast(MONEY_SUM),
+    )
+
+
+def _suspicions(rated: RatedPeriod) -> pl.LazyFrame:
+    """Name what is suspected or confirmed of a customer, in the order of the kinds. Grain: customer with such a finding."""
+    kind = reason("conduct_suspicion", label=pl.col("confidence"), subject=pl.col("kind"))
+    found = joined(reasons(kind), pl.col("evidence"))
+    return (
+        rated.conduct.filter(pl.col("confidence").is_in(FLAGGED))
+        .group_by(KEY)
+        .agg(suspicions=found.sort_by("kind").list.explode(keep_nulls=False, empty_as_null=False))
+    )
+
+
+def _imports(facts: Facts, as_of: date) -> pl.LazyFrame:
+    """Value the demand that imports cover today. Grain: customer of whom the latest estimate of some group says so.
+
+    Of each product group the latest estimate made by `as_of`; goods are valued at what the customer pays today.
+    """
+    if facts.demand_estimates is None:
+        strings = dict.fromkeys((*KEY, "import_groups"), pl.String())
+        return pl.LazyFrame(schema={**strings, "import_demand": MONEY_SUM})
+    latest_last = ["estimated_on", "period_start", "estimate_version"]
+    goods = div_half_even(
+        to_scaled_int("quantity", QUANTITY_PLACES) * to_scaled_int("current_price", MONEY_PLACES),
+        int128(10**QUANTITY_PLACES),
+    )
+    amount = pl.coalesce(pl.col("amount").cast(MONEY_SUM), from_scaled_int(goods, MONEY_SUM))
+    return (
+        facts.demand_estimates.filter(pl.col("estimated_on") <= as_of)
+        .group_by(*KEY, "product_group")
+        .agg(pl.col("amount", "quantity", "current_price", "supplied_by").sort_by(latest_last).last())
+        .filter(pl.col("supplied_by") == "import")
+        .with_columns(demand=amount, product_group=pl.col("product_group").fill_null("all products"))
+        .group_by(KEY)
+        .agg(
+            import_demand=pl.col("demand").sum(), import_groups=pl.col("product_group").sort().str.join(", ")
+        )
+    )
+
+
+def _joint_work(facts: Facts, as_of: date) -> pl.LazyFrame:
+    """Count joint work of the 12 months to `as_of`. Grain: customer with some."""
+    if facts.interactions is None:
+        return pl.LazyFrame(
+            schema={
+                **dict.fromkeys(KEY, pl.String()),
+                "joint_work_12m": pl.Int32(),
+                "joint_projects": pl.Int32(),
+                "last_joint_work_on": pl.Date(),
+            }
+        )
+    day = pl.col("occurred_at").dt.date()
+    return (
+        facts.interactions.filter(
+            pl.col("kind").is_in(JOINT_WORK), day > months_before(as_of, YEAR), day <= as_of
+        )
+        .group_by(KEY)
+        .agg(
+            joint_work_12m=pl.len().cast(pl.Int32),
+            joint_projects=pl.col("project_ref").drop_nulls().n_unique().cast(pl.Int32),
+            last_joint_work_on=day.max(),
+        )
+    )
+
+
+def _or_zero(column: str, facts: Facts) -> pl.Expr:
+    return pl.col(column) if facts.interactions is None else pl.col(column).fill_null(0)

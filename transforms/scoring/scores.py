@@ -1,0 +1,114 @@
+"""Scores: what a measure is worth in points, on absolute scales."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from transforms.frames.fixed_point import (
+    RATIO,
+    RATIO_PLACES,
+    SCORE,
+    SCORE_PLACES,
+    div_half_even,
+    from_scaled_int,
+    int128,
+    ratio,
+    scaled_int_of,
+    to_scaled_int,
+)
+from transforms.frames.reasons import reason, reasons
+from transforms.measures.descriptor import MEASURES, Measure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from transforms.policy.model import MeasureScale, Policy
+
+# The finest step of a breakpoint; measured money has 4 places and ratios 6.
+_VALUE_PLACES: Final = RATIO_PLACES
+
+
+def score_customers(
+    measured: pl.LazyFrame, policy: Policy, measures: Sequence[Measure] = MEASURES
+) -> pl.LazyFrame:
+    """Add scores, points and coverage to measured customers. Grain and row order are kept.
+
+    `<measure>_score` 0–100 by the policy's breakpoints, null where the measure is. `score` = Σ w·s ÷ Σ w over the
+    assessed measures, null if there is none; `<measure>_points` are what each gives to it, and sum to it exactly.
+    `score_coverage` = Σ w assessed ÷ Σ w. `unassessed` lists the others with their reasons; null if there is none.
+    """
+    scores = (measure_score(each.column, each.scale(policy)).alias(each.score_column) for each in measures)
+    return (
+        measured.with_columns(scores)
+        .with_columns(*_points(policy, measures), _coverage(policy, measures), _unassessed(measures))
+        .with_columns(score=_sum_of_points(measures))
+    )
+
+
+def measure_score(column: str, scale: MeasureScale) -> pl.Expr:
+    """Score a measured value: linear between the scale's breakpoints, flat beyond their ends; null stays null.
+
+    Computed in whole numbers and rounded once to 4 digits, half to even, so a value at a breakpoint has its score.
+    """
+    value = to_scaled_int(column, _VALUE_PLACES)
+    points = [(scaled_int_of(x, _VALUE_PLACES), scaled_int_of(y, SCORE_PLACES)) for x, y in scale.breakpoints]
+    score = pl.when(value.is_null()).then(None).when(value <= int128(points[0][0])).then(int128(points[0][1]))
+    for (low, low_score), (high, high_score) in pairwise(points):
+        risen = (value - int128(low)) * int128(high_score - low_score) + int128(low_score * (high - low))
+        score = score.when(value <= int128(high)).then(div_half_even(risen, int128(high - low)))
+    return from_scaled_int(score.otherwise(int128(points[-1][1])), SCORE)
+
+
+def _weight(policy: Policy, measure: Measure) -> int:
+    return scaled_int_of(measure.scale(policy).weight, RATIO_PLACES)
+
+
+def _assessed_weight(policy: Policy, measure: Measure) -> pl.Expr:
+    is_assessed = pl.col(measure.score_column).is_not_null()
+    return pl.when(is_assessed).then(int128(_weight(policy, measure))).otherwise(int128(0))
+
+
+def _points(policy: Policy, measures: Sequence[Measure]) -> list[pl.Expr]:
+    """w·s ÷ Σw of each assessed measure, rounded so that the points sum to the rounded score.
+
+    Not the points but their running sum is rounded, in the order of `measures`, and a measure gets the step it makes: each
+    is within 0.0001 of its exact value, none is below 0, one that gives nothing has exactly 0, and no rest is left.
+    """
+    weights = pl.sum_horizontal(_assessed_weight(policy, measure) for measure in measures)
+    running, before, points = int128(0), int128(0), []
+    for measure in measures:
+        score = measure.score_column
+        running += (to_scaled_int(score, SCORE_PLACES) * int128(_weight(policy, measure))).fill_null(0)
+        after = div_half_even(running, weights)
+        step = pl.when(pl.col(score).is_not_null()).then(after - before)
+        points.append(from_scaled_int(step, SCORE).alias(measure.points_column))
+        before = after
+    return points
+
+
+def _sum_of_points(measures: Sequence[Measure]) -> pl.Expr:
+    points = [pl.col(measure.points_column) for measure in measures]
+    total = pl.sum_horizontal(to_scaled_int(point, SCORE_PLACES) for point in points)
+    return pl.when(pl.any_horizontal(point.is_not_null() for point in points)).then(
+        from_scaled_int(total, SCORE)
+    )
+
+
+def _coverage(policy: Policy, measures: Sequence[Measure]) -> pl.Expr:
+    assessed = pl.sum_horizontal(_assessed_weight(policy, measure) for measure in measures)
+    total = sum(_weight(policy, measure) for measure in measures)
+    return ratio(assessed, int128(total), RATIO).alias("score_coverage")
+
+
+def _unassessed(measures: Sequence[Measure]) -> pl.Expr:
+    return reasons(
+        *(
+            pl.when(pl.col(measure.reason_column).is_not_null()).then(
+                reason("unassessed", subject=measure.name, label=pl.col(measure.reason_column))
+            )
+            for measure in measures
+        )
+    ).alias("unassessed")

@@ -1,0 +1,1 @@
+"""Other policies on the same facts: replayed, compared, calibrated."""

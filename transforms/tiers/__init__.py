@@ -1,0 +1,1 @@
+"""From segments to tiers with memory: gates, caps, margins, expected moves."""

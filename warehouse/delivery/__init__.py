@@ -1,0 +1,1 @@
+"""What a source delivers: manifest, profile, dialect, headers, file formats."""

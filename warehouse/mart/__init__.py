@@ -1,0 +1,1 @@
+"""The published mart: built beside, swapped in by rename, masked for others, read by commands and the report."""

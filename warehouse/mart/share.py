@@ -1,0 +1,157 @@
+"""A further mart for somebody who may not see everything: rows of some companies, without or with masked columns."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+
+import duckdb
+
+from expectations.contract import Contract, load
+from warehouse.connection import literal, quoted, transaction
+from warehouse.errors import UserError
+from warehouse.files import kept_secret
+from warehouse.mart.publish import (
+    MART_FILE,
+    PUBLISHED_TABLES,
+    Publication,
+    building,
+    create,
+    layout,
+    read_publication,
+    swap,
+)
+from warehouse.store import ddl
+
+KEY_FILE = "publish.key"
+REASON_TABLE = "reason"
+
+
+class ShareError(UserError):
+    """What is to be kept from a shared mart cannot be; the message names the setting and what it may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Who sees what: rows of `companies` (None: of all), without the columns of `drop`, those of `mask` as pseudonyms.
+
+    A column is named `column`, in whatever table has it, or `table.column`.
+    """
+
+    name: str
+    companies: tuple[str, ...] | None
+    drop: tuple[str, ...]
+    mask: tuple[str, ...]
+
+    @property
+    def file_name(self) -> str:
+        """The shared mart's file in the home."""
+        return f"mart_{self.name}.duckdb"
+
+
+def check(share: Share) -> None:
+    """ShareError where a column is named that the mart has not, or one is to be masked that holds no text."""
+    columns = {(table, column.name): column for table in PUBLISHED_TABLES for column in load(table).columns}
+    for setting, names in (("drop", share.drop), ("mask", share.mask)):
+        for name in names:
+            meant = [column for (table, _), column in columns.items() if _names(name, table, column.name)]
+            if not meant:
+                known = sorted({column for _, column in columns} | {".".join(each) for each in columns})
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]}?" if near else "column_dictionary in the mart lists them"
+                raise ShareError(f"publish.{share.name}.{setting}: the mart has no column {name!r}; {hint}")
+            if setting == "mask" and any(column.type != "VARCHAR" for column in meant):
+                raise ShareError(
+                    f"publish.{share.name}.mask: {name} holds no text and can have no pseudonym; drop it instead"
+                )
+
+
+def is_current(home: Path, share: Share) -> bool:
+    """Whether the shared mart shows what the mart shows, by these rules."""
+    mart, shared = read_publication(home / MART_FILE), read_publication(home / share.file_name)
+    return mart is not None and shared == _as_shared(mart, share)
+
+
+def build_if_behind(home: Path, share: Share) -> bool:
+    """Build the shared mart from the published one and swap it in; False where it is current already."""
+    check(share)
+    mart = read_publication(home / MART_FILE)
+    if mart is None or is_current(home, share):
+        return False
+    key = _key(home / KEY_FILE)
+    file = home / share.file_name
+    for suffix in ("", ".wal"):
+        file.with_name(f"{file.name}.building{suffix}").unlink(missing_ok=True)
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH {literal(str(home / MART_FILE))} AS mart (READ_ONLY)")
+        with building(connection, file) as built, transaction(connection):
+            shown = [_visible(load(table), share) for table in PUBLISHED_TABLES]
+            for contract in shown:
+                create(connection, contract)
+                connection.execute(
+                    f"INSERT INTO publishing.main.{quoted(contract.name)} BY NAME {_selection(contract, share, key)}"
+                )
+            books = [load(name) for name in ("column_dictionary", "publication")]
+            create(connection, books[0], ddl.dictionary_rows([*shown, *books]))
+            create(connection, books[1], [astuple(_as_shared(mart, share))])
+        swap(built, file)
+    return True
+
+
+def _visible(contract: Contract, share: Share) -> Contract:
+    """The contract of a table in the shared mart, where a view is a table too."""
+    kept = tuple(
+        column for column in contract.columns if not _is_among(share.drop, contract.name, column.name)
+    )
+    return replace(contract, columns=kept, physical="table")
+
+
+def _selection(contract: Contract, share: Share, key: str) -> str:
+    columns = ", ".join(
+        f"left(sha256({literal(key)} || {quoted(column.name)}), 16) AS {quoted(column.name)}"
+        if _is_among(share.mask, contract.name, column.name)
+        else quoted(column.name)
+        for column in contract.columns
+    )
+    rows = f"SELECT {columns} FROM mart.main.{quoted(contract.name)}"
+    kept = []
+    if share.companies is not None and "company_code" in load(contract.name).column_names:
+        kept.append(f"company_code IN ({', '.join(literal(company) for company in share.companies)})")
+    if contract.name == REASON_TABLE and (hidden := _hidden_texts(share)):
+        kept.append(f"about NOT IN ({', '.join(literal(column) for column in hidden)})")
+    if kept:
+        rows += f" WHERE {' AND '.join(kept)}"
+    return f"{rows} ORDER BY ALL"
+
+
+def _hidden_texts(share: Share) -> list[str]:
+    """The columns that are dropped or masked: the reasons behind such a text are left out with it."""
+    return [
+        f"{table}.{column}"
+        for table in PUBLISHED_TABLES
+        for column in load(table).column_names
+        if _is_among((*share.drop, *share.mask), table, column)
+    ]
+
+
+def _is_among(names: Sequence[str], table: str, column: str) -> bool:
+    return any(_names(name, table, column) for name in names)
+
+
+def _names(name: str, table: str, column: str) -> bool:
+    return name in {column, f"{table}.{column}"}
+
+
+def _as_shared(mart: Publication, share: Share) -> Publication:
+    """What the shared mart says of itself; its layout changes with the rules too."""
+    rules = hashlib.sha256(repr(astuple(share)).encode()).hexdigest()
+    return replace(mart, layout=f"{layout()}-{rules[:16]}")
+
+
+def _key(file: Path) -> str:
+    """The secret that pseudonyms are made with; made once, for its owner's eyes only."""
+    return kept_secret(file, secrets.token_hex(32))

@@ -1,0 +1,1 @@
+"""From staged rows to the accepted tables: merge by key, soft deletes, watermarks, touched customer-months."""

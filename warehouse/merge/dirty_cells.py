@@ -1,0 +1,154 @@
+"""What a rating has to compute again after a merge: which customer-months, and from which day on which table.
+
+Only noted here, in ops.dirty_cell and ops.dirty_table, before the changes are applied; `warehouse.rating.cells` reads it.
+Too many customer-months cost time, too few would be wrong: if in doubt, one is noted.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from expectations.contract import Contract
+from warehouse.connection import insert, quoted
+from warehouse.merge.actions import Changes
+
+# Rows of a merge's actions whose new version enters live, and those whose old version goes.
+_WRITTEN = "(action IN ('insert', 'update') OR earlier)"
+_REPLACED = "(action IN ('update', 'update_deleted') OR earlier)"
+
+
+def mark(connection: duckdb.DuckDBPyConnection, changes: Changes, company: str) -> None:
+    """Note what the changes of one canonical table will touch; to be called before they are applied."""
+    versions = _versions(changes)
+    if changes.contract.name == "invoice_lines":
+        _mark_cells_of_lines(connection, versions, company)
+    elif changes.contract.name == "products":
+        _mark_cells_of_products(connection, versions, company)
+    elif _changes_anything(connection, changes):
+        _mark_table(connection, changes.contract, versions, company)
+
+
+def _versions(changes: Changes) -> str:
+    """Two common table expressions: rows as they were before the changes (old_version) and as they will be (new_version)."""
+    contract, actions = changes.contract, changes.actions
+    columns, table = ", ".join(quoted(name) for name in contract.column_names), quoted(contract.name)
+    gone = f"SELECT target FROM {changes.gone.relation}"
+    if actions is None:
+        old, new = gone, f"SELECT {columns} FROM erp.{table} WHERE false"
+    elif actions.entering:
+        old, new = gone, f"SELECT {columns} FROM {actions.rows_of}"
+    else:
+        old = f"SELECT target FROM {actions.relation} WHERE {_REPLACED} UNION ALL {gone}"
+        new = f"""SELECT {columns} FROM scratch.staging.{table} AS s
+                  JOIN {actions.relation} AS a ON a.staged = s.rowid WHERE {_WRITTEN}"""
+    return f"""old_version AS (SELECT {columns} FROM erp.{table} WHERE rowid IN ({old})),
+               new_version AS ({new})"""
+
+
+def _changes_anything(connection: duckdb.DuckDBPyConnection, changes: Changes) -> bool:
+    if changes.gone.rows or changes.actions is None:
+        return changes.gone.rows > 0
+    if changes.actions.entering:
+        return True
+    sql = f"SELECT 1 FROM {changes.actions.relation} WHERE {_WRITTEN} OR {_REPLACED} LIMIT 1"
+    return bool(connection.execute(sql).fetchall())
+
+
+def _mark_cells_of_lines(connection: duckdb.DuckDBPyConnection, versions: str, company: str) -> None:
+    """Cells by the line's own month, by the month of the document it refers to, and by lines that refer to it."""
+    connection.execute(
+        f"""INSERT INTO ops.dirty_cell (company_code, customer_id, month, reaches_back)
+           WITH {versions},
+           touched AS MATERIALIZED (
+               SELECT DISTINCT customer_id, document_id, references_document_id, invoice_date
+               FROM (FROM old_version UNION ALL BY NAME FROM new_version)),
+           document AS (
+               SELECT document_id, invoice_date FROM erp.invoice_lines WHERE company_code = $company
+                   AND document_id IN (SELECT references_document_id FROM touched)
+               UNION SELECT document_id, invoice_date FROM touched),
+           referring AS (
+               SELECT customer_id, invoice_date, references_document_id FROM erp.invoice_lines
+               WHERE company_code = $company AND references_document_id IN (SELECT document_id FROM touched)),
+           customer_day AS (
+               SELECT customer_id, invoice_date AS day FROM touched
+               UNION SELECT t.customer_id, d.invoice_date FROM touched AS t
+                     JOIN document AS d ON d.document_id = t.references_document_id
+               UNION SELECT customer_id, invoice_date FROM referring
+               UNION SELECT r.customer_id, d.invoice_date FROM referring AS r
+                     JOIN document AS d ON d.document_id = r.references_document_id)
+           SELECT DISTINCT $company, customer_id, CAST(date_trunc('month', day) AS DATE), true FROM customer_day
+           WHERE day IS NOT NULL""",
+        {"company": company},
+    )
+
+
+def _mark_cells_of_products(connection: duckdb.DuckDBPyConnection, versions: str, company: str) -> None:
+    """A product's cost and unit stand in for what its lines leave open, and its category tells orders, in every month.
+
+    Like any change of a master it bears no date: the cells follow, but it is no reason to rate past periods again.
+    """
+    connection.execute(
+        f"""INSERT INTO ops.dirty_cell (company_code, customer_id, month, reaches_back)
+           WITH {versions},
+           changed AS (
+               SELECT product_id FROM new_version AS n FULL JOIN old_version AS o USING (product_id)
+               WHERE (n.category, n.standard_cost, n.base_uom)
+                   IS DISTINCT FROM (o.category, o.standard_cost, o.base_uom))
+           SELECT DISTINCT company_code, customer_id, CAST(date_trunc('month', invoice_date) AS DATE), false
+           FROM erp.invoice_lines
+           WHERE company_code = ? AND product_id IN (FROM changed)""",
+        [company],
+    )
+
+
+def _mark_table(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, versions: str, company: str
+) -> None:
+    """The earliest date from which a changed fact can matter; null, from now on, for masters and undated facts."""
+    if contract.own_date is None or contract.is_undated:
+        insert(connection, "ops.dirty_table", {"company_code": company, "table_name": contract.name})
+        return
+    key = " AND ".join(f"n.{quoted(name)} IS NOT DISTINCT FROM o.{quoted(name)}" for name in contract.key)
+    connection.execute(
+        f"""INSERT INTO ops.dirty_table (company_code, table_name, customer_id, earliest)
+            WITH {versions}
+            SELECT $company, $table, customer_id, min(since) FROM (
+                SELECT unnest({_whose(contract)}) AS customer_id, {_matters_from(contract, contract.own_date)} AS since
+                FROM new_version AS n FULL JOIN old_version AS o ON {key})
+            WHERE since IS NOT NULL GROUP BY ALL""",
+        {"company": company, "table": contract.name},
+    )
+
+
+def _whose(contract: Contract) -> str:
+    """The customers of a changed row (new version n, old version o) as a list; one null: it may concern anybody."""
+    if "customer_id" in contract.column_names:
+        return """CASE WHEN n.customer_id IS DISTINCT FROM o.customer_id AND n.customer_id IS NOT NULL
+                            AND o.customer_id IS NOT NULL
+                       THEN [n.customer_id, o.customer_id] ELSE [coalesce(n.customer_id, o.customer_id)] END"""
+    if "item_id" in contract.column_names:
+        # An item that is not here yet marks its customer when it comes.
+        return """(SELECT list(DISTINCT customer_id) FROM erp.receivables
+                   WHERE company_code = $company AND item_id = coalesce(n.item_id, o.item_id))"""
+    return "[NULL::VARCHAR]"
+
+
+def _matters_from(contract: Contract, own_date: str) -> str:
+    """From which day on a changed row matters, as SQL over its new version `n` and its old one `o`, one of which may be missing.
+
+    A row that only gained or changed a date besides its own (an item that was settled) matters from that date on; a flag
+    (disputed or not) says how things stand now, and reaches back to nothing; any other change matters from the fact's own
+    date.
+    """
+    own = f"least(n.{quoted(own_date)}, o.{quoted(own_date)})"
+    dates = [column.name for column in contract.columns if column.type == "DATE" and column.name != own_date]
+    if not dates:
+        return own
+    fixed = [c.name for c in contract.columns if c.name not in dates and c.type != "BOOLEAN"]
+    new, old = (", ".join(f"{side}.{quoted(name)}" for name in fixed) for side in ("n", "o"))
+    moved = ", ".join(
+        f"CASE WHEN n.{quoted(name)} IS DISTINCT FROM o.{quoted(name)} THEN least(n.{quoted(name)}, o.{quoted(name)}) END"
+        for name in dates
+    )
+    # A full join has a side missing if the row is new or gone: that differs in the fixed columns.
+    return f"CASE WHEN ({new}) IS DISTINCT FROM ({old}) THEN {own} ELSE least({moved}, NULL) END"

@@ -1,0 +1,525 @@
+"""From a judged scratch file into the canonical tables: merge by key, soft deletes, the ledger, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from warehouse.connection import count, literal, quoted, transaction
+from warehouse.delivery.manifest import Batch
+from warehouse.errors import BatchRefusedError, Fault, Mistakes
+from warehouse.merge import dirty_cells, replacing, soft_deletes, watermarks
+from warehouse.merge.actions import (
+    ORDER,
+    OWN_ORDER,
+    WRITTEN,
+    Actions,
+    Changes,
+    classify,
+    classify_left_out,
+    key_text,
+    order_of,
+)
+from warehouse.merge.soft_deletes import NOTHING_MISSING
+from warehouse.staging.derived import WAITS
+from warehouse.staging.key_sets import KeySet
+from warehouse.staging.scratch import ReferenceResource
+from warehouse.staging.tables import StagedTable
+from warehouse.store import ledger
+from warehouse.store.ledger import Attempt, BatchOutcome, TableOutcome
+
+# (source, company) to the sources that may own a table's keys, first one first.
+Owners = Mapping[str, Mapping[str, Sequence[str]]]
+
+_WRITTEN = ", ".join(map(literal, WRITTEN))
+_REASON = (
+    "source, company_code, batch_id, table_name, file, row_number, rule, column_name, raw_value, message"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A staged and judged batch, ready to be merged from its closed scratch file."""
+
+    scratch: Path
+    batch: Batch
+    tables: tuple[StagedTable, ...]
+    reference_resources: tuple[ReferenceResource, ...]
+    attempt: Attempt
+    key_sets: tuple[KeySet, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def merge_batch(
+    connection: duckdb.DuckDBPyConnection,
+    judged: Judged,
+    *,
+    owners: Owners,
+    shrink_limit: float,
+    recorded_at: datetime,
+) -> BatchOutcome:
+    """Merge every table of a batch and write the ledger, all or nothing.
+
+    `shrink_limit` is the share of a source's live rows that one full snapshot may delete; beyond it the batch is
+    refused whole (BatchRefusedError), since a cut extract looks just like that.
+    """
+    connection.execute(f"ATTACH {literal(str(judged.scratch))} AS scratch (READ_ONLY)")
+    try:
+        with transaction(connection):
+            merger = _Merger(connection, judged.batch, owners, shrink_limit, recorded_at)
+            merger.forget_quarantine()
+            merger.take_back(judged.attempt.mapping_version)
+            mistakes, outcomes = Mistakes(), list[TableOutcome]()
+            for table in judged.tables:
+                with mistakes.noted():
+                    outcomes.append(merger.merge(table))
+            mistakes.require_none()
+            outcomes += merger.delete_from_other_tables(judged.tables)
+            has_changes = any(
+                merger.has_changes(table, outcome, judged.attempt.mapping_version)
+                for table, outcome in zip(judged.tables, outcomes, strict=True)
+            )
+            merger.release()
+            for table in judged.tables:
+                merger.release_waiting(table)
+            outcomes += [
+                outcome
+                for resource in judged.reference_resources
+                if (outcome := merger.keep_reference(resource)).quarantined
+            ]
+            deleted = [
+                soft_deletes.soft_delete_missing(connection, judged.batch, keys, shrink_limit=shrink_limit)
+                for keys in judged.key_sets
+            ]
+            outcomes += deleted
+            has_changes = has_changes or merger.is_remapped or any(outcome.deleted for outcome in deleted)
+            merger.warnings += watermarks.advance(connection, judged.batch)
+            merged = BatchOutcome(
+                judged.batch,
+                "loaded" if has_changes else "unchanged",
+                outcomes,
+                warnings=(*judged.warnings, *merger.warnings),
+                took_back=merger.took_back > 0,
+            )
+            ledger.write_batch(connection, merged, judged.attempt, recorded_at)
+    except BatchRefusedError as error:
+        error.records = {
+            name: records
+            for table in judged.tables
+            if not table.derived
+            for name, records in table.records.items()
+        }
+        raise
+    finally:
+        connection.execute("DETACH scratch")
+    return merged
+
+
+class _Merger:
+    """The merge of one batch's tables inside one transaction."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        batch: Batch,
+        owners: Owners,
+        shrink_limit: float,
+        recorded_at: datetime,
+    ) -> None:
+        self.connection = connection
+        self.batch = batch
+        self.owners = owners
+        self.shrink_limit = shrink_limit
+        self.recorded_at = recorded_at
+        self.identity = [batch.source, batch.company, batch.batch_id]
+        self.warnings: list[str] = []
+        self.is_remapped = False
+        self.took_back = 0
+
+    def take_back(self, mapping_version: str) -> None:
+        """If the batch was loaded by another mapping, forget what it said then; its corrections are to come again."""
+        self.is_remapped = ledger.was_loaded_by_another_mapping(self.connection, self.batch, mapping_version)
+        if self.is_remapped:
+            self.took_back += replacing.restore(self.connection, self.batch)
+            replacing.take_back_corrections(self.connection, self.batch)
+
+    def delete_from_other_tables(self, tables: Sequence[StagedTable]) -> list[TableOutcome]:
+        """Delete what the batch gave to tables that today's mapping does not fill from it; counted apart."""
+        if not self.is_remapped:
+            return []
+        found = []
+        for contract in replacing.tables_without(self.connection, self.batch, [each.name for each in tables]):
+            missing = replacing.find_remapped(self.connection, self.batch, contract, None)
+            self.took_back += missing.rows
+            changes = soft_deletes.changes_of(self.connection, contract, [missing])
+            dirty_cells.mark(self.connection, changes, self.batch.company)
+            soft_deletes.delete_gone(self.connection, self.batch, changes)
+            outcome = TableOutcome(contract.name, contract.name, True, "delta_upsert", 0, "")  # noqa: FBT003
+            outcome.deleted = missing.rows
+            found.append(outcome)
+        return found
+
+    def forget_quarantine(self) -> None:
+        """What an earlier delivery of the same batch had in quarantine is answered by this one."""
+        for name in ("row", "reason"):
+            self.connection.execute(
+                f"DELETE FROM quarantine.{name} WHERE source = ? AND company_code = ? AND batch_id = ?",
+                self.identity,
+            )
+
+    def release(self) -> None:
+        """Note at the rows that this batch brings again, mended, that it did."""
+        correction = self.batch.about.corrects
+        if correction is None or not correction.rows:
+            return
+        tables, files, numbers = (list(column) for column in zip(*correction.rows, strict=True))
+        self.connection.execute(
+            """UPDATE quarantine."row" AS kept SET released_by = $batch_id
+               FROM (SELECT unnest($tables::VARCHAR[]) AS table_name, unnest($files::VARCHAR[]) AS file,
+                            unnest($numbers::BIGINT[]) AS row_number) AS named
+               WHERE kept.source = $source AND kept.company_code = $company AND kept.batch_id = $corrected
+                 AND (kept.table_name, kept.file, kept.row_number) = (named.table_name, named.file, named.row_number)""",
+            {
+                "tables": tables,
+                "files": files,
+                "numbers": numbers,
+                "source": self.batch.source,
+                "company": self.batch.company,
+                "batch_id": self.batch.batch_id,
+                "corrected": correction.batch_id,
+            },
+        )
+
+    def release_waiting(self, table: StagedTable) -> None:
+        """Note at the rows that earlier batches have in quarantine, and that this one makes again, that it does.
+
+        Of a table that tells of each record by itself these are only rows that waited for another one.
+        """
+        correction = self.batch.about.corrects
+        batches = sorted({str(each.taking.before) for each in self.batch.before})
+        if correction is None or not batches:
+            return
+        key = ", ".join(f"kept.staged->>{literal(name)}" for name in table.contract.key)
+        self.connection.execute(
+            f"""UPDATE quarantine."row" AS kept SET released_by = $batch_id
+                WHERE source = $source AND company_code = $company AND table_name = $table AND released_by IS NULL
+                  AND batch_id IN (SELECT unnest($batches::VARCHAR[]))
+                  AND EXISTS (SELECT 1 FROM quarantine.reason AS r WHERE ($derived OR r.rule = $waits) AND
+                        (r.source, r.company_code, r.batch_id, r.table_name, r.file, r.row_number)
+                        = (kept.source, kept.company_code, kept.batch_id, kept.table_name, kept.file, kept.row_number))
+                  AND (CAST(to_json([{key}]) AS VARCHAR) IN (
+                          SELECT {key_text(table.contract, "s")} FROM scratch.staging.{quoted(table.name)} AS s)
+                       OR (kept.file, kept.row_number) IN (
+                          SELECT (unnest($files::VARCHAR[]), unnest($numbers::BIGINT[]))))""",
+            {
+                "batch_id": self.batch.batch_id,
+                "source": self.batch.source,
+                "company": self.batch.company,
+                "table": table.name,
+                "batches": batches,
+                "waits": WAITS,
+                "derived": table.derived,
+                "files": [file for _, file, _ in correction.rows],
+                "numbers": [number for _, _, number in correction.rows],
+            },
+        )
+
+    def merge(self, table: StagedTable) -> TableOutcome:
+        """Merge one table; the counts of its rows by action, which add up to the rows that came in."""
+        outcome = TableOutcome(
+            table.name,
+            table.driving,
+            table.derived,
+            table.mode,
+            table.rows_in,
+            table.row_hash,
+            dict(table.excluded),
+            table.window,
+        )
+        snapshot = table.mode == "full_snapshot"
+        if snapshot and table.rows_in == 0 and not self._is_empty_there(table):
+            raise BatchRefusedError(self._empty(table))
+        owners = list(self.owners.get(self.batch.company, {}).get(table.name, ()))
+        actions = classify(self.connection, self.batch, table, owners)
+        left_out = classify_left_out(self.connection, self.batch, table, owners)
+        missing = NOTHING_MISSING
+        if (snapshot or table.window) and not actions.is_stale:
+            missing = soft_deletes.find_missing(self.connection, self.batch, table, self.shrink_limit)
+        of_documents = NOTHING_MISSING
+        if not actions.is_stale:
+            of_documents = soft_deletes.find_missing_of_documents(self.connection, self.batch, table)
+        remapped = NOTHING_MISSING
+        if self.is_remapped:
+            # Of rows whose keys are all new none is the same as one that is here.
+            given = None if actions.entering else actions
+            remapped = replacing.find_remapped(self.connection, self.batch, table.contract, given)
+            self.took_back += remapped.rows
+        self.warnings += [*missing.warnings, *of_documents.warnings]
+        if table.unexplained:
+            self.warnings.append(_unexplained(table))
+        self._keep_quarantine(table.name)
+        self._quarantine_owned(table, actions)
+        changes = soft_deletes.changes_of(
+            self.connection, table.contract, [missing, of_documents, remapped], actions, left_out
+        )
+        soft_deletes.require_few_gone(self.connection, self.batch, table, changes, self.shrink_limit)
+        self._apply(table, changes, actions, outcome)
+        self._keep_tombstones(table, actions, left_out, newest_snapshot=snapshot and not actions.is_stale)
+        outcome.quarantined = self._quarantined(table.name)
+        self._keep_documents(table, outcome, actions, newest_snapshot=snapshot and not actions.is_stale)
+        self._check_conservation(outcome)
+        return outcome
+
+    def keep_reference(self, resource: ReferenceResource) -> TableOutcome:
+        """What of a resource that drives no table could not be read; counted apart, as derived tables are."""
+        self._keep_quarantine(resource.name)
+        outcome = TableOutcome(resource.name, resource.name, True, resource.mode, resource.rows_in, "")  # noqa: FBT003
+        outcome.quarantined = self._quarantined(resource.name)
+        outcome.accepted = outcome.unchanged = outcome.rows_in - outcome.quarantined
+        if outcome.quarantined:
+            self.warnings.append(
+                f"{resource.name}: {outcome.quarantined} of its {outcome.rows_in} records hold something that cannot be "
+                "read; rows that look it up there go without"
+            )
+        return outcome
+
+    def has_changes(self, table: StagedTable, outcome: TableOutcome, mapping_version: str) -> bool:
+        """Whether a table's rows changed anything, or are not those that the newest batch before it brought."""
+        if outcome.inserted or outcome.updated or outcome.deleted:
+            return True
+        same = (table.row_hash, table.mode, table.window, mapping_version)
+        return (
+            outcome.quarantined > 0 and ledger.last_applied(self.connection, self.batch, table.name) != same
+        )
+
+    def _check_conservation(self, outcome: TableOutcome) -> None:
+        told = outcome.accepted + outcome.quarantined + outcome.excluded
+        if told != outcome.rows_in:
+            message = (
+                f"{outcome.name}: {outcome.rows_in} rows came in, {told} are accounted for ({outcome.accepted} accepted, "
+                f"{outcome.quarantined} quarantined, {outcome.excluded} excluded)"
+            )
+            remedy = "Nothing was loaded; this is a defect of the loader: report it with the batch."
+            raise BatchRefusedError(Fault("rows_unaccounted", message, remedy))
+
+    def _quarantined(self, name: str) -> int:
+        sql = """SELECT count(*) FROM quarantine.row
+                 WHERE source = ? AND company_code = ? AND batch_id = ? AND table_name = ?"""
+        return count(self.connection, sql, [*self.identity, name])
+
+    def _empty(self, table: StagedTable) -> Fault:
+        return Fault(
+            "empty_snapshot",
+            f"the full snapshot of {table.driving} is empty; taken at its word it would delete every row",
+            "Extract it again; to say that there are none any more, deliver tombstones.",
+            self._file(table),
+        )
+
+    def _is_empty_there(self, table: StagedTable) -> bool:
+        """Whether there may be none, or the sender counted none, and none are here either: nothing is lost by believing it."""
+        resources = [self.batch.resource(name) for name in table.drivers]
+        return all(
+            each is not None and (table.may_be_empty or each.rows == 0) for each in resources
+        ) and not count(
+            self.connection,
+            f"""SELECT count(*) FROM erp.{quoted(table.name)}
+                    WHERE company_code = ? AND source_system = ? AND NOT is_deleted""",
+            [self.batch.company, self.batch.source],
+        )
+
+    def _file(self, table: StagedTable) -> str | None:
+        resource = self.batch.resource(table.drivers[0])
+        return resource.paths[0] if resource else None
+
+    def _keep_quarantine(self, name: str) -> None:
+        """The scratch file's rejected rows of one table or look-up, with the batch's name."""
+        self.connection.execute(
+            """INSERT INTO quarantine."row" (
+                   source, company_code, batch_id, table_name, file, row_number, staged, raw, recorded_at)
+               SELECT ?, ?, ?, table_name, file, row_number, staged, raw, ? FROM scratch.rejected.row
+               WHERE table_name = ?""",
+            [*self.identity, self.recorded_at, name],
+        )
+        self.connection.execute(
+            f"""INSERT INTO quarantine.reason ({_REASON})
+               SELECT ?, ?, ?, table_name, file, row_number, rule, column_name, raw_value, message
+               FROM scratch.rejected.reason WHERE table_name = ?""",
+            [*self.identity, name],
+        )
+
+    def _quarantine_owned(self, table: StagedTable, actions: Actions) -> None:
+        """Rows whose key belongs to a source of higher precedence."""
+        if not actions.rows("owned"):
+            return
+        packed = ", ".join(f"{quoted(name)} := s.{quoted(name)}" for name in table.contract.column_names)
+        self.connection.execute(
+            f"""INSERT INTO quarantine."row" (
+                    source, company_code, batch_id, table_name, file, row_number, staged, recorded_at)
+                SELECT ?, ?, ?, ?, s._file, s._row, to_json(struct_pack({packed})), ?
+                FROM {actions.relation} AS a JOIN scratch.staging.{quoted(table.name)} AS s ON s.rowid = a.staged
+                WHERE action = 'owned'""",
+            [*self.identity, table.name, self.recorded_at],
+        )
+        self.connection.execute(
+            f"""INSERT INTO quarantine.reason ({_REASON})
+                SELECT ?, ?, ?, ?, _file, _row, 'owned_by_other_source', NULL, t.source_system,
+                       'the key belongs to source ' || t.source_system || ', which has precedence'
+                FROM {actions.relation} AS a JOIN erp.{quoted(table.name)} AS t ON t.rowid = a.target
+                WHERE action = 'owned'""",
+            [*self.identity, table.name],
+        )
+
+    def _apply(self, table: StagedTable, changes: Changes, actions: Actions, outcome: TableOutcome) -> None:
+        """Note what the changes touch, and make them; the counts of the outcome follow."""
+        outcome.inserted = actions.rows("insert", "insert_deleted")
+        outcome.updated = actions.rows("update", "update_deleted")
+        outcome.unchanged = actions.rows("touch", "keep", "tombstone")
+        outcome.accepted = outcome.inserted + outcome.updated + outcome.unchanged + actions.rows("delete")
+        outcome.deleted = changes.gone.rows
+        dirty_cells.mark(self.connection, changes, self.batch.company)
+        target = f"erp.{quoted(table.name)}"
+        for each in (actions, changes.left_out):
+            if each and each.rows("touch"):
+                self.connection.execute(
+                    f"""UPDATE {target} SET (batch_sequence, recorded_at, batch_id) = ({OWN_ORDER})
+                        WHERE rowid IN (SELECT target FROM {each.relation} WHERE action = 'touch')""",
+                    order_of(self.batch),
+                )
+        soft_deletes.delete_gone(self.connection, self.batch, changes)
+        if actions.rows("keep", "owned"):
+            self.connection.execute(
+                f"""UPDATE {target} AS t SET known_on = a.known_on
+                    FROM {actions.relation} AS a WHERE t.rowid = a.target AND earlier"""
+            )
+        if outcome.inserted or outcome.updated:
+            self._write(table, actions)
+
+    def _write(self, table: StagedTable, actions: Actions) -> None:
+        """Put the new version of every inserted or updated row beside the old one, then remove the old one.
+
+        A row that enters deleted bears the order of the batch that said so, unless that is a window. What is said of a
+        master changes; that it exists has been known since it was first seen.
+        """
+        batch, target = self.batch, f"erp.{quoted(table.name)}"
+        pairs = [
+            pair
+            for resource in (*batch.resources, *batch.before)
+            for pair in zip(resource.paths, resource.hashes, strict=True)
+        ]
+        self.connection.execute(
+            f"INSERT INTO {target} BY NAME {self._entering(table, actions)}",
+            {
+                **order_of(batch),
+                "company": batch.company,
+                "source": batch.source,
+                "files": [path for path, _ in pairs],
+                "hashes": [sha256 for _, sha256 in pairs],
+            },
+        )
+        if actions.entering is None:
+            self.connection.execute(
+                f"""DELETE FROM {target} WHERE rowid IN (
+                        SELECT target FROM {actions.relation} WHERE action IN ({_WRITTEN}) AND target IS NOT NULL)"""
+            )
+
+    def _entering(self, table: StagedTable, actions: Actions) -> str:
+        """Selects the new versions of rows, as the canonical table has them."""
+        contract = table.contract
+        columns = f"""
+            $company AS company_code, {", ".join(f"s.{quoted(name)}" for name in contract.column_names)},
+            $source AS source_system, s._file AS source_file, file_hash.sha256 AS source_file_sha256,
+            s._row AS source_row, s._document AS source_document, s.source_changed_at"""
+        hashes = """
+            JOIN (SELECT unnest($files::VARCHAR[]) AS path, unnest($hashes::VARCHAR[]) AS sha256) AS file_hash
+              ON file_hash.path = s._file"""
+        if actions.entering:
+            return f"""SELECT {columns}, $batch_id AS batch_id, $sequence::BIGINT AS batch_sequence, false AS is_deleted,
+                              NULL::VARCHAR AS deleted_by, $extracted_at::TIMESTAMP AS recorded_at, s.known_on
+                       FROM {actions.entering} AS s {hashes}"""
+        first_known, old = "a.known_on", ""
+        if contract.is_undated:
+            first_known = "least(a.known_on, old.known_on)"
+            old = f"LEFT JOIN erp.{quoted(table.name)} AS old ON old.rowid = a.target"
+        return f"""SELECT {columns}, coalesce(superseding_batch.batch_id, $batch_id) AS batch_id,
+                          coalesce(superseding_batch.batch_sequence, $sequence::BIGINT) AS batch_sequence,
+                          ends_with(action, '_deleted') AS is_deleted,
+                          CASE WHEN superseding_batch IS NOT NULL THEN superseding_batch.cause
+                               WHEN ends_with(action, '_deleted') THEN 'window' END AS deleted_by,
+                          coalesce(superseding_batch.recorded_at, $extracted_at::TIMESTAMP) AS recorded_at,
+                          {first_known} AS known_on
+                   FROM {actions.relation} AS a
+                   JOIN scratch.staging.{quoted(table.name)} AS s ON s.rowid = a.staged {hashes} {old}
+                   WHERE action IN ({_WRITTEN})"""
+
+    def _keep_tombstones(
+        self, table: StagedTable, actions: Actions, left_out: Actions, *, newest_snapshot: bool
+    ) -> None:
+        """Remember what this batch said is gone and is not here; forget what the table or a snapshot says itself now.
+
+        What a snapshot leaves out it also lacks, and that is known by its order.
+        """
+        place = "company_code = $company AND table_name = $table AND source = $source"
+        about = {"company": self.batch.company, "table": table.name, "source": self.batch.source}
+        said = {"tombstone": self._keys(table, actions, "tombstone")} if actions.rows("tombstone") else {}
+        if left_out.rows("tombstone") and not newest_snapshot:
+            said["rule"] = self._keys(table, left_out, "tombstone")
+        if count(self.connection, f"SELECT count(*) FROM ops.tombstone WHERE {place}", about):
+            again = "".join(f" OR key IN ({keys})" for keys in said.values())
+            self.connection.execute(
+                f"""DELETE FROM ops.tombstone WHERE {place} AND (
+                        key IN ({self._keys(table, actions, *WRITTEN)})
+                        OR (({ORDER}) < ({OWN_ORDER}) AND ($snapshot{again})))""",
+                {**about, **order_of(self.batch), "snapshot": newest_snapshot},
+            )
+        for cause, keys in said.items():
+            self.connection.execute(
+                f"""INSERT INTO ops.tombstone (
+                        company_code, table_name, source, key, batch_sequence, recorded_at, batch_id, deleted_by)
+                    SELECT $company, $table, $source, said.key, {OWN_ORDER}, $cause
+                    FROM (SELECT DISTINCT key FROM ({keys})) AS said
+                    WHERE NOT EXISTS (SELECT 1 FROM ops.tombstone AS m WHERE m.key = said.key AND {place})""",
+                {**about, **order_of(self.batch), "cause": cause},
+            )
+
+    def _keep_documents(
+        self, table: StagedTable, outcome: TableOutcome, actions: Actions, *, newest_snapshot: bool
+    ) -> None:
+        """Remember which documents this batch delivered whole; forget what it, or a snapshot, says itself now.
+
+        While it holds rows in quarantine it has said nothing of them, and older deliveries still count.
+        """
+        if actions.is_stale or not (table.whole_if_split or newest_snapshot):
+            return
+        place = "company_code = $company AND table_name = $table AND source = $source"
+        about = {"company": self.batch.company, "table": table.name, "source": self.batch.source}
+        again = "false" if outcome.quarantined else "document IN (SELECT document FROM temp.whole_document)"
+        self.connection.execute(
+            f"""DELETE FROM ops.whole_document WHERE {place} AND (
+                    batch_id = $batch_id OR (({ORDER}) < ({OWN_ORDER}) AND ($snapshot OR {again})))""",
+            {**about, **order_of(self.batch), "snapshot": newest_snapshot},
+        )
+        if table.whole_if_split:
+            self.connection.execute(
+                f"""INSERT INTO ops.whole_document (
+                        company_code, table_name, source, document, batch_sequence, recorded_at, batch_id)
+                    SELECT $company, $table, $source, document, {OWN_ORDER} FROM temp.whole_document""",
+                {**about, **order_of(self.batch)},
+            )
+
+    def _keys(self, table: StagedTable, actions: Actions, *wanted: str) -> str:
+        """The keys of the rows that do one of these, as SQL."""
+        return f"""SELECT {key_text(table.contract, "s")} AS key FROM {actions.relation} AS a
+                   JOIN {actions.rows_of} AS s ON s.rowid = a.staged
+                   WHERE action IN ({", ".join(map(literal, wanted))})"""
+
+
+def _unexplained(table: StagedTable) -> str:
+    rules = ", ".join(table.unexplained)
+    return (
+        f"{table.name}: rows are left out by {rules}, and the profile's rules do not say what that means (gone, part_of or "
+        "never): it is taken as never, and deletes nothing"
+    )

@@ -1,0 +1,1 @@
+"""Facts, customer-months, rating history and outbox in the warehouse."""

@@ -1,0 +1,109 @@
+"""The canonical tables as frames: what one company's rating at one date may see."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+
+import duckdb
+import polars as pl
+
+from expectations.contract import frame_columns
+from expectations.contract import load as load_contract
+from warehouse.connection import frame, quoted, scalar
+
+
+def companies(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The legal entities that have invoice lines or customers, in order."""
+    rows = connection.execute(
+        "SELECT company_code FROM erp.customers UNION SELECT company_code FROM erp.invoice_lines ORDER BY 1"
+    ).fetchall()
+    return [str(company) for (company,) in rows]
+
+
+def read_extract(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    company: str,
+    as_of: date,
+    seen_until: datetime | None = None,
+) -> pl.LazyFrame | None:
+    """A canonical table's rows of one company known by `as_of`; None where none were ever delivered.
+
+    What the contract calls current, customers and products, comes whole, as it is now: who they are is asked of every
+    period, and the day they were recorded says nothing of since when. Whether a customer was known by then is told by its
+    known_on. Any other table whose rows bear no date, such as open orders, says how things stood when it was extracted: its
+    rows come as recorded up to `seen_until` (None: up to now), whatever the day.
+    """
+    name = f"erp.{quoted(table)}"
+    if not scalar(
+        connection, f"SELECT count(*) FROM (SELECT 1 FROM {name} WHERE company_code = ? LIMIT 1)", [company]
+    ):
+        return None
+    contract = load_contract(table)
+    columns = ", ".join(quoted(column.name) for column in frame_columns(contract))
+    sql = f"SELECT {columns} FROM {name} WHERE company_code = $company AND NOT is_deleted"
+    if contract.is_current or (contract.own_date is None and seen_until is None):
+        return frame(connection, sql, {"company": company}).lazy()
+    if contract.own_date is None:
+        until = {"company": company, "seen_until": seen_until}
+        return frame(connection, f"{sql} AND recorded_at <= $seen_until", until).lazy()
+    return frame(connection, f"{sql} AND known_on <= $as_of", {"company": company, "as_of": as_of}).lazy()
+
+
+def landed_between(
+    connection: duckdb.DuckDBPyConnection, company: str
+) -> tuple[datetime | None, datetime | None]:
+    """When the company's first loaded batch was extracted, and when its latest one was; None before any."""
+    ((first, last),) = connection.execute(
+        "SELECT min(extracted_at), max(extracted_at) FROM ops.batch WHERE company_code = ? AND status <> 'refused'",
+        [company],
+    ).fetchall()
+    return first, last
+
+
+def end_of(day: date) -> datetime:
+    """The first moment after a day."""
+    return datetime.combine(day + timedelta(days=1), time())
+
+
+def read_products(connection: duckdb.DuckDBPyConnection) -> pl.LazyFrame:
+    """The products of all companies, for the cells, which are computed for all companies at once."""
+    columns = ", ".join(quoted(column.name) for column in frame_columns(load_contract("products")))
+    return frame(connection, f"SELECT {columns} FROM erp.products WHERE NOT is_deleted").lazy()
+
+
+def read_cells(connection: duckdb.DuckDBPyConnection, table: str, company: str) -> pl.LazyFrame:
+    """customer_month or order_day of one company."""
+    columns = ", ".join(quoted(name) for name in load_contract(table).column_names)
+    return frame(
+        connection,
+        f"SELECT {columns} FROM rated.{quoted(table)} WHERE company_code = $company",
+        {"company": company},
+    ).lazy()
+
+
+def latest_rate(
+    connection: duckdb.DuckDBPyConnection, currency: str, other: str, day: date
+) -> Decimal | None:
+    """What one unit of a currency was worth in another on a day: the latest rate known, direct else inverse; null for none."""
+    if currency == other:
+        return Decimal(1)
+    row = connection.execute(
+        """SELECT CASE WHEN from_currency = $currency THEN rate ELSE CAST(1 / rate AS DECIMAL(18, 8)) END FROM erp.fx_rates
+           WHERE NOT is_deleted AND rate_date <= $day
+             AND (from_currency, to_currency) IN (($currency, $other), ($other, $currency))
+           ORDER BY rate_date DESC, from_currency = $currency DESC, company_code LIMIT 1""",
+        {"currency": currency, "other": other, "day": day},
+    ).fetchone()
+    return None if row is None else Decimal(row[0])
+
+
+def read_sales(connection: duckdb.DuckDBPyConnection, company: str, since: date) -> pl.LazyFrame:
+    """sales_cell of one company, from the month of `since` on."""
+    columns = ", ".join(quoted(name) for name in load_contract("sales_cell").column_names)
+    return frame(
+        connection,
+        f"SELECT {columns} FROM rated.sales_cell WHERE company_code = $company AND month >= $since",
+        {"company": company, "since": since},
+    ).lazy()

@@ -1,0 +1,1 @@
+"""The store of the relay, in SQLite: which sink has got which event."""

@@ -1,0 +1,1 @@
+"""The warehouse file itself: migrations, DDL, the ledger, backup."""

@@ -1,0 +1,79 @@
+"""Whether a warehouse is sound: what the ledger says of every row, held against the rows. Reads, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+
+from expectations.contract import contracts
+from warehouse.connection import quoted
+
+# Derived tables are counted apart: a driving record may give several of their rows.
+_UNBALANCED = """
+    SELECT source, company_code, batch_id, table_name, rows_in, accepted, quarantined, excluded, refused
+    FROM ops.batch_table WHERE rows_in <> accepted + quarantined + excluded + refused ORDER BY ALL"""
+_QUARANTINED = """
+    WITH kept AS (SELECT source, company_code, batch_id, table_name, count(*) AS kept FROM quarantine."row" GROUP BY ALL),
+    told AS (SELECT source, company_code, batch_id, table_name, sum(quarantined)::BIGINT AS told FROM ops.batch_table
+             JOIN ops.batch USING (source, company_code, batch_id) WHERE status <> 'refused' GROUP BY ALL)
+    SELECT source, company_code, batch_id, table_name, coalesce(told, 0), coalesce(kept, 0)
+    FROM told FULL JOIN kept USING (source, company_code, batch_id, table_name)
+    WHERE coalesce(told, 0) <> coalesce(kept, 0) ORDER BY ALL"""
+
+
+def conservation_problems(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Where rows are not accounted for, one sentence each; nothing if all are.
+
+    Per batch and table: rows in = accepted + quarantined + excluded + refused, and as many rows lie in quarantine as the
+    ledger says. Per source, company and table: no fewer rows than the ledger says were inserted, since none is ever
+    removed, and each row's batch stands in the ledger.
+    """
+    return [*_batch_problems(connection), *_quarantine_problems(connection), *_row_problems(connection)]
+
+
+def _batch_problems(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    for source, company, batch, table, came, accepted, quarantined, excluded, refused in connection.execute(
+        _UNBALANCED
+    ).fetchall():
+        yield (
+            f"{source}/{company}/{batch}: of {came} rows of {table}, {accepted} are accepted, {quarantined} quarantined, "
+            f"{excluded} excluded and {refused} refused"
+        )
+
+
+def _quarantine_problems(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    for source, company, batch, table, told, kept in connection.execute(_QUARANTINED).fetchall():
+        yield f"{source}/{company}/{batch}: {kept} rows of {table} lie in quarantine, and the ledger says {told}"
+
+
+def _row_problems(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    for contract in contracts("extract"):
+        stored = f"erp.{quoted(contract.name)}"
+        for source, company, inserted, rows in connection.execute(
+            f"""WITH told AS (
+                    SELECT source, company_code, sum(inserted)::BIGINT AS inserted FROM ops.batch_table
+                    WHERE table_name = ? GROUP BY ALL),
+                there AS (
+                    SELECT source_system AS source, company_code, count(*) AS rows FROM {stored} GROUP BY ALL)
+                SELECT source, company_code, inserted, coalesce(rows, 0)
+                FROM told LEFT JOIN there USING (source, company_code) WHERE inserted > coalesce(rows, 0) ORDER BY ALL""",
+            [contract.name],
+        ).fetchall():
+            yield f"{source}/{company}: {contract.name} has {rows} rows, and the ledger says that {inserted} were inserted"
+        for source, company, batch, rows in connection.execute(
+            f"""SELECT source_system, company_code, batch_id, count(*) FROM {stored} AS t
+                WHERE NOT EXISTS (SELECT 1 FROM ops.batch AS b WHERE (b.source, b.company_code, b.batch_id)
+                                                          = (t.source_system, t.company_code, t.batch_id))
+                GROUP BY ALL ORDER BY ALL"""
+        ).fetchall():
+            yield f"{source}/{company}: {rows} rows of {contract.name} are of batch {batch}, which the ledger does not know"
+
+
+def doubly_numbered(connection: duckdb.DuckDBPyConnection) -> int:
+    """How many customers' events are numbered twice in the outbox; 0 if the outbox is sound."""
+    rows = connection.execute(
+        """SELECT count(*) FROM (SELECT 1 FROM ops.outbox GROUP BY company_code, customer_id
+                                 HAVING count(DISTINCT sequence) <> count(*))"""
+    ).fetchall()
+    return int(rows[0][0])
