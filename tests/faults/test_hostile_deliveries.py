@@ -293,7 +293,7 @@ def locked(loader: Loader, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection
     batch = read_manifest(GOOD.write(loader.settings.inbox))
     source = read_source(write_source(tmp_path / "sources", PROFILE))
     scratch = tmp_path / "scratch" / "x.duckdb"
-    delivery = delivered.Delivery.of(batch, source)
+    delivery = delivered.Delivery.of(batch, source, None)
     checks.check_files(delivery, scratch)
     connection = staging.open_locked(scratch, delivery)
     yield connection

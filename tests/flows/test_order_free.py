@@ -210,7 +210,7 @@ def final(home: Path, without: Collection[str] = REVISED) -> Tables:
            QUALIFY row_number() OVER (PARTITION BY company_code, customer_id, period ORDER BY revision DESC) = 1""",
         without=without,
     )
-    for name in ("customer_value", "customer_period", "credit_watch"):
+    for name in ("customer_value", "customer_value_by_month", "customer_period", "credit_watch"):
         tables[name] = table(home, f"FROM {name}", without=without)
     del tables["tier_change"]
     tables["reason"] = table(home, "FROM reason WHERE about NOT LIKE 'tier_change.%'", without=without)

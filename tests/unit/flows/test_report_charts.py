@@ -86,43 +86,51 @@ def test_who_sold_nothing_lies_in_a_strip_of_their_own_below_the_least_seller() 
     assert none.y > least.y
 
 
-def move(earlier: str | None, later: str | None, amount: object) -> dict[str, Any]:
+def move(earlier: str | None, later: str | None, before: int, after: int) -> dict[str, Any]:
     ranks = {"strategic": 6, "core": 5, "marginal": 2, None: None}
     return {
         "from_tier": earlier,
         "from_rank": ranks[earlier],
         "to_tier": later,
         "to_rank": ranks[later],
-        "net_sales_12m": Decimal(str(amount)),
+        "direction": "stays" if earlier == later else "up",
+        "net_sales_before": Decimal(before),
+        "net_sales_after": Decimal(after),
     }
 
 
-@pytest.mark.parametrize(
-    ("earlier", "later", "way"),
-    [
-        ("core", "strategic", "up"),
-        ("core", "marginal", "down"),
-        ("core", "core", "same"),
-        (None, "core", "appears"),
-        ("core", None, "disappears"),
-    ],
-)
-def test_a_ribbon_says_which_way_it_goes(earlier: str | None, later: str | None, way: str) -> None:
-    drawn = flow_chart.flow([move(earlier, later, 1)])
-    assert drawn is not None
-    assert [ribbon.direction for ribbon in drawn.ribbons] == [way]
+MOVES = [move("core", "core", 75, 60), move("core", "strategic", 25, 90), move("marginal", "core", 100, 50)]
 
 
-def test_a_tier_is_as_high_as_its_sales_and_tiers_stand_by_rank() -> None:
-    drawn = flow_chart.flow(
-        [move("core", "core", 75), move("core", "strategic", 25), move("marginal", "core", 100)]
-    )
+def test_a_tier_is_as_high_as_its_sales_of_then_and_of_now_and_tiers_stand_by_rank() -> None:
+    drawn = flow_chart.flow(MOVES)
     assert drawn is not None
-    assert [node.tier for node in drawn.left] == ["core", "marginal"]
-    assert [node.tier for node in drawn.right] == ["strategic", "core"]
-    core, marginal = drawn.left
-    assert core.height == marginal.height
-    assert core.amount == 100
+    assert [(node.tier, node.amount) for node in drawn.left] == [("core", 100), ("marginal", 100)]
+    assert [(node.tier, node.amount) for node in drawn.right] == [("strategic", 90), ("core", 110)]
+    scales = {round(node.height / float(node.amount), 2) for node in (*drawn.left, *drawn.right)}
+    assert len(scales) == 1, "both sides are drawn to one scale"
+
+
+def test_a_ribbon_is_as_thick_at_each_end_as_the_sales_there_and_what_stays_lies_below() -> None:
+    drawn = flow_chart.flow(MOVES)
+    assert drawn is not None
+    assert [ribbon.direction for ribbon in drawn.ribbons] == ["stays", "up", "up"]
+    for ribbon in drawn.ribbons:
+        numbers = [float(number) for number in re.findall(r"-?[\d.]+", ribbon.path)]
+        top_left, top_right, bottom_right, bottom_left = numbers[1], numbers[7], numbers[8], numbers[14]
+        before, after = bottom_left - top_left, bottom_right - top_right
+        assert after / before == pytest.approx(
+            float(ribbon.row["net_sales_after"] / ribbon.row["net_sales_before"]), rel=0.01
+        )
+
+
+def test_a_migration_in_which_nothing_was_sold_before_and_after_has_no_flow_and_new_ones_have_a_line() -> (
+    None
+):
+    assert flow_chart.flow([move("core", "core", 0, 0), move("core", "marginal", -5, 0)]) is None
+    drawn = flow_chart.flow([move(None, "core", 0, 80)])
+    assert drawn is not None
+    assert drawn.left[0].height > 0
 
 
 def test_a_null_leaves_a_gap_in_a_line() -> None:
