@@ -30,6 +30,8 @@ SLOTS: Final[dict[str, pl.DataType]] = {
     "name": pl.String(),  # a person, a territory or references, as delivered
     "remark": pl.String(),  # what a person wrote
 }
+# Made once: a run builds hundreds of reasons, of a dozen slots each.
+_EMPTY = {name: pl.lit(None, dtype=dtype).alias(name) for name, dtype in SLOTS.items()}
 REASON: Final = pl.Struct({"code": pl.String(), **SLOTS})
 REASONS: Final = pl.List(REASON)
 """Reasons in the order in which they are said; null where there is none."""
@@ -153,11 +155,11 @@ def plain_reason(code: str, **figures: str | int | Decimal | date | None) -> dic
 def reason(code: str, **figures: pl.Expr | str | int | Decimal | date) -> pl.Expr:
     """Make a reason of type REASON. ValueError where the code is unknown, or its figures are not those CODES gives it."""
     _require_figures(code, figures)
-    slots = {
-        name: (figure if isinstance(figure := figures.get(name), pl.Expr) else pl.lit(figure)).cast(dtype)
-        for name, dtype in SLOTS.items()
+    given = {
+        name: (figure if isinstance(figure, pl.Expr) else pl.lit(figure)).cast(SLOTS[name]).alias(name)
+        for name, figure in figures.items()
     }
-    return pl.struct(pl.lit(code).alias("code"), *(slot.alias(name) for name, slot in slots.items()))
+    return pl.struct(pl.lit(code).alias("code"), *(given.get(name, slot) for name, slot in _EMPTY.items()))
 
 
 def reasons(*parts: pl.Expr) -> pl.Expr:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 from expectations.contract import Column, Contract, provenance
@@ -49,32 +49,56 @@ def typed_select(
     """
     columns = (*contract.columns, *EXTRA)
     _check_columns(contract, given, where, whole_by)
-    values, misfits = [], []
+    cells, made, notes = [], [], []
     for column in columns:
         if column.name not in given:
             absent = "false" if column.name == "is_deleted" else f"NULL::{column.type}"
-            values.append(f"{absent} AS {quoted(column.name)}")
+            made.append(f"{absent} AS {quoted(column.name)}")
             continue
-        value, misfit = _cast(column, given[column.name], where)
-        values.append(f"{value} AS {quoted(column.name)}")
-        misfits += [misfit] if misfit else []
+        cast = _cast(column, given[column.name], where)
+        cells.append(f"{cast.cell or _given(column)} AS {_cell(column)}")
+        made += [f"{cast.value} AS {quoted(column.name)}", _cell(column)]
+        notes += [cast.note] if cast.note else []
         if latest and column.name == contract.own_date and not contract.is_undated:
-            note = f"{literal(f'{column.name}:{TOO_FAR_AHEAD}:')} || CAST({value} AS VARCHAR)"
-            misfits.append((f"CAST({value} AS DATE) > DATE '{latest}'", note))
-    noted = problems
-    if misfits:
-        condition = " OR ".join(f"({test})" for test, _ in misfits)
-        entries = ", ".join(f"CASE WHEN {test} THEN {entry} END" for test, entry in misfits)
-        noted = (
-            f"CASE WHEN {condition} THEN list_concat(coalesce({problems}, []::VARCHAR[]), "
-            f"list_filter([{entries}], lambda entry: entry IS NOT NULL)) ELSE {problems} END"
-        )
-    excluded = "CAST(_excluded AS VARCHAR)" if "_excluded" in given else "NULL::VARCHAR"
+            day = quoted(column.name)
+            note = f"{literal(f'{column.name}:{TOO_FAR_AHEAD}:')} || CAST({day} AS VARCHAR)"
+            notes.append(f"CASE WHEN CAST({day} AS DATE) > DATE '{latest}' THEN {note} END")
+    excluded = "CAST(given._excluded AS VARCHAR)" if "_excluded" in given else "NULL::VARCHAR"
     document = f"CAST(given.{quoted(whole_by)} AS VARCHAR)" if whole_by else "NULL::VARCHAR"
-    return (
-        f"SELECT {', '.join(values)}, {document} AS _document, _file, _row.number AS _row, {noted} AS _problems, "
-        f"{excluded} AS _excluded FROM ({sql}) AS given"
+    cells += [f"{document} AS _document", f"{excluded} AS _excluded", "given._file", "given._row"]
+    names = [quoted(column.name) for column in columns]
+    about = ["_document", "_excluded", "_file", "_row"]
+    # Three steps, each a SELECT of its own: an expression is planned, and computed, once.
+    typed = f"SELECT {', '.join([*made, *about])} FROM (SELECT {', '.join(cells)} FROM ({sql}) AS given)"
+    noted = [f"{note} AS __note{place}" for place, note in enumerate(notes)]
+    told = ", ".join(f"__note{place}" for place in range(len(notes)))
+    every = (
+        f"CASE WHEN coalesce({told}) IS NULL THEN {problems} ELSE list_concat(coalesce({problems}, []::VARCHAR[]), "
+        f"list_filter([{told}], lambda entry: entry IS NOT NULL)) END"
+        if notes
+        else problems
     )
+    return (
+        f"SELECT {', '.join(names)}, _document, _file, _row.number AS _row, {every} AS _problems, _excluded "
+        f"FROM (SELECT {', '.join([*names, *about, *noted])} FROM ({typed}))"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cast:
+    """How one column is made: its `cell`, if that is not what is given, its value of the cell, and a note of both if it misfits."""
+
+    value: str
+    cell: str | None = None
+    note: str | None = None
+
+
+def _given(column: Column) -> str:
+    return f"given.{quoted(column.name)}"
+
+
+def _cell(column: Column) -> str:
+    return quoted(f"{column.name}__cell")
 
 
 def _check_columns(contract: Contract, given: Mapping[str, str], where: str, whole_by: str | None) -> None:
@@ -95,30 +119,29 @@ def _check_columns(contract: Contract, given: Mapping[str, str], where: str, who
         raise SourceError(f"{where}: does not give {', '.join(missing)}, which {contract.name} requires")
 
 
-def _cast(column: Column, given: str, where: str) -> tuple[str, tuple[str, str] | None]:
-    """The value as the contract types it, and, where it may not fit, the test for a misfit and its note."""
-    name = f"given.{quoted(column.name)}"
+def _cast(column: Column, given: str, where: str) -> _Cast:
+    """The value as the contract types it, with a note of what may not fit."""
+    cell, made = _cell(column), quoted(column.name)
     if column.name == "is_deleted":
-        return f"coalesce(CAST({name} AS BOOLEAN), false)", None
+        return _Cast(f"coalesce(CAST({cell} AS BOOLEAN), false)")
     if column.type == "VARCHAR":
-        value = name if given == "VARCHAR" else f"CAST({name} AS VARCHAR)"
+        value = cell if given == "VARCHAR" else f"CAST({cell} AS VARCHAR)"
         if not _is_identifier(column):
-            return value, None
-        note = f"{literal(f'{column.name}:invisible_character:')} || left({value}, 200)"
-        return value, (f"has_invisible({value})", note)
-    if given == column.type:
-        return name, None
-    if given in _LOSSY and column.type.startswith("DECIMAL"):
+            return _Cast(value)
+        test, rule, told = f"has_invisible({made})", "invisible_character", f"left({made}, 200)"
+    elif given == column.type:
+        return _Cast(cell)
+    elif given in _LOSSY and column.type.startswith("DECIMAL"):
         raise SourceError(f"{where}: {column.name} is {given}, which loses digits: keep amounts DECIMAL")
-    if given == "VARCHAR":
-        return _from_text(column, name)
-    cast = f"TRY_CAST({name} AS {column.type})"
-    misfit = f"{name} IS NOT NULL AND {cast} IS NULL"
-    if column.type.startswith(_NUMBERS):
+    elif given == "VARCHAR":
+        return _from_text(column)
+    else:
+        value, told = f"TRY_CAST({cell} AS {column.type})", f"CAST({cell} AS VARCHAR)"
         # A cast to fewer digits rounds.
-        misfit = f"{name} IS NOT NULL AND ({cast} IS NULL OR {cast} <> {name})"
-    rule = "too_many_digits" if column.type.startswith("DECIMAL") else "out_of_range"
-    return cast, (misfit, f"{literal(f'{column.name}:{rule}:')} || CAST({name} AS VARCHAR)")
+        rounded = f" OR {made} <> {cell}" if column.type.startswith(_NUMBERS) else ""
+        test = f"{cell} IS NOT NULL AND ({made} IS NULL{rounded})"
+        rule = "too_many_digits" if column.type.startswith("DECIMAL") else "out_of_range"
+    return _Cast(value, note=f"CASE WHEN {test} THEN {literal(f'{column.name}:{rule}:')} || {told} END")
 
 
 def _is_identifier(column: Column) -> bool:
@@ -131,15 +154,18 @@ def _is_identifier(column: Column) -> bool:
     )
 
 
-def _from_text(column: Column, name: str) -> tuple[str, tuple[str, str]]:
+def _from_text(column: Column) -> _Cast:
     """A value that the SQL gives as text: numbers as plain digits with a point, dates as ISO 8601."""
-    rule = literal(_WRONG_TYPE.get(column.type, "not_a_number"))
-    cast = f"TRY_CAST({name} AS {column.type})"
+    rule, name = literal(_WRONG_TYPE.get(column.type, "not_a_number")), _given(column)
+    text, cell, value = _cell(column), None, f"TRY_CAST({_cell(column)} AS {column.type})"
     if column.type.startswith(_NUMBERS):
         scale = int(column.type.rstrip(")").split(",")[1]) if column.type.startswith("DECIMAL") else 0
-        digits = f"decimal_text({name}, '.', NULL)"
-        cast = f"CASE WHEN decimal_places({digits}) <= {scale} THEN TRY_CAST({digits} AS {column.type}) END"
+        cell = f"{{'text': {name}, 'digits': decimal_text({name}, '.', NULL)}}"
+        text, digits = f"{_cell(column)}.text", f"{_cell(column)}.digits"
+        value = f"CASE WHEN decimal_places({digits}) <= {scale} THEN TRY_CAST({digits} AS {column.type}) END"
         too_long = "true" if column.type.startswith("DECIMAL") else f"decimal_places({digits}) = 0"
         rule = f"CASE WHEN {digits} IS NOT NULL AND {too_long} THEN 'too_many_digits' ELSE {rule} END"
-    note = f"{literal(column.name + ':')} || {rule} || ':' || left({name}, 200)"
-    return cast, (f"{name} IS NOT NULL AND {cast} IS NULL", note)
+    note = f"{literal(column.name + ':')} || {rule} || ':' || left({text}, 200)"
+    return _Cast(
+        value, cell, f"CASE WHEN {text} IS NOT NULL AND {quoted(column.name)} IS NULL THEN {note} END"
+    )

@@ -29,16 +29,14 @@ CREATE OR REPLACE MACRO decimal_text(value, decimal_mark, group_mark) AS
     CASE
         WHEN regexp_full_match(value, '-?[0-9]+([' || decimal_mark || '][0-9]*)?')
         THEN CASE WHEN decimal_mark = '.' THEN value ELSE replace(value, decimal_mark, '.') END
-        WHEN regexp_full_match(
-            leading_sign(plain_number(value)),
-            '[+-]?([0-9]+|[0-9]{1,3}([' || coalesce(group_mark, ',') || '][0-9]{3})+)?([' || decimal_mark || '][0-9]*)?')
-         AND regexp_matches(value, '[0-9０-９]')
-         AND NOT torn_apart(value)
-         AND (group_mark IS NOT NULL OR NOT contains(plain_number(value), CASE decimal_mark WHEN '.' THEN ',' ELSE '.' END))
-        THEN replace(
-            CASE WHEN group_mark IS NULL THEN leading_sign(plain_number(value))
-                 ELSE replace(leading_sign(plain_number(value)), group_mark, '') END,
-            decimal_mark, '.')
+        WHEN regexp_matches(value, '[0-9０-９]') AND NOT torn_apart(value)
+        THEN list_transform([leading_sign(plain_number(value))], lambda number: CASE
+            WHEN regexp_full_match(
+                number,
+                '[+-]?([0-9]+|[0-9]{1,3}([' || coalesce(group_mark, ',') || '][0-9]{3})+)?([' || decimal_mark || '][0-9]*)?')
+             AND (group_mark IS NOT NULL OR NOT contains(number, CASE decimal_mark WHEN '.' THEN ',' ELSE '.' END))
+            THEN replace(CASE WHEN group_mark IS NULL THEN number ELSE replace(number, group_mark, '') END, decimal_mark, '.')
+            END)[1]
     END;
 
 -- The digits after the point that count.
@@ -118,12 +116,13 @@ CREATE OR REPLACE MACRO has_invisible(value) AS
         value,
         '[\x00-\x09\x0B\x0C\x0E-\x1F\x7F-\xA0\x{00AD}\x{034F}\x{061C}\x{1680}\x{180B}-\x{180E}\x{2000}-\x{200F}\x{2028}-\x{202F}\x{205F}-\x{206F}\x{3164}\x{FE00}-\x{FE0F}\x{FEFF}\x{FFF9}-\x{FFFB}]');
 
+-- (Ranges of characters, since a class such as \p{L} takes ten milliseconds to compile, for every column.)
 -- The error of a formula as spreadsheets write it in any language (#N/A, #NV, #WERT!, #¿NOMBRE?, Err:502), a column too
 -- narrow for its number (####), and what programs write for a number that is none.
 CREATE OR REPLACE MACRO is_error_text(value) AS
     regexp_full_match(
         value,
-        '#[¡¿]?[\p{L}\p{N}/_.¡¿]+[!?]|#\p{L}{1,2}/\p{L}{1,4}!?( N/A)?|#(NV|ND|YOK|HIÁNYZIK|NENÍ_K_DISPOZICI|GETTING_DATA)|#{3,}|Err:[0-9]{3}|[+-]?(nan|NaN|NAN)|NaT|<NA>|-?1\.#(IND|QNAN|INF)0*');
+        '#[^\x00-\x2D:-@\[-^`{-\x{A0}]+[!?]|#[A-Za-z\x{C0}-\x{FFFF}]{1,2}/[A-Za-z\x{C0}-\x{FFFF}]{1,4}!?( N/A)?|#(NV|ND|YOK|HIÁNYZIK|NENÍ_K_DISPOZICI|GETTING_DATA)|#{3,}|Err:[0-9]{3}|[+-]?(nan|NaN|NAN)|NaT|<NA>|-?1\.#(IND|QNAN|INF)0*');
 
 -- Why a cell holds no value at all, null where it may be one.
 CREATE OR REPLACE MACRO lost_value(value) AS

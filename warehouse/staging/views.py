@@ -133,33 +133,34 @@ class _TypedColumn:
     texts: tuple[str, ...]
     typed: str
     carried: tuple[str, ...] = ()
-    failed: str | None = None
     problem: str | None = None
 
 
 def _typed(file: SourceFile, resource: Resource) -> str:
     """The SELECT of one file, typed by the profile, with the record's handle.
 
-    Three steps, each a SELECT of its own: the cells as trimmed text, the values made of them, the problems of those that
-    could not be made. DuckDB lets a later expression of one SELECT use an earlier one's alias, so each is computed once.
+    Four steps, each a SELECT of its own, so that an expression is planned, and computed, once: the cells as trimmed text,
+    the values made of them, the problem of each that could not be made, and the list of these.
     """
     bound = file.binding.headers
     columns = [_typed_column(file, name, each, bound.get(name)) for name, each in resource.columns.items()]
     texts = [text for column in columns for text in column.texts]
     typed = [column.typed for column in columns] + [each for column in columns for each in column.carried]
-    failed = [column.failed for column in columns if column.failed]
-    entries = [column.problem for column in columns if column.problem]
+    noted = [column.problem for column in columns if column.problem]
+    names = [quoted(name) for name in resource.columns]
+    entries = ", ".join(f"__problem{place}" for place in range(len(noted)))
     problems = (
-        f"CASE WHEN {' OR '.join(f'({condition})' for condition in failed)} "
-        f"THEN list_filter([{', '.join(entries)}], lambda entry: entry IS NOT NULL) END"
-        if failed
+        f"CASE WHEN coalesce({entries}) IS NOT NULL "
+        f"THEN list_filter([{entries}], lambda entry: entry IS NOT NULL) END"
+        if noted
         else "NULL::VARCHAR[]"
     )
-    names = ", ".join(quoted(name) for name in resource.columns)
+    told_of = [f"{problem} AS __problem{place}" for place, problem in enumerate(noted)]
     return (
-        f"SELECT {names}, {literal(file.path)} AS _file, {{'number': __number, 'problems': {problems}}} AS _row "
+        f"SELECT {', '.join(names)}, {literal(file.path)} AS _file, {{'number': __number, 'problems': {problems}}} AS _row "
+        f"FROM (SELECT {', '.join([*names, *told_of])}, __number "
         f"FROM (SELECT {', '.join(typed)}, __number "
-        f"FROM (SELECT {', '.join(['__number', *texts])} FROM ({file.records})))"
+        f"FROM (SELECT {', '.join(['__number', *texts])} FROM ({file.records}))))"
     )
 
 
@@ -187,4 +188,4 @@ def _typed_column(file: SourceFile, name: str, column: ResourceColumn, header: s
     problem = (
         f"CASE WHEN {failed} THEN {literal(f'{told(header)}:')} || {rule} || ':' || left({raw}, 200) END"
     )
-    return _TypedColumn(texts, typed, carried, failed, problem)
+    return _TypedColumn(texts, typed, carried, problem)
