@@ -19,6 +19,7 @@ from itertools import count
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
 from expectations.contract import CONTRACTS_PATH, Contract
 from warehouse.connection import PUBLISHED_STORAGE, literal, quoted, transaction
@@ -257,11 +258,15 @@ def create(
     """The contract's table with its comments, and the rows given."""
     connection.execute(";\n".join(ddl.create_table(contract, _MAIN)))
     if rows:
-        columns = ", ".join(quoted(name) for name in contract.column_names)
-        places = ", ".join("?" * len(contract.columns))
-        connection.executemany(
-            f"INSERT INTO {_MAIN}.{quoted(contract.name)} ({columns}) VALUES ({places})", rows
+        # By one statement, not one a row: the dictionary has a thousand.
+        listed = pl.DataFrame(
+            rows, schema=list(contract.column_names), orient="row", infer_schema_length=None
         )
+        connection.register("listed", listed)
+        try:
+            connection.execute(f"INSERT INTO {_MAIN}.{quoted(contract.name)} BY NAME FROM listed")
+        finally:
+            connection.unregister("listed")
 
 
 @contextmanager
