@@ -29,6 +29,9 @@ T = TypeVar("T")
 BATCH = 500
 _LONGEST_DOWN = timedelta(minutes=5)
 
+# However long a receiver asks to be left alone, it is asked again after this.
+LONGEST_ASKED_FOR = timedelta(hours=1)
+
 _NOTHING = "the sink offered its receiver nothing"
 
 
@@ -160,6 +163,8 @@ def serve(
         store.enrol(sink.name, route.types)
         if disabled := store.disabled(sink.name):
             report = replace(report, down=f"disabled: {disabled}")
+        elif (until := store.paused_until(sink.name)) and clock() < until:
+            report = replace(report, down=f"asked to be left alone until {until:%Y-%m-%d %H:%M:%S} UTC")
         try:
             while (
                 report.down is None
@@ -212,6 +217,8 @@ def _settle(store: RelayStore, route: SinkRoute, batch: Sequence[Waiting], sent:
     store.settle(route.name, sent.delivered, failures, now)
     if sent.disabled:
         store.disable(route.name, sent.disabled, now)
+    if sent.pause:
+        store.pause(route.name, now + min(sent.pause, LONGEST_ASKED_FOR))
     return len(failures)
 
 
@@ -242,7 +249,7 @@ def _offer_one_by_one(sink: Sink, batch: Sequence[Waiting]) -> Sent:
         refused |= sent.refused
         failed |= sent.failed
         if sent.down or sent.disabled:
-            return Sent(delivered, refused, failed, sent.down, sent.disabled)
+            return Sent(delivered, refused, failed, sent.down, sent.disabled, sent.pause)
     return Sent(delivered, refused, failed)
 
 

@@ -219,6 +219,42 @@ def test_a_receiver_that_is_broken_for_all_gets_everything_once_it_is_mended(boo
         assert books.relay(receiver).delivered == 20
 
 
+@pytest.mark.parametrize("code", [429, 503])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("retry-after: 7200",),
+        ("date: Thu, 01 Jan 2026 00:00:00 GMT", "retry-after: Thu, 01 Jan 2026 02:00:00 GMT"),
+    ],
+    ids=["seconds", "date"],
+)
+def test_a_receiver_that_asks_for_a_pause_is_left_alone_so_long_an_hour_at_most(
+    books: Books, code: int, asked: tuple[str, ...]
+):
+    with receiving(status(code, *asked)) as receiver:
+        first = books.relay(receiver)
+        called = len(receiver.got)
+        books.now -= timedelta(seconds=1)
+        report = books.relay(receiver)
+        assert (first.down, report.down) == (
+            f"{code} x",
+            f"asked to be left alone until {NOON + timedelta(hours=1):%Y-%m-%d %H:%M:%S} UTC",
+        )
+        assert (len(receiver.got), report.backlog.waiting, books.dead()) == (called, 20, [])
+        receiver.answer = status(204)
+        assert books.relay(receiver).delivered == 20
+
+
+@pytest.mark.parametrize("asked", ["soon", "-1", "Thu, 01 Jan 2026 02:00:00 GMT", "9" * 400])
+def test_a_pause_that_cannot_be_understood_is_none_and_one_beyond_measure_is_an_hour(
+    books: Books, asked: str
+):
+    with receiving(status(429, f"retry-after: {asked}")) as receiver:
+        assert books.relay(receiver).down == "429 x"
+        receiver.answer = status(204)
+        assert books.relay(receiver).delivered == 20
+
+
 def test_a_receiver_that_hangs_holds_nobody_up_and_loses_nothing(books: Books):
     with receiving(hang) as receiver:
         report = books.relay(receiver, timeout=0.2)

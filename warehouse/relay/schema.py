@@ -59,4 +59,7 @@ CREATE TABLE resync (
     customer_id TEXT
 );
 """,
+    """
+ALTER TABLE sink ADD COLUMN paused_until TEXT;  -- the receiver asked to be left alone until then
+""",
 )

@@ -280,6 +280,15 @@ class RelayStore:
         row = self._connection.execute("SELECT disabled_reason FROM sink WHERE name = ?", (sink,)).fetchone()
         return row[0] if row else None
 
+    def pause(self, sink: str, until: datetime) -> None:
+        """Leave a sink alone until then, as its receiver asked."""
+        self._connection.execute("UPDATE sink SET paused_until = ? WHERE name = ?", (as_text(until), sink))
+
+    def paused_until(self, sink: str) -> datetime | None:
+        """Until when a sink's receiver asked to be left alone, which may be over; None where it never did."""
+        row = self._connection.execute("SELECT paused_until FROM sink WHERE name = ?", (sink,)).fetchone()
+        return as_instant(row[0]) if row else None
+
     def backlog(self, sink: str, types: Collection[str] | None = None) -> Backlog:
         """What a sink has not got yet, events that nobody has put before it included."""
         waiting, dead, blocked, oldest = self._connection.execute(

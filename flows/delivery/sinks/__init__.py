@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
 from warehouse.relay.records import StoredEvent
@@ -32,7 +33,7 @@ class Sent:
 
     `refused`: the receiver will not have this event. `failed`: it went wrong, and may be the receiver's fault as well.
     Both hold back the event's own customer until the event is tried again. `down`: why nothing more can be offered just
-    now. `disabled`: the receiver asked never to be called again.
+    now. `disabled`: the receiver asked never to be called again. `pause`: it asked to be left alone so long.
     """
 
     delivered: Collection[str] = ()
@@ -40,6 +41,7 @@ class Sent:
     failed: Mapping[str, str] = field(default_factory=dict)
     down: str | None = None
     disabled: str | None = None
+    pause: timedelta | None = None
 
 
 class Sink(Protocol):

@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 
 import httpx
 
@@ -27,11 +29,15 @@ from warehouse.relay.records import StoredEvent
 MOST_OF_AN_ANSWER = 2048
 LONGEST_SPEECH_SECONDS = 1.0
 SHORTEST_KEY = 24
+# Of the seconds of a pause: more than anybody is left alone.
+_MOST_DIGITS = 6
 
 _OK = range(200, 300)
 _GONE = 410
 # Not the event's fault: the whole address is wrong, closed, or asks for a pause.
 _OF_THE_ADDRESS = {*range(300, 400), 401, 403, 404, 405, 407, 421, 426, 429}
+# May say after how long to ask again, in the header Retry-After.
+_ASK_FOR_A_PAUSE = {429, 503}
 # May be either's fault: asked again later.
 _OF_EITHER = {408, 409, 423, 425, *range(500, 600)}
 
@@ -63,11 +69,12 @@ def signature(keys: Sequence[bytes], webhook_id: str, timestamp: int, body: byte
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """How a receiver answered one event: the status, or None where there was none, and what went wrong."""
+    """How a receiver answered one event: the status, or None where there was none, what went wrong, and the pause it asks for."""
 
     status: int | None
     reason: str = ""
     unreachable: bool = False
+    pause: timedelta | None = None
 
 
 class WebhookSink(AsyncSink):
@@ -115,14 +122,14 @@ class WebhookSink(AsyncSink):
             group = events[start : start + self._concurrency]
             answers = await asyncio.gather(*(self._post(client, event) for event in group))
             before = len(delivered)
-            down = disabled = None
+            down = disabled = pause = None
             for event, answer in zip(group, answers, strict=True):
                 if answer.status in _OK:
                     delivered.append(event.event_id)
                 elif answer.status == _GONE:
                     disabled = answer.reason
-                elif answer.unreachable or answer.status in _OF_THE_ADDRESS:
-                    down = answer.reason
+                elif answer.unreachable or answer.pause or answer.status in _OF_THE_ADDRESS:
+                    down, pause = answer.reason, max(filter(None, (pause, answer.pause)), default=None)
                 elif answer.status is None or answer.status in _OF_EITHER:
                     failed[event.event_id] = answer.reason
                 else:
@@ -130,7 +137,7 @@ class WebhookSink(AsyncSink):
             if down is None and len(delivered) == before and len(group) > 1 and not refused:
                 down = next(iter(failed.values()), None)
             if down or disabled or time.monotonic() >= ends_at:
-                return Sent(delivered, refused, failed, down, disabled)
+                return Sent(delivered, refused, failed, down, disabled, pause)
         return Sent(delivered, refused, failed)
 
     async def _post(self, client: httpx.AsyncClient, event: StoredEvent) -> _Answer:
@@ -140,7 +147,7 @@ class WebhookSink(AsyncSink):
                 asyncio.timeout(self._timeout),
                 client.stream("POST", self._url, content=payload, headers=headers) as response,
             ):
-                return _Answer(response.status_code, await _said(response))
+                return _Answer(response.status_code, await _said(response), pause=_pause(response))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
             return _Answer(None, _text(error), unreachable=True)
         except (TimeoutError, httpx.TimeoutException):
@@ -159,6 +166,21 @@ class WebhookSink(AsyncSink):
             "webhook-timestamp": str(timestamp),
             "webhook-signature": signature(self._keys, event.event_id, timestamp, sent.payload),
         }
+
+
+def _pause(response: httpx.Response) -> timedelta | None:
+    """How long the receiver asks to be left alone: seconds, or a date by its own clock; None where it does not say."""
+    said = response.headers.get("retry-after", "").strip()
+    if response.status_code not in _ASK_FOR_A_PAUSE or not said:
+        return None
+    if said.isascii() and said.isdigit():
+        return timedelta(seconds=int(said[:_MOST_DIGITS]))
+    try:
+        until = parsedate_to_datetime(said)
+        asked_at = parsedate_to_datetime(response.headers["date"])
+        return max(until - asked_at, timedelta(0)) or None
+    except (KeyError, ValueError, TypeError):  # no such header, no date, or one of them without its zone
+        return None
 
 
 async def _said(response: httpx.Response) -> str:
