@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -36,6 +36,9 @@ class LoadReport:
     outcomes: list[BatchOutcome] = field(default_factory=list)
     waiting: tuple[str, ...] = ()
 
+
+# Clocks differ, and a zone may have been left out; a batch further ahead of this machine's clock is a mistake.
+FURTHEST_AHEAD = timedelta(days=1)
 
 _held: ContextVar[duckdb.DuckDBPyConnection | None] = ContextVar("warehouse held open", default=None)
 
@@ -75,7 +78,7 @@ def load_inbox(settings: Settings, gate: Gate, *, recorded_at: datetime) -> Load
     with open_warehouse(settings, recorded_at) as connection:
         known = ledger.known_batches(connection)
         todo = landing.new_batches(inbox, known, settings)
-        read = [_read(landed, settings) for landed in todo]
+        read = [_not_of_tomorrow(_read(landed, settings), recorded_at) for landed in todo]
         read.sort(key=lambda each: each.order)
         number = 0
         while read:
@@ -203,6 +206,21 @@ def _read(landed: landing.Landed, settings: Settings, root: Path | None = None) 
     fingerprint = landing.fingerprint(landed, settings)
     attempt = Attempt(_mapping_version(source, batch), fingerprint)
     return _Arrival(landed, batch, source, attempt, faults)
+
+
+def _not_of_tomorrow(arrival: _Arrival, now: datetime) -> _Arrival:
+    """Refuse a batch that says it was taken later than now: all that comes until then would be older, and change nothing."""
+    taken = arrival.batch.extracted_at
+    if taken <= now + FURTHEST_AHEAD:
+        return arrival
+    fault = Fault(
+        "extracted_in_the_future",
+        f"extractedAt is {taken:%Y-%m-%d %H:%M} UTC, more than a day ahead of this machine's clock, {now:%Y-%m-%d %H:%M} UTC: "
+        "whatever comes until then would count as older than its rows",
+        "Mend extractedAt, or the clock of the machine that wrote it, and hand the batch over again.",
+        MANIFEST,
+    )
+    return replace(arrival, faults=(*arrival.faults, fault))
 
 
 def _mapping_version(source: Source | None, batch: Batch) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.warehouse.making import Loader, assert_conserved, line, of_customers, of_lines
+from tests.warehouse.making import NOW, Loader, assert_conserved, line, of_customers, of_lines
 
 
 @pytest.fixture
@@ -56,6 +57,18 @@ def test_a_batch_that_supersedes_itself_takes_the_place_of_the_first_with_its_qu
 def test_naming_another_batch_is_no_leave_to_replace_this_one(loader: Loader) -> None:
     loader.loaded(of_lines(line(1)))
     assert loader.one(of_lines(line(2), supersedes="b0")).faults[0].rule == "batch_changed"
+
+
+def test_a_batch_from_the_future_is_refused_since_all_that_comes_until_then_would_be_older(
+    loader: Loader,
+) -> None:
+    (fault,) = loader.one(of_lines(line(1), extracted_at=datetime(9999, 12, 31))).faults
+    assert (fault.rule, fault.file) == ("extracted_in_the_future", "datapackage.json")
+    assert net(loader) == {}
+    tomorrow = NOW + timedelta(days=1)
+    assert loader.one(of_lines(line(1), number=2, extracted_at=tomorrow + timedelta(minutes=1))).faults
+    loader.loaded(of_lines(line(1), number=3, extracted_at=tomorrow))
+    assert net(loader) == {"R1": "10.0000"}
 
 
 def test_an_older_batch_that_lands_later_overwrites_nothing_newer(loader: Loader) -> None:
