@@ -17,7 +17,7 @@ from flows.inbox import landing
 from flows.pipeline import stages
 from transforms.frames.periods import first_of_month
 
-CUSTOMERS, MONTHS, LAST_MONTH = 46, 5, date(2025, 5, 1)
+CUSTOMERS, MONTHS, LAST_MONTH = 46, 3, date(2025, 5, 1)
 
 
 def night(as_of: date, gate: Gate) -> None:

@@ -94,7 +94,7 @@ SURGE = [
           because("conduct_suspicion", label="suspected", subject="diversion")],
          "confirmed dumping: 3 of 6 offers below floor: photo 1.23456, a/loyalty 7; suspected diversion",
          "confirmed dumping: 3 of 6 offers below floor: photo 1.23456, a/loyalty 7; suspected diversion",
-         "已证实的降价倾销：6 次报价中 3 次低于底价：photo 1.23456, a/loyalty 7；疑似窜货"),
+         "已证实的低价倾销/乱价：6 次报价中 3 次低于底价：photo 1.23456, a/loyalty 7；疑似窜货"),
         ([because("order_above_group_headroom", name="GRP-014", bar=Decimal(3000), amount=Decimal("0.01"))],
          "the order exceeds the headroom of the group GRP-014, 3,000.00, by 0.01",
          "the order exceeds the headroom of the group GRP-014, 3,000.00, by 0.01",
