@@ -15,11 +15,15 @@ REAL_DATA = Path(
     os.environ.get("VALUEMART_REAL_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
 ).absolute()
 IS_REQUIRED = os.environ.get("VALUEMART_REQUIRE_REAL") == "1"
-ABSENT = f"the real data sets are not here: {REAL_DATA} (VALUEMART_REAL_DATA names another folder)"
+
+
+def absent() -> str:
+    """Which folder is missing, and how another is named."""
+    return f"the real data sets are not here: {REAL_DATA} (VALUEMART_REAL_DATA names another folder)"
 
 
 def real_folder() -> Path:
     """The folder with the real sets; where it is absent, the test that asks skips, or fails if they are required."""
     if not REAL_DATA.is_dir():
-        (pytest.fail if IS_REQUIRED else pytest.skip)(ABSENT)
+        (pytest.fail if IS_REQUIRED else pytest.skip)(absent())
     return REAL_DATA

@@ -20,7 +20,9 @@ CONFIG_VARIABLE = "VALUEMART_CONFIG"
 CONFIG_NAME = "valuemart.toml"
 
 # Read elsewhere, by the tests and by the start of a process; everything else with the prefix must be a setting.
-NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "VALUEMART_REQUIRE_SERVICES"})
+NOT_SETTINGS = frozenset(
+    {CONFIG_VARIABLE, "VALUEMART_REQUIRE_SERVICES", "VALUEMART_REQUIRE_REAL", "VALUEMART_REAL_DATA"}
+)
 TEST_PREFIX = "VALUEMART_TEST_"
 
 

@@ -13,7 +13,7 @@ from expectations.gate import Gate
 from flows.inbox.landing import land
 from flows.pipeline import stages
 from flows.settings import Settings
-from tests.real_data import ABSENT, REAL_DATA
+from tests.real_data import REAL_DATA, absent
 from warehouse.connection import open_database
 
 SOURCES = Path(__file__).resolve().parents[1] / "real" / "sources"
@@ -38,7 +38,7 @@ def loaded(name: str, home: Path, gate: Gate) -> Settings:
     files, currency, taken = SETS[name]
     folder = REAL_DATA / name
     if not folder.is_dir():
-        sys.exit(ABSENT)
+        sys.exit(absent())
     settings = Settings(home=home, sources_path=[SOURCES], company_currency=currency)
     land(settings, [str(folder / file) for file in files], source=name, company=COMPANY, extracted_at=taken)
     stages.load_stage(settings, gate)

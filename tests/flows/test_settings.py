@@ -103,6 +103,18 @@ def test_a_misspelt_variable_is_refused_and_the_right_one_suggested(monkeypatch:
 
 
 @pytest.mark.parametrize(
+    "variable", ["VALUEMART_REAL_DATA", "VALUEMART_REQUIRE_REAL", "VALUEMART_REQUIRE_SERVICES"]
+)
+def test_what_says_which_tests_run_is_no_misspelt_setting(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = settings.load()
+    monkeypatch.setenv(variable, "1")
+
+    assert settings.load() == plain
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ('tenat = "x"', "there is no setting 'tenat'; did you mean tenant?"),
