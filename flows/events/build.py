@@ -275,7 +275,7 @@ def _drivers(rating: Row, before: Row | None, explanation: Row) -> list[Driver]:
 def _next_tier(explanation: Row) -> NextTier | None:
     if explanation["counterfactual_tier"] is None:
         return None
-    return NextTier(tier=explanation["counterfactual_tier"], gap=explanation["lacking"])
+    return NextTier(tier=explanation["counterfactual_tier"], gap=explanation["shortfall"])
 
 
 def _unassessed(rating: Row) -> Iterable[Unassessed]:

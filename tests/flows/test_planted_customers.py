@@ -194,13 +194,13 @@ def test_the_giant_that_loses_money_is_gated_every_month_and_to_be_renegotiated(
 
 
 def test_the_giant_is_explained_by_the_gate_and_what_it_would_have_to_bring(sample_company: SampleCompany):
-    held_by, gates, wish = sample_company.one(
-        "held_by, gates, counterfactual", "explanation", "loss_making_giant"
+    tier_basis, gates, counterfactual = sample_company.one(
+        "tier_basis, gates, counterfactual", "explanation", "loss_making_giant"
     )
-    assert held_by == "gate loss_making: without it core"
+    assert tier_basis == "gate loss_making: without it core"
     assert gates.startswith("loss_making fires: contribution −")
-    assert wish.startswith("contribution +")
-    assert wish.endswith(" would make this customer core")
+    assert counterfactual.startswith("contribution +")
+    assert counterfactual.endswith(" would make this customer core")
 
 
 def test_the_giant_buys_below_our_floor_by_our_own_concession(sample_company: SampleCompany):

@@ -70,8 +70,8 @@ CODES: Final[dict[str, tuple[str, ...]]] = {
     "above_bar": ("subject", "value", "bar"),
     "not_assessed": ("subject",),
     "not_assessed_because": ("subject", "label"),
-    "wish_more": ("subject", "value"),
-    "wish_bar": ("subject", "bar"),
+    "target_gap": ("subject", "value"),
+    "target_bar": ("subject", "bar"),
     "would_become": ("label",),
     # what holds a tier, and what is expected
     "own_figures": (),

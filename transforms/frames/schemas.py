@@ -561,7 +561,7 @@ EXPLANATION: Final = pl.Schema(
         "score_from": pl.Decimal(7, 4),
         "score_to": pl.Decimal(7, 4),
         "drivers": pl.String(),
-        "held_by": pl.String(),
+        "tier_basis": pl.String(),
         "gates": pl.String(),
         "memory": pl.String(),
         "binding_bar": pl.String(),

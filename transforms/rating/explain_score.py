@@ -43,12 +43,12 @@ def score_term_names(measures: Sequence[Measure] = MEASURES) -> tuple[str, ...]:
 def explained_columns(measures: Sequence[Measure] = MEASURES) -> pl.Schema:
     """The columns of `explain`.
 
-    One row a customer: EXPLANATION, `lacking` (every bar the counterfactual tier asks for and the customer misses), and
+    One row a customer: EXPLANATION, `shortfall` (every bar the counterfactual tier asks for and the customer misses), and
     `<term>_delta` in points, which sum to score_to − score_from exactly; null where either is null.
     """
     deltas = {f"{term}_delta": SCORE for term in score_term_names(measures)}
-    told = ("held_by", "gates", "memory", "what_it_takes", "binding_bar", "counterfactual", "drivers")
-    return pl.Schema({**with_reasons(EXPLANATION, told), "lacking": REASONS, **deltas})
+    told = ("tier_basis", "gates", "memory", "what_it_takes", "binding_bar", "counterfactual", "drivers")
+    return pl.Schema({**with_reasons(EXPLANATION, told), "shortfall": REASONS, **deltas})
 
 
 def explain(

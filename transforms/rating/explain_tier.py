@@ -21,16 +21,16 @@ _TOP: Final = "strategic"
 
 
 def what_holds_it(policy: Policy) -> tuple[pl.Expr, ...]:
-    """Give `held_by`, `gates`, `memory`, `what_it_takes` and `counterfactual_tier` of rows of the rating history.
+    """Give `tier_basis`, `gates`, `memory`, `what_it_takes` and `counterfactual_tier` of rows of the rating history.
 
-    `held_by`: what decides the effective tier: an override, a cap, a gate, the memory, or the period itself. `gates`: the
+    `tier_basis`: what decides the effective tier: an override, a cap, a gate, the memory, or the period itself. `gates`: the
     gate that fires in the period and the cap that fires or is still held. `memory`: the runs that count toward a move. `what_it_takes`: what would move
     or keep the effective tier, with memory and margin, or lift a cap.
     `counterfactual_tier`: the nearest higher rung the period's own figures could reach, by the policy's plain bars; null
     for a state, and at the top.
     """
     return (
-        _held_by().alias("held_by"),
+        _tier_basis().alias("tier_basis"),
         _gates(policy).alias("gates"),
         _memory(policy).alias("memory"),
         what_it_takes(policy).alias("what_it_takes"),
@@ -39,23 +39,25 @@ def what_holds_it(policy: Policy) -> tuple[pl.Expr, ...]:
 
 
 def what_would_move_it(policy: Policy) -> tuple[pl.Expr, ...]:
-    """Give `binding_bar`, `lacking` and `counterfactual`; needs `counterfactual_tier`.
+    """Give `binding_bar`, `shortfall` and `counterfactual`; needs `counterfactual_tier`.
 
-    `lacking`: every bar the counterfactual tier asks for and the customer misses; `binding_bar`: the one of them that is
+    `shortfall`: every bar the counterfactual tier asks for and the customer misses; `binding_bar`: the one of them that is
     furthest away, or at the top the one that would be missed first. `counterfactual`: what would make the customer that.
     """
     bars = Bars.of(policy)
     asked = {tier: requirements(tier, bars, policy) for tier in REACHABLE}
-    wished = for_tier("counterfactual_tier", {tier: _wishes(needed) for tier, needed in asked.items()})
+    reached_by = for_tier(
+        "counterfactual_tier", {tier: _target_gaps(needed) for tier, needed in asked.items()}
+    )
     at_the_top = pl.when(pl.col("raw_tier") == _TOP).then(tightest_slack(_TOP, bars, policy))
     furthest = for_tier("counterfactual_tier", {tier: _furthest(needed) for tier, needed in asked.items()})
     return (
         pl.coalesce(furthest, at_the_top).alias("binding_bar"),
         for_tier("counterfactual_tier", {tier: shortfalls(tier, bars, policy) for tier in REACHABLE}).alias(
-            "lacking"
+            "shortfall"
         ),
-        pl.when(wished.is_not_null())
-        .then(joined(wished, reasons(reason("would_become", label=pl.col("counterfactual_tier")))))
+        pl.when(reached_by.is_not_null())
+        .then(joined(reached_by, reasons(reason("would_become", label=pl.col("counterfactual_tier")))))
         .alias("counterfactual"),
     )
 
@@ -78,8 +80,8 @@ def _gates(policy: Policy) -> pl.Expr:
     )
 
 
-def _wishes(asked: tuple[Requirement, ...]) -> pl.Expr:
-    return reasons(*(requirement.wish() for requirement in asked))
+def _target_gaps(asked: tuple[Requirement, ...]) -> pl.Expr:
+    return reasons(*(requirement.target_gap() for requirement in asked))
 
 
 def _furthest(asked: tuple[Requirement, ...]) -> pl.Expr:
@@ -95,7 +97,7 @@ def _furthest(asked: tuple[Requirement, ...]) -> pl.Expr:
     )
 
 
-def _held_by() -> pl.Expr:
+def _tier_basis() -> pl.Expr:
     owner = pl.col("override_owner")
     by_hand = reason(
         "override_until", name=owner, day=pl.col("override_valid_to"), remark=pl.col("override_reason")

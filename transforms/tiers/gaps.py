@@ -81,15 +81,15 @@ class Requirement:
         above = reason("above_bar", subject=self.measure, value=-self.missing(), bar=self.bar)
         return pl.when(self.is_met() & self._is_assessed()).then(above)
 
-    def wish(self) -> pl.Expr:
+    def target_gap(self) -> pl.Expr:
         """Give what the measure would have to gain, or to reach (a reason); null where the bar is met."""
-        gain = reason("wish_more", subject=self.measure, value=self.missing())
+        gain = reason("target_gap", subject=self.measure, value=self.missing())
         return (
             pl.when(self.is_met())
             .then(None)
             .when(self._is_assessed())
             .then(gain)
-            .otherwise(reason("wish_bar", subject=self.measure, bar=self.bar))
+            .otherwise(reason("target_bar", subject=self.measure, bar=self.bar))
         )
 
     def relative(self) -> pl.Expr:
@@ -118,11 +118,9 @@ def requirements(tier: str, bars: Bars, policy: Policy) -> tuple[Requirement, ..
 
 def shortfalls(tier: str, bars: Bars, policy: Policy) -> pl.Expr:
     """Give everything that is lacking for a rung (reasons); null where nothing is."""
-    lacking = requirements(tier, bars, policy)
+    asked = requirements(tier, bars, policy)
     return (
-        reasons(*(requirement.shortfall() for requirement in lacking))
-        if lacking
-        else pl.lit(None, dtype=REASONS)
+        reasons(*(requirement.shortfall() for requirement in asked)) if asked else pl.lit(None, dtype=REASONS)
     )
 
 

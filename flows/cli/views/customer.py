@@ -283,7 +283,7 @@ def _standing(now: Row, before: Row, why: Row) -> dict[str, object]:
     policy = f"policy {now['policy_id']} {now['policy_version']}"
     lines = {
         "tier": f"{now['effective_tier']} since {text(now['tier_since'])}",
-        "held by": why["held_by"],
+        "tier basis": why["tier_basis"],
         "rated": f"through {now['closed_through']}, revision {now['revision']}, {policy}",
         "score": f"{text(now['score'])} (before: {text(before.get('score'))})",
         "changed by": why["drivers"],

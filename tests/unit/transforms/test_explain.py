@@ -247,12 +247,12 @@ def test_the_terms_sum_to_the_change_of_the_score_to_the_last_digit(pairs, new_p
     ],
 )
 def test_what_holds_the_tier_is_named(state, said):
-    assert explained(rated(RUNG_FIGURES["core"] | {"feedback_rate": 0}, **state))["held_by"] == said
+    assert explained(rated(RUNG_FIGURES["core"] | {"feedback_rate": 0}, **state))["tier_basis"] == said
 
 
 def test_a_gate_that_holds_the_tier_says_what_it_would_be_without():
     row = explained(rated(RUNG_FIGURES["core"] | {"contribution_12m": -5}))
-    assert row["held_by"].startswith("gate loss_making: without it ")
+    assert row["tier_basis"].startswith("gate loss_making: without it ")
 
 
 def test_the_memory_tells_its_runs():
@@ -264,7 +264,7 @@ def test_the_memory_tells_its_runs():
 
 
 @pytest.mark.parametrize(
-    ("figures", "tier", "lacking", "wish"),
+    ("figures", "tier", "shortfall", "target_gap"),
     [
         (
             {"net_sales_12m": 108_800, "loyalty": "0.9"},
@@ -293,18 +293,20 @@ def test_the_memory_tells_its_runs():
         ),
     ],
 )
-def test_the_nearest_counterfactual_names_the_rung_and_all_that_would_reach_it(figures, tier, lacking, wish):
+def test_the_nearest_counterfactual_names_the_rung_and_all_that_would_reach_it(
+    figures, tier, shortfall, target_gap
+):
     row = explained(rated(figures))
-    assert (row["counterfactual_tier"], row["lacking"]) == (tier, lacking)
-    assert row["counterfactual"] == f"{wish} would make this customer {tier}"
-    assert row["binding_bar"] == lacking
+    assert (row["counterfactual_tier"], row["shortfall"]) == (tier, shortfall)
+    assert row["counterfactual"] == f"{target_gap} would make this customer {tier}"
+    assert row["binding_bar"] == shortfall
 
 
 def test_of_several_bars_the_one_furthest_away_binds():
     row = explained(
         rated({"net_sales_12m": 900_000, "loyalty": "0.9", "steadiness": "0.79", "feedback_rate": "0.1"})
     )
-    assert row["lacking"] == "steadiness 0.01 below 0.8; feedback_rate 0.1 below 0.2"
+    assert row["shortfall"] == "steadiness 0.01 below 0.8; feedback_rate 0.1 below 0.2"
     assert row["binding_bar"] == "feedback_rate 0.1 below 0.2"
     assert (
         row["counterfactual"]
@@ -365,7 +367,7 @@ def test_terms_without_an_earlier_rating_have_no_change():
 def test_at_the_top_and_in_a_state_there_is_nothing_to_reach(tier):
     figures = RUNG_FIGURES[tier] | {"contribution_12m": 750_000}
     assert explained(rated(figures))["counterfactual"] is None
-    assert explained(rated(figures))["lacking"] is None
+    assert explained(rated(figures))["shortfall"] is None
 
 
 def test_an_explanation_ends_at_its_columns():
