@@ -122,11 +122,11 @@ def is_behind(
     if has_nothing_to_rate(connection):
         return False
     stages = ("rating", "display") if shown else ("rating",)
-    wanted = policy and _wanted(connection, policy, as_of)
-    return any(ledger.generation(connection, stage) != wanted for stage in stages)
+    due = policy and _due(connection, policy, as_of)
+    return any(ledger.generation(connection, stage) != due for stage in stages)
 
 
-def _wanted(connection: duckdb.DuckDBPyConnection, policy: Policy, as_of: date) -> Generation:
+def _due(connection: duckdb.DuckDBPyConnection, policy: Policy, as_of: date) -> Generation:
     loaded = ledger.generation(connection, "load").generation
     return Generation(loaded, as_of, policy.content_hash, RULES_VERSION)
 
@@ -172,7 +172,7 @@ def update(
             report.calibrated = settings.policy_file if looks_ahead else report.calibrated
             report.unconfirmed = calibration.is_unconfirmed(settings, report.policy)
             cells.clear_dirty(connection, run.left_behind, looks_back=run.looks_back)
-            reached = _wanted(connection, report.policy, as_of)
+            reached = _due(connection, report.policy, as_of)
             ledger.set_generation(connection, "rating", reached, recorded_at)
             if shown:
                 ledger.set_generation(connection, "display", reached, recorded_at)
@@ -283,23 +283,25 @@ class _Run:
         if touched:
             report_step(f"summing {touched:,} customer-months")
             products = stored_facts.read_products(self.connection)
-            for _ in cells.parts(self.connection):
-                self._sum_part(products, no_order_categories)
+            for chunk in cells.chunks(self.connection):
+                self._sum_chunk(chunk, products, no_order_categories)
         return touched
 
-    def _sum_part(self, products: pl.LazyFrame | None, no_order_categories: Sequence[str]) -> None:
+    def _sum_chunk(
+        self, chunk: str, products: pl.LazyFrame | None, no_order_categories: Sequence[str]
+    ) -> None:
         columns = [name for name in SALES_LINES.names() if name not in {"known_on", "referenced_on"}]
-        lines = cells.lines_of_cells(self.connection, columns, self.as_of)
-        wanted = cells.wanted(self.connection)
+        lines = cells.lines_of_cells(self.connection, chunk, columns, self.as_of)
+        target_cells = cells.target_cells(self.connection, chunk)
         months, days, sales = pl.collect_all(
             [
-                customer_months(lines, products, wanted, self.as_of, no_order_categories),
-                order_days(lines, products, wanted, self.as_of, no_order_categories),
-                sales_cells(lines, products, wanted, self.as_of),
+                customer_months(lines, products, target_cells, self.as_of, no_order_categories),
+                order_days(lines, products, target_cells, self.as_of, no_order_categories),
+                sales_cells(lines, products, target_cells, self.as_of),
             ],
             engine="streaming",
         )
-        cells.replace_cells(self.connection, months, days, sales)
+        cells.replace_cells(self.connection, chunk, months, days, sales)
 
     def _calibrate(self, companies: Mapping[str, Facts], default: Policy) -> Policy:
         path, closed_through = self.settings.policy_file, plan.month_end(self.target)

@@ -67,14 +67,14 @@ def test_a_history_summed_in_parts_of_a_few_lines_gives_the_cells_of_one_summed_
     for number, month in enumerate(months(), start=1):
         land(settings, extract(month), taken=taken_on(month), sequence=number)
     load(settings, Gate())
-    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    shutil.copytree(tmp_path / "whole", tmp_path / "chunked")
     stages.rate_stage(settings, taken_on(LAST_MONTH))
     monkeypatch.setattr(cells, "MOST_LINES", 13)
-    stages.rate_stage(settings_of(tmp_path / "parts"), taken_on(LAST_MONTH))
+    stages.rate_stage(settings_of(tmp_path / "chunked"), taken_on(LAST_MONTH))
     for name in ("customer_month", "sales_cell", "order_day"):
-        whole, parts = (_rows(tmp_path / home / "warehouse.duckdb", name) for home in ("whole", "parts"))
+        whole, chunked = (_rows(tmp_path / home / "warehouse.duckdb", name) for home in ("whole", "chunked"))
         assert whole, name
-        assert whole == parts, name
+        assert whole == chunked, name
 
 
 def _rows(warehouse: Path, name: str) -> list[tuple[object, ...]]:

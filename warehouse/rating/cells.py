@@ -17,6 +17,7 @@ from warehouse.connection import count, frame, insert, quoted, scalar
 
 # Lines that are summed at once: they and their sums take some 500 MB.
 MOST_LINES = 1_000_000
+_CHUNK = "chunk"
 
 
 def mark_all(connection: duckdb.DuckDBPyConnection) -> None:
@@ -61,17 +62,18 @@ def touched_cells(connection: duckdb.DuckDBPyConnection, *, rated_as_of: date | 
     return count(connection, "SELECT count(*) FROM cell")
 
 
-def parts(connection: duckdb.DuckDBPyConnection, most_lines: int | None = None) -> Iterator[None]:
-    """Take the gathered cells part by part (temp table `part`), each of whole customers with at most so many lines.
+def chunks(connection: duckdb.DuckDBPyConnection, most_lines: int | None = None) -> Iterator[str]:
+    """Take the gathered cells in chunks of whole customers with at most so many lines; each is a relation, by its name.
 
-    A history is more than memory holds at once; a customer with more lines than that is a part of its own.
+    Grain: one target cell (company_code, customer_id, month). A history is more than memory holds at once; a customer with
+    more lines than that is a chunk of its own. A chunk is there until the next one is asked for.
     """
     most = most_lines or MOST_LINES
     if count(connection, "SELECT count(*) FROM erp.invoice_lines") <= most:
         connection.execute(
-            "CREATE OR REPLACE TEMP TABLE part AS SELECT company_code, customer_id, month FROM cell"
+            f"CREATE OR REPLACE TEMP TABLE {_CHUNK} AS SELECT company_code, customer_id, month FROM cell"
         )
-        yield
+        yield _CHUNK
         return
     connection.execute(
         """CREATE OR REPLACE TEMP TABLE numbered AS
@@ -85,23 +87,23 @@ def parts(connection: duckdb.DuckDBPyConnection, most_lines: int | None = None) 
     numbers = connection.execute("SELECT DISTINCT number FROM numbered ORDER BY number").fetchall()
     for (number,) in numbers:
         connection.execute(
-            """CREATE OR REPLACE TEMP TABLE part AS
+            f"""CREATE OR REPLACE TEMP TABLE {_CHUNK} AS
                SELECT company_code, customer_id, month FROM cell JOIN numbered USING (company_code, customer_id)
                WHERE number = ?""",
             [number],
         )
-        yield
+        yield _CHUNK
 
 
-def wanted(connection: duckdb.DuckDBPyConnection) -> pl.LazyFrame:
-    """The cells of the part: company_code, customer_id, month."""
-    return frame(connection, "FROM part").lazy()
+def target_cells(connection: duckdb.DuckDBPyConnection, chunk: str) -> pl.LazyFrame:
+    """The cells of a chunk: company_code, customer_id, month."""
+    return frame(connection, f"FROM {chunk}").lazy()
 
 
 def lines_of_cells(
-    connection: duckdb.DuckDBPyConnection, columns: Sequence[str], as_of: date
+    connection: duckdb.DuckDBPyConnection, chunk: str, columns: Sequence[str], as_of: date
 ) -> pl.LazyFrame:
-    """The known, live lines that can count in the cells of the part, with the date of the document each refers to.
+    """The known, live lines that can count in the cells of a chunk, with the date of the document each refers to.
 
     Grain: one invoice line. `referenced_on` is null where the line names no document or the document is not here.
     """
@@ -118,11 +120,11 @@ def lines_of_cells(
             LEFT JOIN {document} AS d
                    ON d.company_code = l.company_code AND d.document_id = l.references_document_id
             WHERE NOT l.is_deleted AND l.known_on <= $as_of
-              AND l.customer_id BETWEEN (SELECT min(customer_id) FROM part) AND (SELECT max(customer_id) FROM part) AND (
+              AND l.customer_id BETWEEN (SELECT min(customer_id) FROM {chunk}) AND (SELECT max(customer_id) FROM {chunk}) AND (
                   (l.company_code, l.customer_id, CAST(date_trunc('month', l.invoice_date) AS DATE)) IN
-                      (SELECT (company_code, customer_id, month) FROM part)
+                      (SELECT (company_code, customer_id, month) FROM {chunk})
                OR (l.company_code, l.customer_id, CAST(date_trunc('month', d.referenced_on) AS DATE)) IN
-                      (SELECT (company_code, customer_id, month) FROM part))""",
+                      (SELECT (company_code, customer_id, month) FROM {chunk}))""",
         {"as_of": as_of},
     )
     return lines.lazy()
@@ -130,18 +132,19 @@ def lines_of_cells(
 
 def replace_cells(
     connection: duckdb.DuckDBPyConnection,
+    chunk: str,
     months: pl.DataFrame,
     order_days: pl.DataFrame,
     sales: pl.DataFrame,
 ) -> None:
-    """Put newly computed cells in the place of the old ones: customer_month, sales_cell, and the order days inside them."""
+    """Put newly computed cells in the place of the old ones of a chunk: customer_month, sales_cell, and the order days inside them."""
     for table, day, rows in (
         ("customer_month", "month", months),
         ("sales_cell", "month", sales),
         ("order_day", "order_on", order_days),
     ):
         inside = f"""(company_code, customer_id, CAST(date_trunc('month', {day}) AS DATE)) IN (
-            SELECT (company_code, customer_id, month) FROM part)"""
+            SELECT (company_code, customer_id, month) FROM {chunk})"""
         connection.register("new_rows", rows)
         try:
             connection.execute(
@@ -224,7 +227,7 @@ def late_arriving(
     The warehouse may be open for reading only: the cells lie in a temporary table.
     """
     connection.execute(
-        """CREATE OR REPLACE TEMP TABLE part AS
+        f"""CREATE OR REPLACE TEMP TABLE {_CHUNK} AS
            WITH referring AS (
                SELECT l.company_code, l.customer_id, l.invoice_date, l.known_on,
                    d.invoice_date AS of_day, d.known_on AS of_known
@@ -241,4 +244,4 @@ def late_arriving(
            WHERE company_code = $company""",
         {"company": company},
     )
-    return wanted(connection), lines_of_cells(connection, columns, as_of)
+    return target_cells(connection, _CHUNK), lines_of_cells(connection, _CHUNK, columns, as_of)
