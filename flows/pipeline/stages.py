@@ -22,6 +22,7 @@ from flows.delivery.routes import backlogs, sink_routes
 from flows.errors import REFUSED, ROW_FAULTS
 from flows.inbox import landing
 from flows.pipeline import load, rate, resync
+from flows.pipeline.rate_company import RatingReport
 from flows.report import stamp
 from flows.settings import Settings
 from transforms.policy.model import Policy
@@ -45,7 +46,7 @@ class RefreshResult:
 
     as_of: date
     load: load.LoadReport = field(default_factory=load.LoadReport)
-    rating: rate.RatingReport | None = None
+    rating: RatingReport | None = None
     not_rated: str | None = None
     published: Published | None = None
     report: Path | None = None
@@ -177,7 +178,7 @@ def rate_stage(
     tells: bool | None = None,
     restate_from: date | None = None,
     calibrate_to: date | None = None,
-) -> rate.RatingReport | None:
+) -> RatingReport | None:
     """Bring the ratings up to the canonical tables at `as_of`; None where they are. See `rate.update`."""
     return rate.update(
         settings,

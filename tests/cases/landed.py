@@ -13,6 +13,7 @@ import duckdb
 from expectations.gate import Gate
 from flows.inbox import landing
 from flows.pipeline import rate, stages
+from flows.pipeline.rate_company import RatingReport
 from flows.settings import Settings
 
 CUSTOMERS = Path(__file__).with_name("customers")
@@ -39,7 +40,7 @@ class Case:
             extracted_at=extracted_at or datetime(2026, 11, 6, 2, tzinfo=UTC),
         )
 
-    def refresh(self, gate: Gate, as_of: date = AS_OF) -> rate.RatingReport | None:
+    def refresh(self, gate: Gate, as_of: date = AS_OF) -> RatingReport | None:
         """Do what a refresh does, without Prefect; nothing may be refused or put into quarantine."""
         report = stages.load_stage(self.settings, gate)
         assert [str(fault) for outcome in report.outcomes for fault in outcome.faults] == []

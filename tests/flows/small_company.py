@@ -14,6 +14,7 @@ import pytest
 from expectations.gate import Gate
 from flows.inbox import landing
 from flows.pipeline import rate, stages
+from flows.pipeline.rate_company import RatingReport
 from flows.settings import Settings
 
 SOURCE, COMPANY = "generic_csv", "1000"
@@ -112,7 +113,7 @@ def load(settings: Settings, gate: Gate) -> None:
     assert not put_aside
 
 
-def refresh(settings: Settings, gate: Gate, as_of: date) -> rate.RatingReport | None:
+def refresh(settings: Settings, gate: Gate, as_of: date) -> RatingReport | None:
     """Everything a refresh does, without Prefect; what its rating did."""
     load(settings, gate)
     rating = stages.rate_stage(settings, as_of)

@@ -15,7 +15,7 @@ from transforms.policy.model import is_outdated
 
 if TYPE_CHECKING:
     from flows.extract.batch import Pulled
-    from flows.pipeline.rate import RatingReport
+    from flows.pipeline.rate_company import RatingReport
     from flows.pipeline.reload import ReloadReport
     from flows.pipeline.stages import RefreshResult
     from transforms.policy.model import Policy

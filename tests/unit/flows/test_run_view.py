@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli.views.run import show_refresh
-from flows.pipeline.rate import RatingReport
+from flows.pipeline.rate_company import RatingReport
 from flows.pipeline.stages import RefreshResult
 from tests.unit.transforms.small_worlds import policy
 from transforms.policy.model import Policy
