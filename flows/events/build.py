@@ -84,7 +84,7 @@ class EventContext:
     cause: str | None = None
 
 
-Told = tuple[Row, list[Event]]
+Emitted = tuple[Row, list[Event]]
 """A difference that was told, and its event first, with that of the type before it behind."""
 
 
@@ -94,15 +94,15 @@ def tier_events(
     ratings: pl.DataFrame,
     base: pl.DataFrame,
     context: EventContext,
-) -> list[Told]:
-    """The tiers that differ from those told last. `differences`: as `to_tell` lists them, of tiers.
+) -> list[Emitted]:
+    """The tiers that differ from those told last. `differences`: as `to_emit` lists them, of tiers.
 
     `ratings`: these customers' rating rows; `base`: the ratings that they are compared with, of those who have one; `moved`: the
     moves from the tiers told last, with their reasons as text. A correction names the event that it takes the place of.
     """
     now, before, moves = _by_customer(ratings), _by_customer(base), _by_customer(moved)
     explained = _explained(ratings, base, context.policy)
-    told: list[Told] = []
+    told: list[Emitted] = []
     for row in differences.iter_rows(named=True):
         customer = _customer(row)
         move = moves[customer]
@@ -120,10 +120,10 @@ def tier_events(
 
 def watch_events(
     differences: pl.DataFrame, ratings: pl.DataFrame, shown: pl.DataFrame, context: EventContext
-) -> list[Told]:
+) -> list[Emitted]:
     """The expected moves that differ from those told last; `shown`: the ratings that were told last, of those of whom any was."""
     now, before = _by_customer(ratings), _by_customer(shown)
-    told: list[Told] = []
+    told: list[Emitted] = []
     for row in differences.iter_rows(named=True):
         customer = _customer(row)
         rating = now[customer]
@@ -168,10 +168,10 @@ def correction_events(corrected: pl.DataFrame, context: EventContext) -> list[Ev
     return emitted
 
 
-def credit_events(differences: pl.DataFrame, watch: pl.DataFrame, context: EventContext) -> list[Told]:
+def credit_events(differences: pl.DataFrame, watch: pl.DataFrame, context: EventContext) -> list[Emitted]:
     """The credit warnings that differ from those told last; `watch`: the company's credit watch, reasons as text."""
     now = _by_customer(watch)
-    told: list[Told] = []
+    told: list[Emitted] = []
     for row in differences.iter_rows(named=True):
         customer = _customer(row)
         figures = now.get(customer, {})
@@ -182,19 +182,19 @@ def credit_events(differences: pl.DataFrame, watch: pl.DataFrame, context: Event
             as_of=context.as_of,
             policy=_stamp(context.policy),
             state_version=_version_of_day(context, row),
-            credit_action_from=NO_CREDIT_ACTION if row["told"] in {None, NOTHING} else row["told"],
+            credit_action_from=NO_CREDIT_ACTION if row["emitted"] in {None, NOTHING} else row["emitted"],
             credit_action=figures.get("credit_action", NO_CREDIT_ACTION),
-            warning_since=row["since"] if is_raised else row["told_since"],
+            warning_since=row["since"] if is_raised else row["emitted_since"],
             **{name: figures.get(name) for name in _CREDIT_FIGURES},
         )
         told.append((row, _told(context, data, row)))
     return told
 
 
-def conduct_events(differences: pl.DataFrame, findings: pl.DataFrame, context: EventContext) -> list[Told]:
+def conduct_events(differences: pl.DataFrame, findings: pl.DataFrame, context: EventContext) -> list[Emitted]:
     """The misconduct that differs from what was told last; `findings`: the company's conduct findings, reasons as text."""
     now = {(*_customer(row), row["kind"]): row for row in findings.iter_rows(named=True)}
-    told: list[Told] = []
+    told: list[Emitted] = []
     for row in differences.iter_rows(named=True):
         customer, kind = _customer(row), row["kind"].removeprefix(CONDUCT)
         found = now.get((*customer, kind), {})
@@ -205,7 +205,7 @@ def conduct_events(differences: pl.DataFrame, findings: pl.DataFrame, context: E
             policy=_stamp(context.policy),
             state_version=_version_of_day(context, row),
             kind=kind,
-            confidence_from=row["told"],
+            confidence_from=row["emitted"],
             confidence=found.get("confidence"),
             **{name: found.get(name) for name in _FINDING},
         )

@@ -271,7 +271,7 @@ class RatedCompany:
     def _tell(self) -> None:
         """Tell what differs from what was told last, if this is the latest day that was told."""
         run = self.run
-        until = emitted.told_until(self.connection, self.company)
+        until = emitted.latest_day(self.connection, self.company)
         if not run.tells or (until is not None and run.as_of < until):
             return
         context = EventContext(run.settings.tenant, run.as_of, run.recorded_at, self._policy_of(run.target))
@@ -283,10 +283,10 @@ class RatedCompany:
             judges_credit=self.facts.receivables is not None,
         )
         self.report.events += len(told)
-        self._report_told([event.data for event in told if isinstance(event.data, TierChanged)])
+        self._report_emitted([event.data for event in told if isinstance(event.data, TierChanged)])
         emitted.note_day(self.connection, self.company, run.as_of, run.target, run.recorded_at)
 
-    def _report_told(self, changes: Sequence[TierChanged]) -> None:
+    def _report_emitted(self, changes: Sequence[TierChanged]) -> None:
         """Report what was told and is no move between two periods as well, such as one within the first of all."""
         listed = {(move["company_code"], move["customer_id"], move["to_tier"]) for move in self.report.moves}
         self.report.moves.extend(
@@ -302,7 +302,7 @@ class RatedCompany:
         """Remember whose closed periods were corrected, for the correction events and the cause of what follows."""
         if superseded is None or revised.is_empty():
             return
-        known = superseded.filter(pl.col("period").is_in(emitted.told_periods(self.connection, self.company)))
+        known = superseded.filter(pl.col("period").is_in(emitted.periods(self.connection, self.company)))
         corrected = revisions.corrections(revised.lazy(), known.lazy()).collect()
         self.corrections = (
             pl.concat([self.corrections, corrected]) if self.corrections is not None else corrected

@@ -90,7 +90,7 @@ def _resync(
 
 def _told(
     connection: duckdb.DuckDBPyConnection, settings: Settings, recorded_at: datetime, cause: str | None = None
-) -> Iterator[tuple[emitted.ToldDay, EventContext]]:
+) -> Iterator[tuple[emitted.EmittedDay, EventContext]]:
     """The latest told day of each company, and what events of it carry."""
     for day in emitted.latest(connection):
         policy = parse_policy(ledger.policy_text(connection, day.policy_hash))

@@ -161,7 +161,7 @@ def last_rated(settings: Settings) -> date | None:
     if not settings.warehouse_file.exists():
         return None
     with load.open_warehouse(settings, now()) as connection:
-        days = (ledger.generation(connection, "rating").as_of, emitted.told_until(connection))
+        days = (ledger.generation(connection, "rating").as_of, emitted.latest_day(connection))
     return max((day for day in days if day is not None), default=None)
 
 

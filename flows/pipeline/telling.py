@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 
 from flows.events import build
-from flows.events.build import EventContext, Told
+from flows.events.build import Emitted, EventContext
 from flows.events.types import Event
 from flows.wording.reasons import with_text
 from transforms.measures.window import KEY
@@ -35,9 +35,9 @@ def tell(
     warnings stands.
     """
     state = _State(connection, company, period, judges_credit=judges_credit)
-    differences = rules.to_tell(state.held, state.told.lazy(), context.as_of).collect()
+    differences = rules.to_emit(state.held, state.emitted.lazy(), context.as_of).collect()
     is_baseline = state.known.filter(pl.col("kind") == rules.TIER).is_empty()
-    news = differences.filter(rules.is_told(context.policy, is_baseline=is_baseline))
+    news = differences.filter(rules.is_emitted(context.policy, is_baseline=is_baseline))
     events = _keep(connection, differences, state.events(news, context))
     written = set(outbox.append(connection, events))
     return [event for event in events if event.event_id in written]
@@ -93,48 +93,50 @@ class _State:
         if judges_credit:
             held.append(rules.held_by_credit(self.watch.lazy()))
         self.held = pl.concat(held)
-        self.told = self.known if judges_credit else self.known.filter(pl.col("kind") != rules.WARNING)
+        self.emitted = self.known if judges_credit else self.known.filter(pl.col("kind") != rules.WARNING)
 
-    def events(self, news: pl.DataFrame, context: EventContext) -> list[Told]:
+    def events(self, news: pl.DataFrame, context: EventContext) -> list[Emitted]:
         """The events of the news."""
-        moved = news.filter(pl.col("kind") == rules.TIER, pl.col("told").is_not_null())[
+        moved = news.filter(pl.col("kind") == rules.TIER, pl.col("emitted").is_not_null())[
             "customer_id"
         ].to_list()
         earlier = history.rows_before(self.connection, self.company, self.period, moved)
-        before = _told_ratings(self.connection, news)
+        before = _emitted_ratings(self.connection, news)
         return events_of(news, before, earlier, self.ratings, self.watch, self.findings, context)
 
 
-def _keep(connection: duckdb.DuckDBPyConnection, differences: pl.DataFrame, told: list[Told]) -> list[Event]:
+def _keep(
+    connection: duckdb.DuckDBPyConnection, differences: pl.DataFrame, told: list[Emitted]
+) -> list[Event]:
     """Note what was told by which event, and what was taken for known; the events."""
     identified = pl.DataFrame(
         [{**{name: row[name] for name in _GRAIN}, "event_id": events[0].event_id} for row, events in told],
         schema={**dict.fromkeys(_GRAIN, pl.String()), "event_id": pl.String()},
     )
-    emitted.keep(connection, rules.after_telling(differences.lazy(), identified.lazy()).collect())
-    history.name_events(connection, _told_tiers(told))
+    emitted.keep(connection, rules.after_emitting(differences.lazy(), identified.lazy()).collect())
+    history.name_events(connection, _emitted_tiers(told))
     return [event for _, events in told for event in events]
 
 
 def events_of(
     news: pl.DataFrame,
-    told_ratings: pl.DataFrame,
+    emitted_ratings: pl.DataFrame,
     earlier: pl.DataFrame,
     ratings: pl.DataFrame,
     watch: pl.DataFrame,
     findings: pl.DataFrame,
     context: EventContext,
-) -> list[Told]:
-    """The events of the news, as `to_tell` lists it: of each customer its tier first, then the move that is expected.
+) -> list[Emitted]:
+    """The events of the news, as `to_emit` lists it: of each customer its tier first, then the move that is expected.
 
-    `told_ratings`: the ratings that were told last; `earlier`: those of the periods before, of whose tier there is news; `ratings`, `watch`, `findings`: what holds.
+    `emitted_ratings`: the ratings that were told last; `earlier`: those of the periods before, of whose tier there is news; `ratings`, `watch`, `findings`: what holds.
     """
     kind = pl.col("kind")
     tiers, expected = news.filter(kind == rules.TIER), news.filter(kind == rules.WATCH)
     return [
         # Explaining moves takes its time even of nobody, and on most days nobody's tier is news.
-        *([] if tiers.is_empty() else _tier_events(tiers, told_ratings, earlier, ratings, context)),
-        *build.watch_events(expected, ratings, _of(told_ratings, expected), context),
+        *([] if tiers.is_empty() else _tier_events(tiers, emitted_ratings, earlier, ratings, context)),
+        *build.watch_events(expected, ratings, _of(emitted_ratings, expected), context),
         *build.credit_events(news.filter(kind == rules.WARNING), watch, context),
         *build.conduct_events(news.filter(kind.str.starts_with(rules.CONDUCT)), findings, context),
     ]
@@ -142,32 +144,32 @@ def events_of(
 
 def _tier_events(
     tiers: pl.DataFrame,
-    told_ratings: pl.DataFrame,
+    emitted_ratings: pl.DataFrame,
     earlier: pl.DataFrame,
     ratings: pl.DataFrame,
     context: EventContext,
-) -> list[Told]:
+) -> list[Emitted]:
     changed = ratings.join(tiers, on=KEY, how="semi")
-    shown = rules.as_told(_of(told_ratings, tiers).lazy(), tiers.lazy()).collect()
+    shown = rules.as_emitted(_of(emitted_ratings, tiers).lazy(), tiers.lazy()).collect()
     moved = movers(changed.lazy(), shown.lazy()).collect().lazy()
     base = base_rows(moved, earlier.lazy()).collect()
     told = with_text(moves(moved, earlier.lazy(), context.policy).collect())
     return build.tier_events(tiers, told, changed, base, context)
 
 
-def _told_ratings(connection: duckdb.DuckDBPyConnection, news: pl.DataFrame) -> pl.DataFrame:
+def _emitted_ratings(connection: duckdb.DuckDBPyConnection, news: pl.DataFrame) -> pl.DataFrame:
     """The ratings that were told last of the customers of whom there is news."""
-    wanted = news.select(*KEY, period="told_period", revision="told_revision")
+    wanted = news.select(*KEY, period="emitted_period", revision="emitted_revision")
     return history.rows_of(connection, wanted.drop_nulls().unique())
 
 
-def _of(told_ratings: pl.DataFrame, news: pl.DataFrame) -> pl.DataFrame:
+def _of(emitted_ratings: pl.DataFrame, news: pl.DataFrame) -> pl.DataFrame:
     """Those among the ratings told that this news differs from; no customer twice."""
-    wanted = news.select(*KEY, period="told_period", revision="told_revision")
-    return told_ratings.join(wanted, on=[*KEY, "period", "revision"], how="semi")
+    wanted = news.select(*KEY, period="emitted_period", revision="emitted_revision")
+    return emitted_ratings.join(wanted, on=[*KEY, "period", "revision"], how="semi")
 
 
-def _told_tiers(told: list[Told]) -> pl.DataFrame:
+def _emitted_tiers(told: list[Emitted]) -> pl.DataFrame:
     """The tiers that were told, each by which event, and in the place of which one."""
     schema = dict.fromkeys((*KEY, "to_tier", "event_id", "supersedes"), pl.String())
     rows = [

@@ -68,8 +68,8 @@ def told(settings: Settings, kinds: str = "%") -> list[tuple[Any, ...]]:
     """Customer, kind and value of what consumers were told last, where anything stands."""
     return query(
         settings,
-        f"""SELECT customer_id, kind, told FROM ops.emitted_state
-            WHERE told <> 'none' AND kind LIKE '{kinds}' ORDER BY ALL""",
+        f"""SELECT customer_id, kind, emitted FROM ops.emitted_state
+            WHERE emitted <> 'none' AND kind LIKE '{kinds}' ORDER BY ALL""",
     )
 
 

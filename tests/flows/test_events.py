@@ -31,16 +31,16 @@ from transforms.frames.reasons import SLOTS
 from transforms.frames.schemas import CONDUCT_FINDING, CREDIT_WATCH, CUSTOMER_VALUE_HISTORY
 from transforms.policy.model import parse_policy
 from transforms.rating.events import (
+    EMITTED,
     NOTHING,
     SILENT,
-    TOLD,
     WARNING,
     correction_changes,
     held_by_conduct,
     held_by_credit,
     held_by_rating,
-    is_told,
-    to_tell,
+    is_emitted,
+    to_emit,
 )
 from transforms.rating.revisions import REVISION
 
@@ -109,17 +109,19 @@ def context(tenant: str = "default", recorded_at: datetime = RECORDED_AT) -> Eve
     return EventContext(tenant, date(2024, 6, 2), recorded_at, POLICY)
 
 
-NOBODY = pl.DataFrame(schema=TOLD)
+NOBODY = pl.DataFrame(schema=EMITTED)
 NO_CREDIT, NO_CONDUCT = pl.DataFrame(schema=CREDIT_WATCH), pl.DataFrame(schema=CONDUCT_FINDING)
 Ids = dict[tuple[str, str], str]
 
 
-def told_before(held: pl.LazyFrame, event_ids: Ids | None = None, ended: str | None = None) -> pl.DataFrame:
+def emitted_before(
+    held: pl.LazyFrame, event_ids: Ids | None = None, ended: str | None = None
+) -> pl.DataFrame:
     """What held, as it was told: by these events, or silently; with `ended`, the events told that this kind had ended."""
     rows = [
         {
             **row,
-            "told": row["holds"],
+            "emitted": row["holds"],
             "event_id": (event_ids or {}).get((row["company_code"], row["customer_id"]), SILENT),
         }
         for row in held.collect().to_dicts()
@@ -130,15 +132,15 @@ def told_before(held: pl.LazyFrame, event_ids: Ids | None = None, ended: str | N
             {
                 **each,
                 "kind": ended,
-                "told": NOTHING,
+                "emitted": NOTHING,
                 "since": date(2024, 6, 1),
                 "event_id": (event_ids or {})[tuple(each.values())],
             }
             for each in whose
         ]
-    filled = [{**dict.fromkeys(TOLD.names()), **row, "state_version": 1} for row in rows]
+    filled = [{**dict.fromkeys(EMITTED.names()), **row, "state_version": 1} for row in rows]
     return pl.DataFrame(
-        [{name: row[name] for name in TOLD.names()} for row in filled], schema=TOLD, orient="row"
+        [{name: row[name] for name in EMITTED.names()} for row in filled], schema=EMITTED, orient="row"
     )
 
 
@@ -151,9 +153,9 @@ def tell(
     beside: bool = False,
 ) -> list[Event]:
     """What is told of ratings after those before were told; None: nothing was. Without the events of superseded types, unless they are asked for."""
-    told = NOBODY if before is None else told_before(held_by_rating(before.lazy()), previous_event_ids)
-    news = to_tell(held_by_rating(now.lazy()), told.lazy(), context().as_of)
-    news = news.filter(is_told(POLICY, is_baseline=before is None)).collect()
+    told = NOBODY if before is None else emitted_before(held_by_rating(before.lazy()), previous_event_ids)
+    news = to_emit(held_by_rating(now.lazy()), told.lazy(), context().as_of)
+    news = news.filter(is_emitted(POLICY, is_baseline=before is None)).collect()
     shown_before = with_text(now).clear() if before is None else before
     events = events_of(
         news, shown_before, shown_before, with_text(now), NO_CREDIT, NO_CONDUCT, of or context()
@@ -441,8 +443,8 @@ def standing(action: str, **warning: Any) -> pl.DataFrame:
 
 
 def warn(before: pl.DataFrame, after: pl.DataFrame, previous: Ids | None = None) -> list[Event]:
-    told = told_before(held_by_credit(before.lazy()), previous, WARNING)
-    news = to_tell(held_by_credit(after.lazy()), told.lazy(), context().as_of).collect()
+    told = emitted_before(held_by_credit(before.lazy()), previous, WARNING)
+    news = to_emit(held_by_credit(after.lazy()), told.lazy(), context().as_of).collect()
     return [event for _, each in credit_events(news, after, context()) for event in each]
 
 
@@ -513,8 +515,8 @@ def findings(*rows: dict[str, Any]) -> pl.DataFrame:
 
 
 def judge(before: pl.DataFrame, after: pl.DataFrame, previous: Ids | None = None) -> list[Event]:
-    told = told_before(held_by_conduct(before.lazy()), previous, "conduct.diversion")
-    news = to_tell(held_by_conduct(after.lazy()), told.lazy(), context().as_of).collect()
+    told = emitted_before(held_by_conduct(before.lazy()), previous, "conduct.diversion")
+    news = to_emit(held_by_conduct(after.lazy()), told.lazy(), context().as_of).collect()
     return [event for _, each in conduct_events(news, after, context()) for event in each]
 
 

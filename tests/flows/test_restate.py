@@ -178,7 +178,7 @@ def test_a_tier_that_a_restatement_changes_is_told_once_at_the_end_and_no_correc
                    segment = 'core' WHERE customer_id = 'A'"""
         )
         warehouse.execute(
-            "UPDATE ops.emitted_state SET told = 'strategic' WHERE customer_id = 'A' AND kind = 'tier'"
+            "UPDATE ops.emitted_state SET emitted = 'strategic' WHERE customer_id = 'A' AND kind = 'tier'"
         )
     rating = stages.rate_stage(home, ENDS[-1], restate_from=MARCH)
     assert rating is not None

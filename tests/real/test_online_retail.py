@@ -151,7 +151,7 @@ def test_every_tier_that_holds_was_told_or_taken_for_known_and_every_event_left(
 ) -> None:
     installation, _ = rated
     untold, moves, events, unknown = installation.one(
-        """SELECT count(*) FILTER (told.told IS DISTINCT FROM latest.effective_tier), count(moved.event_id),
+        """SELECT count(*) FILTER (told.emitted IS DISTINCT FROM latest.effective_tier), count(moved.event_id),
                   count(DISTINCT moved.event_id), count(moved.event_id) FILTER (event.event_id IS NULL)
            FROM (FROM rated.customer_value_history
                  QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY period DESC, revision DESC) = 1) AS latest

@@ -35,12 +35,12 @@ SILENT: Final = "silent"
 OF_A_RATING: Final = (TIER, WATCH)
 """The kinds that a first rating begins with in silence: what a customer is worth is in the mart, and is news once it changes."""
 
-TOLD: Final = pl.Schema(
+EMITTED: Final = pl.Schema(
     {
         "company_code": pl.String(),
         "customer_id": pl.String(),
         "kind": pl.String(),
-        "told": pl.String(),
+        "emitted": pl.String(),
         "since": pl.Date(),
         "period": pl.Date(),
         "revision": pl.Int32(),
@@ -48,7 +48,7 @@ TOLD: Final = pl.Schema(
         "state_version": pl.Int64(),
     }
 )
-"""The emitted state. Grain: customer × kind. `told` as HELD's `holds`; `period`, `revision`: the rating it was told of."""
+"""The emitted state. Grain: customer × kind. `emitted` as HELD's `holds`; `period`, `revision`: the rating it was told of."""
 
 HELD: Final = pl.Schema(
     {
@@ -64,18 +64,18 @@ HELD: Final = pl.Schema(
 """What holds. Grain: customer × kind. `holds`: the tier; the tier and direction of an expected move; the credit action under a
 warning; the confidence of a finding; or NOTHING. `since`: the day from which it holds."""
 
-TO_TELL: Final = pl.Schema(
+TO_EMIT: Final = pl.Schema(
     {
         **HELD,
-        "told": pl.String(),
-        "told_since": pl.Date(),
-        "told_period": pl.Date(),
-        "told_revision": pl.Int32(),
+        "emitted": pl.String(),
+        "emitted_since": pl.Date(),
+        "emitted_period": pl.Date(),
+        "emitted_revision": pl.Int32(),
         "previous_event_id": pl.String(),
         "state_version": pl.Int64(),
     }
 )
-"""A difference. Grain: customer × kind. `told…`: what was told last (null: never anything); `previous_event_id`: by which event
+"""A difference. Grain: customer × kind. `emitted…`: what was told last (null: never anything); `previous_event_id`: by which event
 (null: by none); `state_version`: how often this kind will have been told of this customer."""
 
 _GRAIN: Final = [*KEY, "kind"]
@@ -116,15 +116,15 @@ def held_by_conduct(findings: pl.LazyFrame) -> pl.LazyFrame:
     return _held(flagged, kind=pl.concat_str(pl.lit(CONDUCT), "kind"), holds="confidence", since="as_of")
 
 
-def to_tell(held: pl.LazyFrame, told: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
-    """List what differs between what holds and what was told last. Grain: customer × kind; ends at TO_TELL.
+def to_emit(held: pl.LazyFrame, emitted: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
+    """List what differs between what holds and what was told last. Grain: customer × kind; ends at TO_EMIT.
 
-    `held`: HELD rows of a company on its latest rated day; `told`: its emitted state (TOLD), of the kinds that could be judged
+    `held`: HELD rows of a company on its latest rated day; `emitted`: its emitted state (EMITTED), of the kinds that could be judged
     on that day. A warning or finding that was told and is not held any more has ended, on `as_of`; who is not rated any more
     keeps the tier that was told. Nothing, where nothing was told, is no news.
     """
-    before = told.rename({"event_id": "previous_event_id"}).rename(
-        {name: f"told_{name}" for name in ("since", "period", "revision")}
+    before = emitted.rename({"event_id": "previous_event_id"}).rename(
+        {name: f"emitted_{name}" for name in ("since", "period", "revision")}
     )
     joined = held.join(before, on=_GRAIN, how="full", coalesce=True, validate="1:1")
     gone = pl.col("holds").is_null()
@@ -133,23 +133,23 @@ def to_tell(held: pl.LazyFrame, told: pl.LazyFrame, as_of: date) -> pl.LazyFrame
         .with_columns(
             holds=pl.col("holds").fill_null(NOTHING), since=pl.col("since").fill_null(pl.lit(as_of))
         )
-        .filter(pl.col("holds") != pl.col("told").fill_null(NOTHING))
+        .filter(pl.col("holds") != pl.col("emitted").fill_null(NOTHING))
         .with_columns(
             previous_event_id=pl.when(pl.col("previous_event_id") != SILENT).then("previous_event_id"),
             state_version=pl.col("state_version").fill_null(0) + 1,
         )
-        .select(TO_TELL.names())
-        .cast(TO_TELL)
+        .select(TO_EMIT.names())
+        .cast(TO_EMIT)
         .sort(_GRAIN)
     )
 
 
-def standing(held: pl.LazyFrame, told: pl.LazyFrame) -> pl.LazyFrame:
-    """List what holds and was taken for known, to be told after all. Grain: customer × kind; ends at TO_TELL. Arguments as in `to_tell`."""
-    known = told.filter(pl.col("event_id") == SILENT).select(*_GRAIN, "told", "state_version")
+def standing(held: pl.LazyFrame, emitted: pl.LazyFrame) -> pl.LazyFrame:
+    """List what holds and was taken for known, to be told after all. Grain: customer × kind; ends at TO_EMIT. Arguments as in `to_emit`."""
+    known = emitted.filter(pl.col("event_id") == SILENT).select(*_GRAIN, "emitted", "state_version")
     return _from_nothing(
         held.join(known, on=_GRAIN, how="inner", validate="1:1")
-        .filter(pl.col("holds") == pl.col("told"))
+        .filter(pl.col("holds") == pl.col("emitted"))
         .with_columns(
             previous_event_id=pl.lit(None, dtype=pl.String), state_version=pl.col("state_version") + 1
         )
@@ -157,9 +157,9 @@ def standing(held: pl.LazyFrame, told: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def again(
-    held: pl.LazyFrame, told: pl.LazyFrame, sequences: pl.LazyFrame, as_of: date, *, judges_credit: bool
+    held: pl.LazyFrame, emitted: pl.LazyFrame, sequences: pl.LazyFrame, as_of: date, *, judges_credit: bool
 ) -> pl.LazyFrame:
-    """List all that holds, for somebody who cannot know what he was told. Grain: customer × kind; ends at TO_TELL.
+    """List all that holds, for somebody who cannot know what he was told. Grain: customer × kind; ends at TO_EMIT.
 
     Of every customer that is rated, its tier, the move that is expected or none, and (if it `judges_credit`) the warning that
     stands or none; of misconduct what stands, and what was told of it. `sequences`: each customer's last number (`sequence`),
@@ -169,12 +169,12 @@ def again(
     none = _held(
         rated.with_columns(as_of=pl.lit(as_of)), kind=pl.lit(WARNING), holds=pl.lit(NOTHING), since="as_of"
     ).filter(pl.lit(judges_credit))
-    ended = told.filter(
+    ended = emitted.filter(
         pl.col("kind").str.starts_with(CONDUCT) | (pl.lit(judges_credit) & (pl.col("kind") == WARNING))
     ).select(*_GRAIN, holds=pl.lit(NOTHING), since=pl.lit(as_of), period="period", revision="revision")
     holds = pl.concat([held, none, ended.cast(HELD)]).unique(_GRAIN, keep="first", maintain_order=True)
     return _from_nothing(
-        holds.join(told.select(*_GRAIN, "state_version"), on=_GRAIN, how="left", validate="1:1")
+        holds.join(emitted.select(*_GRAIN, "state_version"), on=_GRAIN, how="left", validate="1:1")
         .join(sequences, on=KEY, how="left", validate="m:1")
         .with_columns(
             previous_event_id=pl.format("resync after {}", pl.col("sequence").fill_null(0)),
@@ -185,12 +185,14 @@ def again(
 
 def _from_nothing(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Give rows as if nothing had been told before."""
-    nothing = {name: pl.lit(None) for name in ("told", "told_since", "told_period", "told_revision")}
-    return rows.with_columns(**nothing).select(TO_TELL.names()).cast(TO_TELL).sort(_GRAIN)
+    nothing = {
+        name: pl.lit(None) for name in ("emitted", "emitted_since", "emitted_period", "emitted_revision")
+    }
+    return rows.with_columns(**nothing).select(TO_EMIT.names()).cast(TO_EMIT).sort(_GRAIN)
 
 
-def is_told(policy: Policy, *, is_baseline: bool) -> pl.Expr:
-    """Whether a difference (TO_TELL) is told, or taken for known: a first rating is no news, unless the policy says so.
+def is_emitted(policy: Policy, *, is_baseline: bool) -> pl.Expr:
+    """Whether a difference (TO_EMIT) is told, or taken for known: a first rating is no news, unless the policy says so.
 
     `is_baseline`: no tier of the company was told, or taken for known, before.
     """
@@ -212,28 +214,28 @@ def period_moves(moves: pl.LazyFrame, policy: Policy, *, is_first: bool) -> pl.L
     )
 
 
-def as_told(ratings: pl.LazyFrame, differences: pl.LazyFrame) -> pl.LazyFrame:
-    """Give the rating rows that were told last the tier that was told. Grain: as given, for the customers among TO_TELL's tiers.
+def as_emitted(ratings: pl.LazyFrame, differences: pl.LazyFrame) -> pl.LazyFrame:
+    """Give the rating rows that were told last the tier that was told. Grain: as given, for the customers among TO_EMIT's tiers.
 
     They are the same, unless the warehouse was restored to before it was told.
     """
-    tiers = differences.filter(pl.col("kind") == TIER).select(*KEY, "told")
+    tiers = differences.filter(pl.col("kind") == TIER).select(*KEY, "emitted")
     return (
         ratings.join(tiers, on=KEY, how="inner", validate="1:1")
-        .with_columns(effective_tier=pl.col("told"), effective_rank=rank("told"))
-        .drop("told")
+        .with_columns(effective_tier=pl.col("emitted"), effective_rank=rank("emitted"))
+        .drop("emitted")
     )
 
 
-def after_telling(differences: pl.LazyFrame, event_ids: pl.LazyFrame) -> pl.LazyFrame:
-    """Give the emitted state after the differences were told or taken for known. Grain: customer × kind; ends at TOLD.
+def after_emitting(differences: pl.LazyFrame, event_ids: pl.LazyFrame) -> pl.LazyFrame:
+    """Give the emitted state after the differences were told or taken for known. Grain: customer × kind; ends at EMITTED.
 
     `event_ids`: the event of each customer and kind that was told (event_id); the others were silent.
     """
     return (
         differences.join(event_ids, on=_GRAIN, how="left", validate="1:1")
-        .with_columns(told=pl.col("holds"), event_id=pl.col("event_id").fill_null(SILENT))
-        .select(TOLD.names())
+        .with_columns(emitted=pl.col("holds"), event_id=pl.col("event_id").fill_null(SILENT))
+        .select(EMITTED.names())
     )
 
 

@@ -12,7 +12,7 @@ from warehouse.connection import frame, insert, scalar
 
 
 @dataclass(frozen=True, slots=True)
-class ToldDay:
+class EmittedDay:
     """The latest day at whose end a company's consumers were told what differs, its period, and that period's policy."""
 
     company: str
@@ -21,56 +21,56 @@ class ToldDay:
     policy_hash: str
 
 
-def latest(connection: duckdb.DuckDBPyConnection) -> list[ToldDay]:
+def latest(connection: duckdb.DuckDBPyConnection) -> list[EmittedDay]:
     """The latest told day of each company, in order."""
     rows = connection.execute(
-        """WITH told AS (SELECT company_code, max(as_of) AS as_of, max_by(period, as_of) AS period FROM ops.told_day GROUP BY ALL)
-           SELECT told.company_code, told.as_of, told.period, max_by(policy_hash, (history.as_of, revision))
-           FROM told JOIN rated.customer_value_history AS history USING (company_code, period)
+        """WITH latest AS (SELECT company_code, max(as_of) AS as_of, max_by(period, as_of) AS period FROM ops.emitted_day GROUP BY ALL)
+           SELECT latest.company_code, latest.as_of, latest.period, max_by(policy_hash, (history.as_of, revision))
+           FROM latest JOIN rated.customer_value_history AS history USING (company_code, period)
            GROUP BY ALL ORDER BY 1"""
     ).fetchall()
-    return [ToldDay(*row) for row in rows]
+    return [EmittedDay(*row) for row in rows]
 
 
 def state(connection: duckdb.DuckDBPyConnection, company: str) -> pl.DataFrame:
     """A company's emitted state: a row a customer and kind."""
     return frame(
         connection,
-        """SELECT company_code, customer_id, kind, told, since, period, revision, event_id, state_version
+        """SELECT company_code, customer_id, kind, emitted, since, period, revision, event_id, state_version
            FROM ops.emitted_state WHERE company_code = $company""",
         {"company": company},
     )
 
 
-def keep(connection: duckdb.DuckDBPyConnection, told: pl.DataFrame) -> None:
+def keep(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> None:
     """Put what was told, or taken for known, in the place of what was told of the same customers and kinds before."""
-    if told.is_empty():
+    if rows.is_empty():
         return
-    connection.register("told_now", told)
+    connection.register("emitted_now", rows)
     try:
         connection.execute(
             """DELETE FROM ops.emitted_state
-               WHERE (company_code, customer_id, kind) IN (SELECT (company_code, customer_id, kind) FROM told_now);
-               INSERT INTO ops.emitted_state BY NAME FROM told_now"""
+               WHERE (company_code, customer_id, kind) IN (SELECT (company_code, customer_id, kind) FROM emitted_now);
+               INSERT INTO ops.emitted_state BY NAME FROM emitted_now"""
         )
     finally:
-        connection.unregister("told_now")
+        connection.unregister("emitted_now")
 
 
-def told_until(connection: duckdb.DuckDBPyConnection, company: str | None = None) -> date | None:
+def latest_day(connection: duckdb.DuckDBPyConnection, company: str | None = None) -> date | None:
     """The latest day at whose end it was told what differs, of a company or of any; None before the first."""
     day = scalar(
         connection,
-        "SELECT max(as_of) FROM ops.told_day WHERE $company IS NULL OR company_code = $company",
+        "SELECT max(as_of) FROM ops.emitted_day WHERE $company IS NULL OR company_code = $company",
         {"company": company},
     )
     return day if isinstance(day, date) else None
 
 
-def told_periods(connection: duckdb.DuckDBPyConnection, company: str) -> list[date]:
+def periods(connection: duckdb.DuckDBPyConnection, company: str) -> list[date]:
     """The periods that were the latest when it was told what differs: consumers know of them."""
     rows = connection.execute(
-        "SELECT DISTINCT period FROM ops.told_day WHERE company_code = ? ORDER BY 1", [company]
+        "SELECT DISTINCT period FROM ops.emitted_day WHERE company_code = ? ORDER BY 1", [company]
     ).fetchall()
     return [period for (period,) in rows]
 
@@ -79,9 +79,9 @@ def note_day(
     connection: duckdb.DuckDBPyConnection, company: str, as_of: date, period: date, recorded_at: datetime
 ) -> None:
     """Note that at the end of a day it was told what differs."""
-    connection.execute("DELETE FROM ops.told_day WHERE company_code = ? AND as_of = ?", [company, as_of])
+    connection.execute("DELETE FROM ops.emitted_day WHERE company_code = ? AND as_of = ?", [company, as_of])
     insert(
         connection,
-        "ops.told_day",
+        "ops.emitted_day",
         {"company_code": company, "as_of": as_of, "period": period, "recorded_at": recorded_at},
     )

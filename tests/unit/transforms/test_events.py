@@ -13,23 +13,23 @@ from hypothesis import strategies as st
 from tests.unit.transforms.small_worlds import policy
 from transforms.frames.schemas import CONDUCT_FINDING, CREDIT_WATCH, CUSTOMER_VALUE_HISTORY
 from transforms.rating.events import (
+    EMITTED,
     NOTHING,
-    TOLD,
-    after_telling,
-    as_told,
+    after_emitting,
+    as_emitted,
     correction_changes,
     held_by_conduct,
     held_by_credit,
     held_by_rating,
-    is_told,
+    is_emitted,
     period_moves,
-    to_tell,
+    to_emit,
 )
 from transforms.rating.revisions import MOVE
 
 JUNE, TODAY = date(2024, 6, 1), date(2024, 6, 30)
 QUIET, LOUD = policy(), policy(events__baseline_events=True)
-NOBODY = pl.LazyFrame(schema=TOLD)
+NOBODY = pl.LazyFrame(schema=EMITTED)
 NO_IDS = pl.LazyFrame(
     schema={"company_code": pl.String, "customer_id": pl.String, "kind": pl.String, "event_id": pl.String}
 )
@@ -43,14 +43,14 @@ def rows(schema: pl.Schema, *rows: dict[str, Any]) -> pl.LazyFrame:
 
 def differences(held: pl.LazyFrame, told: pl.LazyFrame = NOBODY) -> list[tuple[Any, ...]]:
     """Customer, kind, what was told last, what holds."""
-    return to_tell(held, told, TODAY).select("customer_id", "kind", "told", "holds").collect().rows()
+    return to_emit(held, told, TODAY).select("customer_id", "kind", "emitted", "holds").collect().rows()
 
 
 def after(held: pl.LazyFrame, told: pl.LazyFrame = NOBODY) -> pl.LazyFrame:
     """The emitted state once all of it was told; what does not differ stands as it was told."""
-    changed = to_tell(held, told, TODAY)
+    changed = to_emit(held, told, TODAY)
     stays = told.join(changed, on=["company_code", "customer_id", "kind"], how="anti")
-    return pl.concat([stays, after_telling(changed, NO_IDS)]).collect().lazy()
+    return pl.concat([stays, after_emitting(changed, NO_IDS)]).collect().lazy()
 
 
 # Credit warnings. A state of a customer: the credit action, and the day on which a warning was raised, or none.
@@ -95,7 +95,7 @@ def test_an_action_that_changes_by_cents_without_a_warning_is_no_news():
 
 def test_who_owes_nothing_any_more_has_no_warning_and_that_is_told_once():
     known = after(watch(), after(watch(C1=("stop", JUNE))))
-    assert known.select("told", "since").collect().rows() == [(NOTHING, TODAY)]
+    assert known.select("emitted", "since").collect().rows() == [(NOTHING, TODAY)]
     assert differences(watch(), known) == []
 
 
@@ -120,7 +120,7 @@ def test_who_follows_the_events_knows_what_stands_and_what_was_told_is_that_of_t
         assert differences(watch(**states), told) == []
     stands = {customer: action for customer, (action, since) in looks[-1].items() if since}
     assert {customer: value for customer, value in known.items() if value != NOTHING} == stands
-    emitted = told.filter(pl.col("told") != NOTHING).select("customer_id", "told").collect().rows()
+    emitted = told.filter(pl.col("emitted") != NOTHING).select("customer_id", "emitted").collect().rows()
     assert dict(emitted) == stands
 
 
@@ -208,15 +208,15 @@ def test_who_is_not_rated_any_more_keeps_the_tier_that_was_told():
 
 def test_a_first_rating_is_taken_for_known_and_warnings_that_stand_are_told():
     held = pl.concat([held_by_rating(rated("core", "strategic")), watch(C1=("stop", JUNE))])
-    first = to_tell(held, NOBODY, TODAY)
+    first = to_emit(held, NOBODY, TODAY)
 
     def kinds(policy: Any, *, is_baseline: bool) -> list[str]:
-        told = first.filter(is_told(policy, is_baseline=is_baseline))
+        told = first.filter(is_emitted(policy, is_baseline=is_baseline))
         return told.select("kind").collect().to_series().to_list()
 
     assert kinds(QUIET, is_baseline=True) == ["warning"]
     assert kinds(LOUD, is_baseline=True) == kinds(QUIET, is_baseline=False) == ["tier", "warning", "watch"]
-    emitted = after_telling(first, NO_IDS).select("kind", "event_id", "state_version").collect().rows()
+    emitted = after_emitting(first, NO_IDS).select("kind", "event_id", "state_version").collect().rows()
     assert sorted(emitted) == [(kind, "silent", 1) for kind in ("tier", "warning", "watch")]
 
 
@@ -226,9 +226,11 @@ def test_each_telling_of_a_kind_counts_on():
 
 
 def test_a_move_is_told_from_the_tier_that_was_told_though_the_warehouse_was_restored_to_before():
-    news = to_tell(held_by_rating(rated("cultivate")), after(held_by_rating(rated("core"))), TODAY)
+    news = to_emit(held_by_rating(rated("cultivate")), after(held_by_rating(rated("core"))), TODAY)
     stored = rated("marginal")
-    assert as_told(stored, news).select("effective_tier", "effective_rank").collect().rows() == [("core", 5)]
+    assert as_emitted(stored, news).select("effective_tier", "effective_rank").collect().rows() == [
+        ("core", 5)
+    ]
 
 
 # Moves between rated periods.
