@@ -102,7 +102,7 @@ class RowRule:
 class Contract:
     """One table: its columns in order, its key, its row rules.
 
-    `own_date` is the column that dates the fact itself (known_on falls back to it), or None. `required_for` names the
+    `own_date` is the column that dates the fact itself (available_on falls back to it), or None. `required_for` names the
     results that cannot be had without this table. An extract's columns and key leave out company_code and provenance,
     which are common to all extracts: see `stored_columns` and `stored_key`.
     `is_master`: the table says what is, not what happened, so a change in it bears no date, whatever dates its rows bear.
@@ -196,11 +196,11 @@ def stored_key(contract: Contract) -> tuple[str, ...]:
 
 
 def frame_columns(contract: Contract) -> tuple[Column, ...]:
-    """The columns of the table's frames: an extract gains company_code in front and known_on behind."""
+    """The columns of the table's frames: an extract gains company_code in front and available_on behind."""
     if contract.area != "extract":
         return contract.columns
-    known_on = next(c for c in provenance() if c.name == "known_on")
-    return (company_code(), *contract.columns, known_on)
+    available_on = next(c for c in provenance() if c.name == "available_on")
+    return (company_code(), *contract.columns, available_on)
 
 
 def read(path: Path, area: Area) -> Contract:

@@ -104,7 +104,7 @@ def _lines(world: World, off: _AmountsOff) -> pl.LazyFrame:
             is_cancelled=(pl.col("type") == CANCELLATION) | pl.col("cancelled_on").is_not_null(),
             is_intercompany=pl.col("type") == INTERCOMPANY,
             is_free_goods="free",
-            known_on="day",
+            available_on="day",
             referenced_on="referenced_on",
         ),
     )
@@ -121,7 +121,7 @@ def _customers(world: World) -> pl.LazyFrame:
             status=pl.lit("active"),
             created_on="created_on",
             credit_limit=pl.col("credit_limit"),
-            known_on="created_on",
+            available_on="created_on",
         ),
     )
 
@@ -132,7 +132,7 @@ def _products(world: World) -> pl.LazyFrame:
         company_code=pl.lit(COMPANY),
         name="product_id",
         base_uom=pl.lit("PCE"),
-        known_on=pl.lit(world.months[0]),
+        available_on=pl.lit(world.months[0]),
     )
     return _as_contract(schemas.PRODUCTS, rows)
 
@@ -155,7 +155,7 @@ def _receivables(world: World, off: _AmountsOff) -> pl.LazyFrame:
             currency=pl.lit("EUR"),
             company_currency=pl.lit("EUR"),
             cleared_date="cleared_on",
-            known_on="posted_on",
+            available_on="posted_on",
         ),
     )
 
@@ -170,7 +170,7 @@ def _interactions(world: World) -> pl.LazyFrame:
         kind="Type",
         direction=pl.lit("inbound"),
         is_feedback=pl.col("Feedback") == "yes",
-        known_on=when.dt.date(),
+        available_on=when.dt.date(),
     )
     return _as_contract(schemas.INTERACTIONS, rows.filter(pl.col("occurred_at").is_not_null()))
 
@@ -192,7 +192,7 @@ def _estimates(world: World, off: _AmountsOff) -> pl.LazyFrame:
             amount=_money("cents"),
             source="Source",
             estimated_on=pl.col("Estimated on").str.to_date(),
-            known_on=pl.col("Estimated on").str.to_date(),
+            available_on=pl.col("Estimated on").str.to_date(),
         ),
     )
 

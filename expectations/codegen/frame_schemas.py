@@ -13,7 +13,7 @@ SCHEMAS_PATH: Final = PROJECT / "transforms" / "frames" / "schemas.py"
 _HEAD: Final = '''"""The shape of every frame that crosses the border of this room.
 
 Generated from the contracts by `make docs`; do not edit. An extract's frame has company_code in front of the contract's
-columns and known_on, the day from which a rating may see the row, behind them.
+columns and available_on, the day from which a rating may see the row, behind them.
 """
 
 from typing import Final

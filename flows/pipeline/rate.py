@@ -230,7 +230,7 @@ class _Run(RatingRun):
     def _sum_chunk(
         self, chunk: str, products: pl.LazyFrame | None, no_order_categories: Sequence[str]
     ) -> None:
-        columns = [name for name in SALES_LINES.names() if name not in {"known_on", "referenced_on"}]
+        columns = [name for name in SALES_LINES.names() if name not in {"available_on", "referenced_on"}]
         lines = cells.lines_of_cells(self.connection, chunk, columns, self.as_of)
         target_cells = cells.target_cells(self.connection, chunk)
         months, days, sales = pl.collect_all(

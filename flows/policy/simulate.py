@@ -119,7 +119,7 @@ def _companies(connection: duckdb.DuckDBPyConnection, ruling: Policy, last: date
         if not looks:
             continue
         known_by = max(each.as_of for each in rated)
-        columns = [name for name in SALES_LINES.names() if name not in {"known_on", "referenced_on"}]
+        columns = [name for name in SALES_LINES.names() if name not in {"available_on", "referenced_on"}]
         found.append(
             _Company(
                 now=AsOfFacts(

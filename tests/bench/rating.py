@@ -61,16 +61,16 @@ SELECT '1000' AS company_code, customer_id, 'D' || row_number() OVER () // 4 AS 
     order_on AS invoice_date, 'P' || l AS product_id, line_amount::DECIMAL(18, 6) AS quantity, 'EA' AS uom, line_amount::DECIMAL(18, 6) AS base_quantity,
     line_amount AS net_amount_company, (line_amount * 3 / 4)::DECIMAL(18, 4) AS cost_amount_company, 'actual' AS cost_basis,
     NULL::DECIMAL(18, 4) AS freight_amount, NULL::DECIMAL(18, 4) AS rebate_amount, false AS is_cancelled,
-    false AS is_intercompany, order_on AS known_on, NULL::DATE AS referenced_on
+    false AS is_intercompany, order_on AS available_on, NULL::DATE AS referenced_on
 FROM orders, range(4) AS four(l) ORDER BY order_on
 """
 TABLES = {
     "receivables": """SELECT '1000' AS company_code, customer_id, row_number() OVER ()::VARCHAR AS item_id,
         'invoice' AS item_type, order_on AS posting_date, order_on + 30 AS due_date, net_sales AS original_amount,
         net_sales AS original_amount_company, 'EUR' AS currency, 'EUR' AS company_currency,
-        order_on + paid_after::INTEGER AS cleared_date, order_on AS known_on FROM orders""",
+        order_on + paid_after::INTEGER AS cleared_date, order_on AS available_on FROM orders""",
     "customers": """SELECT DISTINCT '1000' AS company_code, customer_id, customer_id AS name, 'active' AS status,
-        DATE '2021-01-01' AS created_on, DATE '2021-01-01' AS known_on FROM orders""",
+        DATE '2021-01-01' AS created_on, DATE '2021-01-01' AS available_on FROM orders""",
 }
 
 MONTHS = """

@@ -21,7 +21,7 @@ from warehouse.store.ledger import BatchOutcome
 
 COMPANY = "1000"
 PROVENANCE = (
-    "batch_id", "batch_sequence", "source_file", "source_file_sha256", "source_row", "recorded_at", "known_on",
+    "batch_id", "batch_sequence", "source_file", "source_file_sha256", "source_row", "recorded_at", "available_on",
 )  # fmt: skip
 
 

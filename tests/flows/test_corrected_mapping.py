@@ -37,7 +37,7 @@ HISTORY = [
 
 def contents(loader: Loader) -> list[tuple[Any, ...]]:
     return loader.query(
-        """SELECT document_id, line_id, net_amount, known_on, batch_id, batch_sequence, recorded_at, source_file
+        """SELECT document_id, line_id, net_amount, available_on, batch_id, batch_sequence, recorded_at, source_file
            FROM erp.invoice_lines WHERE NOT is_deleted ORDER BY ALL"""
     )
 

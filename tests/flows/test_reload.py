@@ -28,7 +28,7 @@ from tests.warehouse.making import (
 WITHOUT_R2 = SQL["invoice_lines"].replace(
     "CASE WHEN document = 'Summe'", "CASE WHEN document = 'R2' THEN 'test_line' WHEN document = 'Summe'"
 )
-LIVE = """SELECT document_id, net_amount::VARCHAR, batch_id, batch_sequence, recorded_at, known_on
+LIVE = """SELECT document_id, net_amount::VARCHAR, batch_id, batch_sequence, recorded_at, available_on
           FROM erp.invoice_lines WHERE NOT is_deleted ORDER BY ALL"""
 
 

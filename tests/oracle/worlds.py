@@ -83,7 +83,7 @@ def facts_of(
 ) -> tuple[Facts, pl.LazyFrame]:
     """What the warehouse hands to a rating: masters whole, of the rest what was known by `as_of`; and the sales cells."""
     seen = {
-        name: rows.lazy() if name in MASTERS else rows.lazy().filter(pl.col("known_on") <= as_of)
+        name: rows.lazy() if name in MASTERS else rows.lazy().filter(pl.col("available_on") <= as_of)
         for name, rows in frames.items()
     }
     lines = seen["invoice_lines"]
@@ -228,7 +228,7 @@ def worlds(draw: st.DrawFn) -> World:
                 "base_uom": "PCE",
                 "lifecycle_stage": draw(st.sampled_from([None, "introduction", "maturity"])),
                 "standard_cost": draw(maybe(st.sampled_from([Decimal("2.7183"), Decimal("0.3333")]))),
-                "known_on": draw(st.sampled_from([date(2020, 1, 1), date(2030, 1, 1)])),
+                "available_on": draw(st.sampled_from([date(2020, 1, 1), date(2030, 1, 1)])),
             }
             for product in ("P1", "P2")
         ]
@@ -285,7 +285,7 @@ def _add_master(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, as_of: da
             "secured_amount": draw(st.sampled_from([None, Decimal("1234.5")])),
             "secured_until": draw(st.sampled_from([None, as_of, as_of - timedelta(1)])),
             "group_id": draw(st.sampled_from([None, "G1"])),
-            "known_on": draw(st.sampled_from([date(2020, 1, 1), as_of, as_of + timedelta(30)])),
+            "available_on": draw(st.sampled_from([date(2020, 1, 1), as_of, as_of + timedelta(30)])),
         }
     )
 
@@ -353,7 +353,7 @@ def _add_sales(
                     "references_document_id": None
                     if reference is None
                     else f"{who['customer_id']}-{reference}",
-                    "known_on": day + timedelta(delay),
+                    "available_on": day + timedelta(delay),
                 }
             )
 
@@ -424,7 +424,7 @@ def _add_ledger(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, as_of: da
                 "company_currency": "EUR",
                 "cleared_date": cleared,
                 "promised_on": None if promised is None else posted + timedelta(term + promised),
-                "known_on": posted,
+                "available_on": posted,
                 **draw(settlements(who, posted)),
             }
         )
@@ -446,7 +446,7 @@ def _add_ledger(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, as_of: da
             "line_id": str(number),
             "amount": amount,
             "promised_on": as_of,
-            "known_on": as_of,
+            "available_on": as_of,
         }
         for number, amount in enumerate(draw(st.lists(amounts, max_size=2)))
     ]
@@ -458,7 +458,7 @@ def _allocate(
     """Apply a payment of its own, or one that others share; with a date of its own, or unknown; or one that brought nothing."""
     payment_id = draw(st.sampled_from([f"{key['item_id']}-{number}", f"{who['customer_id']}-ALL"]))
     rows["payment_allocations"].append(
-        {**key, "payment_id": payment_id, "allocated_on": on, "amount": amount, "known_on": on}
+        {**key, "payment_id": payment_id, "allocated_on": on, "amount": amount, "available_on": on}
     )
     is_there = any(
         (row["company_code"], row["payment_id"]) == (who["company_code"], payment_id)
@@ -472,7 +472,7 @@ def _allocate(
                 "payment_date": on - timedelta(draw(st.sampled_from([0, 5, -3]))),
                 "amount": draw(st.sampled_from([abs(amount), Decimal(0)])),
                 "currency": "EUR",
-                "known_on": on,
+                "available_on": on,
             }
         )
 
@@ -487,7 +487,7 @@ def _add_rates(draw: st.DrawFn, rows: dict[str, list[Row]], company: str, as_of:
             "to_currency": other,
             "rate_date": as_of - timedelta(age),
             "rate": Decimal("0.9137") + Decimal(age) / 1000,
-            "known_on": as_of - timedelta(age),
+            "available_on": as_of - timedelta(age),
         }
         for one, other in pairs
         for age in draw(st.lists(st.sampled_from([-1, 0, 35, 36]), unique=True))
@@ -507,7 +507,7 @@ def _add_relations(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, closed
             "kind": kind,
             "direction": "inbound",
             "is_feedback": is_feedback,
-            "known_on": on,
+            "available_on": on,
         }
         for number, (on, kind, is_feedback) in enumerate(draw(st.lists(contact, min_size=1, max_size=6)))
     ]
@@ -519,7 +519,7 @@ def _add_relations(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, closed
             "influence": Decimal(influence) / 10,
             "assessor": "head of sales",
             "expires_on": on + timedelta(valid),
-            "known_on": on,
+            "available_on": on,
         }
         for on, valid, influence in draw(st.lists(assessment, max_size=2, unique_by=lambda row: row[0]))
     ]
@@ -543,7 +543,7 @@ def _add_relations(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, closed
             "current_price": Decimal("3.3333") if kind == "goods" else None,
             "source": "survey",
             "estimated_on": on,
-            "known_on": on,
+            "available_on": on,
         }
         for on, group, start, version, amount, kind in draw(
             st.lists(estimate, min_size=1, max_size=3, unique_by=lambda row: row[1:4])

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from expectations.contract import contracts
 from flows import backup
 from flows.cli import main
 from flows.pipeline import rate, stages
@@ -44,6 +45,7 @@ REPLACED: set[tuple[str, str]] = set()
 RENAMED = {
     ("rated.explanation", "held_by"): "tier_basis",
     ("ops.emitted_state", "told"): "emitted",
+    **{(f"erp.{table.name}", "known_on"): "available_on" for table in contracts("extract")},
 }
 RENAMED_TABLES = {"ops.told_day": "ops.emitted_day"}
 RENAMED_REASONS = {

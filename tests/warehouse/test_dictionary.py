@@ -63,7 +63,7 @@ def test_a_canonical_table_keeps_the_legal_entity_and_where_a_row_came_from(
     assert names == [
         *("company_code", "from_currency", "to_currency", "rate_date", "rate"),
         *("source_system", "batch_id", "batch_sequence", "source_file", "source_file_sha256", "source_row"),
-        *("source_changed_at", "is_deleted", "recorded_at", "known_on", "deleted_by", "source_document"),
+        *("source_changed_at", "is_deleted", "recorded_at", "available_on", "deleted_by", "source_document"),
     ]
 
 

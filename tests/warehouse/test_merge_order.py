@@ -61,21 +61,23 @@ class Row:
 
     name: str
     source: str
-    known_on: date
+    available_on: date
     alive: bool = True
 
 
 def expected(batches: Iterable[Said], owners: Sequence[str] = ("shop",)) -> dict[str, Row]:
     """The customers after each source's batches in their order; a key that several bring is the first owner's."""
     by_source = {source: _of_one_source(batches, source) for source in owners}
-    known_on: dict[str, date] = {}
+    available_on: dict[str, date] = {}
     for batch in batches:
         for key, name in batch.rows:
             if name != GONE:
-                known_on[key] = min(known_on.get(key, batch.recorded), batch.recorded)
+                available_on[key] = min(available_on.get(key, batch.recorded), batch.recorded)
     return {
-        key: replace(next(rows[key] for rows in by_source.values() if key in rows), known_on=known_on[key])
-        for key in known_on
+        key: replace(
+            next(rows[key] for rows in by_source.values() if key in rows), available_on=available_on[key]
+        )
+        for key in available_on
     }
 
 
@@ -95,7 +97,9 @@ def _of_one_source(batches: Iterable[Said], source: str) -> dict[str, Row]:
 
 
 def _customers(bench: Bench) -> dict[str, Row]:
-    found = bench.rows("SELECT customer_id, name, source_system, known_on, NOT is_deleted FROM erp.customers")
+    found = bench.rows(
+        "SELECT customer_id, name, source_system, available_on, NOT is_deleted FROM erp.customers"
+    )
     assert len({row[0] for row in found}) == len(found), found
     return {key: Row(*row) for key, *row in found}
 
@@ -110,7 +114,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 def shown(rows: Mapping[str, Row]) -> dict[str, Any]:
     """Live rows whole; of dead ones that they are dead, and whose: what they last said moves nobody."""
     return {
-        key: (row.name, row.source, row.known_on) if row.alive else ("dead", row.source)
+        key: (row.name, row.source, row.available_on) if row.alive else ("dead", row.source)
         for key, row in sorted(rows.items())
     }
 

@@ -192,7 +192,7 @@ def delivery(number: int, told: Told) -> Delivery:
 def contents(bench: Bench) -> list[tuple[Any, ...]]:
     """What lives, without the batch that brought it."""
     return bench.rows(
-        """SELECT document_id, line_id, net_amount_company, source_document, known_on FROM erp.invoice_lines
+        """SELECT document_id, line_id, net_amount_company, source_document, available_on FROM erp.invoice_lines
            WHERE NOT is_deleted ORDER BY ALL"""
     )
 

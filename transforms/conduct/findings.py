@@ -56,7 +56,7 @@ def confirmed_conduct(findings: pl.LazyFrame) -> pl.LazyFrame:
 
 def _customers(facts: Facts, as_of: date) -> pl.LazyFrame:
     known = [
-        facts.customers.filter(pl.col("known_on") <= as_of),
+        facts.customers.filter(pl.col("available_on") <= as_of),
         facts.order_day.filter(pl.col("order_on") <= as_of),
     ]
     if facts.receivables is not None:

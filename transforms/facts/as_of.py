@@ -52,7 +52,7 @@ def available_on(
     """
     facts = now.facts
     extracts = {
-        each.name: frame.filter(pl.col("known_on") <= day)
+        each.name: frame.filter(pl.col("available_on") <= day)
         for each in fields(facts)
         if each.name not in READ_AS_THEY_ARE_NOW | _COMPUTED
         and (frame := getattr(facts, each.name)) is not None

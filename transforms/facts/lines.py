@@ -40,7 +40,7 @@ LINES: Final = pl.Schema(
                 "is_intercompany",
                 "is_free_goods",
                 "references_document_id",
-                "known_on",
+                "available_on",
             ),
         ),
         "referenced_on": pl.Date(),
@@ -99,7 +99,7 @@ def counted_lines(
 
     `cells` restricts them to the customer-months it names (company_code, customer_id, month).
     """
-    counted = lines.filter(pl.col("known_on") <= as_of, is_countable_line()).with_columns(month_of_line())
+    counted = lines.filter(pl.col("available_on") <= as_of, is_countable_line()).with_columns(month_of_line())
     if cells is not None:
         counted = counted.join(cells, on=CELL, how="semi")
     return with_product(counted, products)

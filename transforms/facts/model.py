@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Frames of the canonical contracts' columns, plus `company_code` and `known_on`; None where not delivered.
+    """Frames of the canonical contracts' columns, plus `company_code` and `available_on`; None where not delivered.
 
     Every frame holds rows that are not deleted and were known by the rating's `as_of`; `customers` and `products` hold
-    all of them, as they are now, customers with `known_on` to judge by. `customer_month` and `order_day` are what
+    all of them, as they are now, customers with `available_on` to judge by. `customer_month` and `order_day` are what
     `transforms.facts.customer_month` makes of the invoice lines. None and an empty frame differ: "no such extract" against
     "nothing happened".
     """

@@ -1,7 +1,7 @@
 """The shape of every frame that crosses the border of this room.
 
 Generated from the contracts by `make docs`; do not edit. An extract's frame has company_code in front of the contract's
-columns and known_on, the day from which a rating may see the row, behind them.
+columns and available_on, the day from which a rating may see the row, behind them.
 """
 
 from typing import Final
@@ -20,7 +20,7 @@ CUSTOMER_ASSESSMENTS: Final = pl.Schema(
         "influence": pl.Decimal(7, 4),
         "assessor": pl.String(),
         "expires_on": pl.Date(),
-        "known_on": pl.Date(),
+        "available_on": pl.Date(),
     }
 )
 
@@ -43,7 +43,7 @@ CUSTOMERS: Final = pl.Schema(
         "group_limit": pl.Decimal(18, 4),
         "secured_amount": pl.Decimal(18, 4),
         "secured_until": pl.Date(),
-        "known_on": pl.Date(),
+        "available_on": pl.Date(),
     }
 )
 
@@ -62,7 +62,7 @@ DEMAND_ESTIMATES: Final = pl.Schema(
         "estimated_on": pl.Date(),
         "supplied_by": pl.String(),
         "current_price": pl.Decimal(18, 4),
-        "known_on": pl.Date(),
+        "available_on": pl.Date(),
     }
 )
 
@@ -74,7 +74,7 @@ FX_RATES: Final = pl.Schema(
         "to_currency": pl.String(),
         "rate_date": pl.Date(),
         "rate": pl.Decimal(18, 9),
-        "known_on": pl.Date(),
+        "available_on": pl.Date(),
     }
 )
 
@@ -90,7 +90,7 @@ INTERACTIONS: Final = pl.Schema(
         "is_feedback": pl.Boolean(),
         "product_group": pl.String(),
         "project_ref": pl.String(),
-        "known_on": pl.Date(),
+        "available_on": pl.Date(),
     }
 )
 
@@ -123,7 +123,7 @@ INVOICE_LINES: Final = pl.Schema(
         "reverses_document_id": pl.String(),
         "base_quantity": pl.Decimal(18, 6),
         "salesperson_id": pl.String(),
-        "known_on": pl.Date(),
+        "available_on": pl.Date(),
     }
 )
 
@@ -139,7 +139,7 @@ MARKET_OBSERVATIONS: Final = pl.Schema(
         "resale_price": pl.Decimal(18, 4),
         "evidence_ref": pl.String(),
         "confirmed": pl.Boolean(),
-        "known_on": pl.Date(),
+        "available_on": pl.Date(),
     }
 )
 
@@ -152,7 +152,7 @@ OPEN_ORDERS: Final = pl.Schema(
         "customer_id": pl.String(),
         "amount": pl.Decimal(18, 4),
         "promised_on": pl.Date(),
-        "known_on": pl.Date(),
+        "available_on": pl.Date(),
     }
 )
 
@@ -164,7 +164,7 @@ PAYMENT_ALLOCATIONS: Final = pl.Schema(
         "item_id": pl.String(),
         "allocated_on": pl.Date(),
         "amount": pl.Decimal(18, 4),
-        "known_on": pl.Date(),
+        "available_on": pl.Date(),
     }
 )
 
@@ -178,7 +178,7 @@ PAYMENTS: Final = pl.Schema(
         "amount": pl.Decimal(18, 4),
         "currency": pl.String(),
         "method": pl.String(),
-        "known_on": pl.Date(),
+        "available_on": pl.Date(),
     }
 )
 
@@ -194,7 +194,7 @@ PRICE_FLOORS: Final = pl.Schema(
         "valid_from": pl.Date(),
         "floor_net_price": pl.Decimal(18, 4),
         "valid_to": pl.Date(),
-        "known_on": pl.Date(),
+        "available_on": pl.Date(),
     }
 )
 
@@ -209,7 +209,7 @@ PRODUCTS: Final = pl.Schema(
         "lifecycle_stage": pl.String(),
         "status_from": pl.Date(),
         "standard_cost": pl.Decimal(18, 4),
-        "known_on": pl.Date(),
+        "available_on": pl.Date(),
     }
 )
 
@@ -237,7 +237,7 @@ RECEIVABLES: Final = pl.Schema(
         "disputed_amount": pl.Decimal(18, 4),
         "disputed_from": pl.Date(),
         "disputed_to": pl.Date(),
-        "known_on": pl.Date(),
+        "available_on": pl.Date(),
     }
 )
 
@@ -251,7 +251,7 @@ TERRITORIES: Final = pl.Schema(
         "valid_from": pl.Date(),
         "valid_to": pl.Date(),
         "exclusive": pl.Boolean(),
-        "known_on": pl.Date(),
+        "available_on": pl.Date(),
     }
 )
 
@@ -266,7 +266,7 @@ TIER_OVERRIDES: Final = pl.Schema(
         "reason": pl.String(),
         "valid_to": pl.Date(),
         "lifts_credit_stop": pl.Boolean(),
-        "known_on": pl.Date(),
+        "available_on": pl.Date(),
     }
 )
 
@@ -278,7 +278,7 @@ UOM_CONVERSIONS: Final = pl.Schema(
         "from_uom": pl.String(),
         "to_uom": pl.String(),
         "factor": pl.Decimal(18, 9),
-        "known_on": pl.Date(),
+        "available_on": pl.Date(),
     }
 )
 

@@ -14,7 +14,7 @@ from transforms.measures.window import KEY, Window
 if TYPE_CHECKING:
     from transforms.facts.model import Facts
 
-_MASTER = columns_of(CUSTOMERS, (*KEY, "industry_code", "channel", "created_on", "known_on"))
+_MASTER = columns_of(CUSTOMERS, (*KEY, "industry_code", "channel", "created_on", "available_on"))
 _ORDER_DAY = columns_of(ORDER_DAY, (*KEY, "order_on"))
 
 
@@ -35,7 +35,7 @@ def rated_customers(
     start = own.group_by("company_code").agg(data_from=pl.col("first_order_on").min())
     masters = require_columns(facts.customers, _MASTER).with_columns(has_master=pl.lit(value=True))
     billed = months.select(KEY).unique().with_columns(is_billed=pl.lit(value=True))
-    is_rated = pl.col("is_billed") | (pl.col("known_on") <= window.closed_through)
+    is_rated = pl.col("is_billed") | (pl.col("available_on") <= window.closed_through)
     return (
         billed.join(own, on=KEY, how="left", validate="1:1")
         .join(masters, on=KEY, how="full", coalesce=True, validate="1:1")

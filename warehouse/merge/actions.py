@@ -48,7 +48,7 @@ class Actions:
     """What the rows of one staged table do: a relation of the merge's connection by name, and its rows by action.
 
     Grain of the relation: one row a staged row that may enter. `staged` is the staged row's rowid, `_file` and `_row` its
-    place in the delivery, `target` the rowid of the stored row of the same key, null if there is none, `known_on` the day
+    place in the delivery, `target` the rowid of the stored row of the same key, null if there is none, `available_on` the day
     from which the row could be known, `superseding_batch` the newer batch that said it is gone, as a struct, null if none
     did or if that was a window. `action` is one of
     insert, update: the row enters, or replaces `target`; if it comes from a source of precedence, another source's row;
@@ -60,7 +60,7 @@ class Actions:
     `is_stale`: a newer full snapshot of the table is here already. `rows_of` is the relation that `staged` is a rowid of.
 
     `entering`, if every row is inserted since no key of the batch is known: the rows themselves, as a relation of the staged
-    columns and `known_on`, with the parameters of OWN_ORDER. There is no `relation` then.
+    columns and `available_on`, with the parameters of OWN_ORDER. There is no `relation` then.
     """
 
     relation: str
@@ -159,7 +159,7 @@ def classify(
     if not newer.says_anything:
         rows = _new_rows(connection, batch, table.contract, staged)
         if rows:
-            entering = f"(SELECT s.*, {_known_on(table.contract)} AS known_on FROM {staged} AS s)"
+            entering = f"(SELECT s.*, {_available_on(table.contract)} AS available_on FROM {staged} AS s)"
             return Actions("", staged, {"insert": rows}, False, entering)  # noqa: FBT003
     return _classify(connection, batch, table, owners, newer, "staging", staged, "merge_action")
 
@@ -211,8 +211,8 @@ def _classify(
         f"""CREATE OR REPLACE TEMP TABLE {name} AS
             WITH {_said_by_newer(contract, newer)} compared AS ({_compared(contract, staged, owners, newer)}),
             judged AS (SELECT *, {_action(stale=newer.snapshot is not None)} AS action FROM compared)
-            SELECT staged, _file, _row, target, known_on, superseding_batch, action,
-                   action IN ('keep', 'owned') AND NOT deletes AND known_on < known_before AND ({may_be_earlier}) AS earlier
+            SELECT staged, _file, _row, target, available_on, superseding_batch, action,
+                   action IN ('keep', 'owned') AND NOT deletes AND available_on < available_before AND ({may_be_earlier}) AS earlier
             FROM judged""",
         {
             **order_of(batch),
@@ -261,7 +261,7 @@ def _compared(contract: Contract, rows: str, owners: Sequence[str], newer: _Newe
                t.rowid IS NOT NULL AND {_rank("t.source_system", owners)} < {_rank("$source", owners)} AS outranked,
                ({in_snapshot}) OR (({stored_order}) > ({OWN_ORDER}) AND t.deleted_by IS DISTINCT FROM '{REMAPPED}') AS late,
                CASE WHEN t.rowid IS NULL THEN true ELSE ({staged}) IS DISTINCT FROM ({stored}) END AS differs,
-               {_known_on(contract)} AS known_on, t.known_on AS known_before,
+               {_available_on(contract)} AS available_on, t.available_on AS available_before,
                {_superseding_batch(contract, newer, in_snapshot)} AS superseding_batch,
                {_in_newer_window(contract, newer)} AS in_newer_window
         FROM {rows} AS s
@@ -349,7 +349,7 @@ def _struct(sequence: str, recorded_at: str, batch_id: str, cause: str) -> str:
     )
 
 
-def _known_on(contract: Contract) -> str:
+def _available_on(contract: Contract) -> str:
     """From when on the row, as this batch delivers it, could be known."""
     recorded, changed = "CAST($extracted_at::TIMESTAMP AS DATE)", "CAST(s.source_changed_at AS DATE)"
     own = f"CAST(s.{quoted(contract.own_date)} AS DATE)" if contract.own_date else "NULL::DATE"

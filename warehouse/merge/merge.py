@@ -392,7 +392,7 @@ class _Merger:
         soft_deletes.delete_gone(self.connection, self.batch, changes)
         if actions.rows("keep", "owned"):
             self.connection.execute(
-                f"""UPDATE {target} AS t SET known_on = a.known_on
+                f"""UPDATE {target} AS t SET available_on = a.available_on
                     FROM {actions.relation} AS a WHERE t.rowid = a.target AND earlier"""
             )
         if outcome.inserted or outcome.updated:
@@ -438,11 +438,11 @@ class _Merger:
               ON file_hash.path = s._file"""
         if actions.entering:
             return f"""SELECT {columns}, $batch_id AS batch_id, $sequence::BIGINT AS batch_sequence, false AS is_deleted,
-                              NULL::VARCHAR AS deleted_by, $extracted_at::TIMESTAMP AS recorded_at, s.known_on
+                              NULL::VARCHAR AS deleted_by, $extracted_at::TIMESTAMP AS recorded_at, s.available_on
                        FROM {actions.entering} AS s {hashes}"""
-        first_known, old = "a.known_on", ""
+        first_available, old = "a.available_on", ""
         if contract.is_undated:
-            first_known = "least(a.known_on, old.known_on)"
+            first_available = "least(a.available_on, old.available_on)"
             old = f"LEFT JOIN erp.{quoted(table.name)} AS old ON old.rowid = a.target"
         return f"""SELECT {columns}, coalesce(superseding_batch.batch_id, $batch_id) AS batch_id,
                           coalesce(superseding_batch.batch_sequence, $sequence::BIGINT) AS batch_sequence,
@@ -450,7 +450,7 @@ class _Merger:
                           CASE WHEN superseding_batch IS NOT NULL THEN superseding_batch.cause
                                WHEN ends_with(action, '_deleted') THEN 'window' END AS deleted_by,
                           coalesce(superseding_batch.recorded_at, $extracted_at::TIMESTAMP) AS recorded_at,
-                          {first_known} AS known_on
+                          {first_available} AS available_on
                    FROM {actions.relation} AS a
                    JOIN scratch.staging.{quoted(table.name)} AS s ON s.rowid = a.staged {hashes} {old}
                    WHERE action IN ({_WRITTEN})"""

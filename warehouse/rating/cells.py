@@ -46,7 +46,7 @@ def touched_cells(connection: duckdb.DuckDBPyConnection, *, rated_as_of: date | 
             """INSERT INTO cell (company_code, customer_id, month, reaches_back)
                WITH line AS (
                    SELECT company_code, customer_id, document_id, references_document_id, invoice_date
-                   FROM erp.invoice_lines WHERE known_on > $first AND known_on <= $last),
+                   FROM erp.invoice_lines WHERE available_on > $first AND available_on <= $last),
                moved AS (
                    SELECT company_code, customer_id, invoice_date AS day FROM line
                    UNION SELECT l.company_code, l.customer_id, d.invoice_date FROM line AS l
@@ -109,17 +109,17 @@ def lines_of_cells(
     """
     selected = ", ".join(f"l.{quoted(name)}" for name in columns)
     document = """(SELECT company_code, document_id, min(invoice_date) AS referenced_on FROM erp.invoice_lines
-                   WHERE NOT is_deleted AND known_on <= $as_of AND (company_code, document_id) IN (
+                   WHERE NOT is_deleted AND available_on <= $as_of AND (company_code, document_id) IN (
                        SELECT (company_code, references_document_id) FROM erp.invoice_lines
                        WHERE references_document_id IS NOT NULL)
                    GROUP BY ALL)"""
     lines = frame(
         connection,
-        f"""SELECT {selected}, l.known_on, d.referenced_on
+        f"""SELECT {selected}, l.available_on, d.referenced_on
             FROM erp.invoice_lines AS l
             LEFT JOIN {document} AS d
                    ON d.company_code = l.company_code AND d.document_id = l.references_document_id
-            WHERE NOT l.is_deleted AND l.known_on <= $as_of
+            WHERE NOT l.is_deleted AND l.available_on <= $as_of
               AND l.customer_id BETWEEN (SELECT min(customer_id) FROM {chunk}) AND (SELECT max(customer_id) FROM {chunk}) AND (
                   (l.company_code, l.customer_id, CAST(date_trunc('month', l.invoice_date) AS DATE)) IN
                       (SELECT (company_code, customer_id, month) FROM {chunk})
@@ -229,17 +229,17 @@ def late_arriving(
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE {_CHUNK} AS
            WITH referring AS (
-               SELECT l.company_code, l.customer_id, l.invoice_date, l.known_on,
-                   d.invoice_date AS of_day, d.known_on AS of_known
+               SELECT l.company_code, l.customer_id, l.invoice_date, l.available_on,
+                   d.invoice_date AS of_day, d.available_on AS of_available
                FROM erp.invoice_lines AS l JOIN erp.invoice_lines AS d
                  ON d.company_code = l.company_code AND d.document_id = l.references_document_id),
            late AS (
                SELECT company_code, customer_id, invoice_date AS day FROM erp.invoice_lines
-               WHERE known_on > last_day(invoice_date)
-               UNION SELECT company_code, customer_id, of_day FROM referring WHERE known_on > last_day(of_day)
+               WHERE available_on > last_day(invoice_date)
+               UNION SELECT company_code, customer_id, of_day FROM referring WHERE available_on > last_day(of_day)
                UNION SELECT company_code, customer_id, invoice_date FROM referring
-                     WHERE known_on > last_day(of_day) OR of_known > last_day(invoice_date)
-               UNION SELECT company_code, customer_id, of_day FROM referring WHERE of_known > last_day(of_day))
+                     WHERE available_on > last_day(of_day) OR of_available > last_day(invoice_date)
+               UNION SELECT company_code, customer_id, of_day FROM referring WHERE of_available > last_day(of_day))
            SELECT DISTINCT company_code, customer_id, CAST(date_trunc('month', day) AS DATE) AS month FROM late
            WHERE company_code = $company""",
         {"company": company},

@@ -32,7 +32,7 @@ def read_extract(
 
     What the contract calls current, customers and products, comes whole, as it is now: who they are is asked of every
     period, and the day they were recorded says nothing of since when. Whether a customer was known by then is told by its
-    known_on. Any other table whose rows bear no date, such as open orders, says how things stood when it was extracted: its
+    available_on. Any other table whose rows bear no date, such as open orders, says how things stood when it was extracted: its
     rows come as recorded up to `seen_until` (None: up to now), whatever the day.
     """
     name = f"erp.{quoted(table)}"
@@ -48,7 +48,7 @@ def read_extract(
     if contract.own_date is None:
         until = {"company": company, "seen_until": seen_until}
         return frame(connection, f"{sql} AND recorded_at <= $seen_until", until).lazy()
-    return frame(connection, f"{sql} AND known_on <= $as_of", {"company": company, "as_of": as_of}).lazy()
+    return frame(connection, f"{sql} AND available_on <= $as_of", {"company": company, "as_of": as_of}).lazy()
 
 
 def landed_between(

@@ -30,4 +30,4 @@ FROM billed
 LEFT JOIN ordered USING (company_code, customer_id)
 FULL JOIN seen.customers AS master USING (company_code, customer_id)
 LEFT JOIN data_start USING (company_code)
-WHERE billed.customer_id IS NOT NULL OR master.known_on <= getvariable('closed_through');
+WHERE billed.customer_id IS NOT NULL OR master.available_on <= getvariable('closed_through');

@@ -95,7 +95,7 @@ def test_company_code_leads_the_stored_key_and_provenance_closes_the_stored_row(
     assert [column.name for column in frame_columns(lines)] == [
         "company_code",
         *lines.column_names,
-        "known_on",
+        "available_on",
     ]
 
 

@@ -29,7 +29,7 @@ NO_ORDERS = ("fee", "freight", "sample", "deposit")
 _ALWAYS: dict[str, Any] = {
     "company_code": "1000",
     "customer_id": "C1",
-    "known_on": date(2020, 1, 1),
+    "available_on": date(2020, 1, 1),
     "name": "a name",
     "status": "active",
     "document_type": "invoice",

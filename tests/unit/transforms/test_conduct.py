@@ -451,7 +451,7 @@ def test_only_confirmed_conduct_gates_a_tier():
 
 
 def test_a_customer_not_known_yet_is_not_judged():
-    later = [{**NORTH[0], "known_on": AS_OF + timedelta(days=1)}]
+    later = [{**NORTH[0], "available_on": AS_OF + timedelta(days=1)}]
     world = facts([], customers=later)
     assert conduct_findings(world, policy(**RULE), AS_OF).collect().is_empty()
 

@@ -81,7 +81,7 @@ def test_only_invoices_are_orders_and_each_counts_once() -> None:
 
 
 def test_a_line_is_seen_from_the_day_it_was_known() -> None:
-    late = line(MARCH, 100, known_on=MAY)
+    late = line(MARCH, 100, available_on=MAY)
     assert months(late, as_of=MAY - timedelta(days=1)).is_empty()
     assert months(late, as_of=MAY)["net_sales"].to_list() == [100]
 
@@ -200,8 +200,8 @@ def test_an_order_day_has_an_invoice() -> None:
 
 
 def test_a_missing_column_is_refused() -> None:
-    with pytest.raises(pl.exceptions.SchemaError, match="known_on"):
-        customer_months(lines(line(MARCH, 1)).drop("known_on"), None, None, FAR, NO_ORDERS).collect()
+    with pytest.raises(pl.exceptions.SchemaError, match="available_on"):
+        customer_months(lines(line(MARCH, 1)).drop("available_on"), None, None, FAR, NO_ORDERS).collect()
 
 
 any_line = st.builds(

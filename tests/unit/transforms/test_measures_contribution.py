@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.transforms.small_worlds import YEAR_END, facts, line, measure, one, policy
 
-OLD = {"customer_id": "C1", "known_on": date(2020, 1, 1)}
+OLD = {"customer_id": "C1", "available_on": date(2020, 1, 1)}
 JUNE = date(2024, 6, 14)
 SALE = line(JUNE, 1000, cost_amount_company=600, cost_basis="actual")
 

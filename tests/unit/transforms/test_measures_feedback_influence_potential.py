@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.transforms.small_worlds import YEAR_END, facts, line, measure, monthly, one, policy
 
-OLD = {"customer_id": "C1", "known_on": date(2020, 1, 1)}
+OLD = {"customer_id": "C1", "available_on": date(2020, 1, 1)}
 FLAT_YEAR = [line(date(2023, 11, 10), 100), *monthly(*[100] * 12)]
 ALPHA, BETA = Decimal("0.5"), 6
 

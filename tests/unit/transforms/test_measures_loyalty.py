@@ -12,7 +12,7 @@ import pytest
 from tests.unit.transforms.small_worlds import YEAR_END, facts, line, measure, monthly, one, policy
 from transforms.measures.p_alive import probability_alive
 
-OLD = {"customer_id": "C1", "known_on": date(2020, 1, 1)}
+OLD = {"customer_id": "C1", "available_on": date(2020, 1, 1)}
 FLAT_YEAR = monthly(*[100] * 12)
 WEIGHED = policy(
     loyalty__weights={

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.transforms.small_worlds import YEAR_END, facts, line, measure, monthly, one, policy
 from transforms.measures import MEASURED
 
-OLD = {"customer_id": "C1", "known_on": date(2020, 1, 1)}
+OLD = {"customer_id": "C1", "available_on": date(2020, 1, 1)}
 FLAT_YEAR = monthly(*[100] * 12)
 
 
@@ -39,8 +39,8 @@ def test_rated_is_who_ordered_by_closed_through() -> None:
 
 
 def test_rated_is_whose_master_was_known_by_closed_through() -> None:
-    assert measure(facts([], customers=[{**OLD, "known_on": YEAR_END}])).height == 1
-    assert measure(facts([], customers=[{**OLD, "known_on": date(2025, 1, 1)}])).height == 0
+    assert measure(facts([], customers=[{**OLD, "available_on": YEAR_END}])).height == 1
+    assert measure(facts([], customers=[{**OLD, "available_on": date(2025, 1, 1)}])).height == 0
 
 
 def test_who_only_got_a_credit_note_was_billed_and_is_rated() -> None:

@@ -125,12 +125,12 @@ CREDIT = line(
     document_type="credit_note",
     quantity=-1,
     referenced_on=date(2024, 8, 10),
-    known_on=CREDITED_ON,
+    available_on=CREDITED_ON,
 )
 
 
 def with_known_days(records: list[dict]) -> list[dict]:
-    return [{"known_on": record["invoice_date"], **record} for record in records]
+    return [{"available_on": record["invoice_date"], **record} for record in records]
 
 
 def credited() -> tuple[AsOfFacts, LateArriving]:
