@@ -40,15 +40,22 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def connect(path: Path, *, read_only: bool = False, patience: float = 60.0) -> duckdb.DuckDBPyConnection:
+def limited_to(memory: int | None) -> dict[str, str]:
+    """How a connection is told that it may hold so many bytes; DuckDB's own default where None is given."""
+    return {} if memory is None else {"memory_limit": f"{memory >> 10}KiB"}
+
+
+def connect(
+    path: Path, *, read_only: bool = False, patience: float = 60.0, memory: int | None = None
+) -> duckdb.DuckDBPyConnection:
     """Open a database file, waiting up to `patience` seconds for its lock; WarehouseBusyError after that.
 
-    StorageError if the file is damaged, of another program, or may not be opened.
+    It holds at most `memory` bytes, if that is given. StorageError if the file is damaged, of another program, or may not be opened.
     """
     give_up = time.monotonic() + patience
     while True:
         try:
-            config = NO_DOWNLOAD if read_only else CONFIG
+            config = {**(NO_DOWNLOAD if read_only else CONFIG), **limited_to(memory)}
             return duckdb.connect(str(path), read_only=read_only, config=config)  # type: ignore[arg-type]
         except duckdb.Error as error:
             if "could not set lock" not in str(error).lower():
@@ -66,10 +73,10 @@ def connect(path: Path, *, read_only: bool = False, patience: float = 60.0) -> d
 
 @contextmanager
 def open_database(
-    path: Path, *, read_only: bool = False, patience: float = 60.0
+    path: Path, *, read_only: bool = False, patience: float = 60.0, memory: int | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection for the length of a block; see `connect`."""
-    connection = connect(path, read_only=read_only, patience=patience)
+    connection = connect(path, read_only=read_only, patience=patience, memory=memory)
     try:
         with told_of(path):
             yield connection

@@ -51,7 +51,7 @@ def open_warehouse(settings: Settings, recorded_at: datetime) -> Iterator[duckdb
         yield held
         return
     settings.home.mkdir(parents=True, exist_ok=True)
-    with open_database(settings.warehouse_file) as connection:
+    with open_database(settings.warehouse_file, memory=settings.memory_limit) as connection:
         migrate(connection, recorded_at)
         yield connection
 
@@ -327,7 +327,9 @@ def _stage_and_judge(
 ) -> tuple[merge.Judged, DataDocs]:
     """Fill the batch's scratch file with typed rows, judge them, and put aside those that may not enter."""
     path = settings.scratch / f"{'-'.join(arrival.landed.identity)}.duckdb"
-    with staging.stage(arrival.batch, source, path, days_ahead=settings.days_ahead) as scratch:
+    with staging.stage(
+        arrival.batch, source, path, days_ahead=settings.days_ahead, memory=settings.memory_limit
+    ) as scratch:
         docs = DataDocs.of_batch(settings, gate, scratch.batch)
         for tables in currency.rounds(scratch):
             for table in tables:

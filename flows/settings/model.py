@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from flows.settings.connections import Connection
+from flows.settings.memory import default_limit
 from flows.settings.places import Places
 from flows.settings.sinks import AnySink, FileSettings, SinkName
 from flows.settings.values import (
@@ -57,6 +58,7 @@ class Settings(Places):
     # Two years: an invoice or posting that is dated later than that after its extraction is a slip of the pen.
     days_ahead: int = Field(default=731, ge=0, le=36_525)
     connections: dict[ConnectionName, Connection] = Field(default_factory=dict)
+    memory_limit: ByteSize = Field(default_factory=lambda: ByteSize(default_limit()), ge=64 << 20)
     data_docs: Literal["never", "violations", "always"] = "violations"
     publish: dict[MartName, PublishRule] = Field(default_factory=dict)
     notify_url: SecretStr | None = None

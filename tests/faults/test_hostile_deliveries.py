@@ -27,6 +27,7 @@ from tests.warehouse.making import (
 )
 from warehouse.delivery.manifest import read_manifest
 from warehouse.delivery.profile import read_source
+from warehouse.errors import BatchRefusedError
 from warehouse.staging import checks, delivered, records
 from warehouse.staging import scratch as staging
 
@@ -97,12 +98,15 @@ def test_a_quote_that_is_not_closed_is_found_below_blank_lines_and_other_broken_
     assert (table.rows_in, table.accepted, table.quarantined) == (4, 2, 2)
 
 
-def test_a_batch_that_takes_more_memory_than_it_may_is_refused(
-    loader: Loader, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(staging, "_MEMORY", "2MiB")
-    (fault,) = loader.one(of_lines(*(line(number) for number in range(50_000)))).faults
-    assert fault.rule == "too_large_to_read"
+def test_a_batch_that_takes_more_memory_than_it_may_is_refused(loader: Loader, tmp_path: Path) -> None:
+    batch = read_manifest(of_lines(*(line(number) for number in range(50_000))).write(loader.settings.inbox))
+    source = read_source(write_source(tmp_path / "sources", PROFILE))
+    with (
+        pytest.raises(BatchRefusedError) as refused,
+        staging.stage(batch, source, tmp_path / "x.duckdb", memory=2 << 20),
+    ):
+        pass
+    assert [fault.rule for fault in refused.value.faults] == ["too_large_to_read"]
 
 
 def test_a_manifest_that_speaks_of_another_batch_is_refused_in_one_line(loader: Loader) -> None:

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from flows import settings
+from flows.pipeline import load
+from flows.settings import memory
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +79,12 @@ def test_owners_are_ordered_by_company_and_table(tmp_path: Path) -> None:
         ("VALUEMART_POLICY", "none.toml", "there is no policy file none.toml"),
         ("VALUEMART_SOURCES_PATH", "nowhere", "nowhere is not a folder"),
         ("VALUEMART_OWNERS", "{", "is not JSON"),
+        (
+            "VALUEMART_MEMORY_LIMIT",
+            "63MiB",
+            "memory_limit: Input should be greater than or equal to 67108864",
+        ),
+        ("VALUEMART_MEMORY_LIMIT", "much", "memory_limit: could not parse value"),
         ("VALUEMART_CONFIG", "none.toml", "there is no settings file none.toml"),
         ("VALUEMART_STRICT", "perhaps", "valid boolean"),
     ],
@@ -146,6 +155,29 @@ def test_a_wrong_file_is_said_in_one_line_with_its_name(text: str, said: str, tm
 )
 def test_yesterday_is_the_last_day_over_where_the_company_is(timezone: str, expected: date) -> None:
     assert settings.yesterday(timezone, now=datetime(2025, 5, 31, 22, 30, tzinfo=UTC)) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [("max\n", 2 << 30), (str(6 << 30), 3 << 29), (str(2 << 30), 1 << 30), (str(64 << 30), 2 << 30)],
+    ids=["no limit", "a quarter of the container's", "at least a GiB", "never beyond the machine"],
+)
+def test_memory_is_a_quarter_of_what_machine_and_container_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, expected: int
+) -> None:
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(total=8 << 30))
+    monkeypatch.setattr(memory, "_CONTAINER", tmp_path / "memory.max")
+    (tmp_path / "memory.max").write_text(said, encoding="ascii")
+    assert memory.default_limit() == expected
+
+
+def test_the_warehouse_holds_no_more_than_the_setting_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VALUEMART_MEMORY_LIMIT", "200MiB")
+    monkeypatch.setenv("VALUEMART_HOME", str(tmp_path))
+    with load.open_warehouse(settings.load(), datetime(2025, 5, 31)) as connection:
+        assert connection.execute("SELECT current_setting('memory_limit')").fetchall() == [("200.0 MiB",)]
 
 
 def test_the_readme_lists_every_setting_with_its_variable() -> None:

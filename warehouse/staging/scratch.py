@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse.connection import CONFIG, literal, quoted
+from warehouse.connection import CONFIG, limited_to, literal, quoted
 from warehouse.delivery.grouping import Grouping
 from warehouse.delivery.manifest import MANIFEST, Batch
 from warehouse.delivery.profile import Source
@@ -30,8 +30,8 @@ from warehouse.staging.totals import check_totals
 
 # Below this, waking a second thread costs more than it gives.
 SMALL_BATCH_BYTES = 8 * 1024 * 1024
-# What DuckDB may hold while it reads a batch; what is more waits on the disk.
-_MEMORY = "1GiB"
+# What DuckDB holds while it reads a batch, in bytes, where nobody says; what is more waits on the disk.
+_MEMORY = 1 << 30
 MACROS = Path(__file__).with_name("macros.sql")
 
 
@@ -63,10 +63,13 @@ class Scratch:
 
 
 @contextmanager
-def stage(batch: Batch, source: Source, path: Path, *, days_ahead: int | None = None) -> Iterator[Scratch]:
+def stage(
+    batch: Batch, source: Source, path: Path, *, days_ahead: int | None = None, memory: int = _MEMORY
+) -> Iterator[Scratch]:
     """Check the batch's files and fill its scratch file; the connection closes with the block.
 
     A row whose own date lies more than `days_ahead` after the batch was extracted is put into quarantine, if that is given.
+    DuckDB holds at most `memory` bytes; what cannot be read within them is refused.
     BatchRefusedError for a fault of the batch as a whole, SourceError for a mapping that cannot work; raised inside
     the block too, they leave it with the number of records that came in.
     """
@@ -79,7 +82,7 @@ def stage(batch: Batch, source: Source, path: Path, *, days_ahead: int | None = 
             checks.check_files(delivery, path)
         if not mistakes:
             cut_files(delivery, path)
-        connection = open_locked(path, delivery)
+        connection = open_locked(path, delivery, memory)
         try:
             _open_files(connection, delivery, mistakes)
             yield _fill(connection, delivery, path)
@@ -108,7 +111,7 @@ def _too_large(error: duckdb.Error) -> Fault:
     return Fault("too_large_to_read", message, remedy, MANIFEST)
 
 
-def open_locked(path: Path, delivery: Delivery) -> duckdb.DuckDBPyConnection:
+def open_locked(path: Path, delivery: Delivery, memory: int = _MEMORY) -> duckdb.DuckDBPyConnection:
     """A new scratch file in an instance that can read the batch's checked files and nothing else.
 
     The source's SQL can ask it for the settings that the batch states.
@@ -117,7 +120,7 @@ def open_locked(path: Path, delivery: Delivery) -> duckdb.DuckDBPyConnection:
     pieces = [piece for each in delivery.every for cut in each.cuts.values() for piece in cut.pieces]
     names = sorted({name for file in (*located, *pieces) for name in (str(file), readable_path(file))})
     small = sum(file.stat().st_size for file in located) < SMALL_BATCH_BYTES
-    config = {**CONFIG, "memory_limit": _MEMORY, **({"threads": "1"} if small else {})}
+    config = {**CONFIG, **limited_to(memory), **({"threads": "1"} if small else {})}
     connection = duckdb.connect(str(path), config=config)  # type: ignore[arg-type]
     # Keeping the order in which rows come, DuckDB would read one piece after the other; each row bears its number.
     connection.execute(f"SET preserve_insertion_order={not pieces}")
