@@ -23,7 +23,7 @@ from warehouse.connection import connect
 from warehouse.mart.publish import (
     PUBLISHED_TABLES,
     Publication,
-    layout,
+    content_version,
     publish,
     published_generation,
     read_publication,
@@ -262,7 +262,7 @@ def test_the_file_says_which_state_and_whose_policy_it_shows(
 ):
     bring_to(warehouse, 1)
     put_out(warehouse, home, generation=7)
-    expected = Publication(7, date(2024, 6, 2), *POLICY.values(), RECORDED_AT, layout())
+    expected = Publication(7, date(2024, 6, 2), *POLICY.values(), RECORDED_AT, content_version())
     assert read_publication(home / "mart.duckdb") == expected
     assert read_publication(home / "ops.duckdb") == expected
 
@@ -367,7 +367,7 @@ def test_files_of_another_layout_are_made_again(
     warehouse: duckdb.DuckDBPyConnection, home: Path, monkeypatch: pytest.MonkeyPatch
 ):
     put_out(warehouse, home)
-    monkeypatch.setattr("warehouse.mart.publish.layout", lambda: "another")
+    monkeypatch.setattr("warehouse.mart.publish.content_version", lambda: "another")
     assert published_generation(home) is None
     assert put_out(warehouse, home)
 

@@ -52,13 +52,13 @@ def attached(**files: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _is_of_this_version(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
-    from warehouse.mart.publish import layout
+    from warehouse.mart.publish import content_version
 
     try:
-        found = connection.execute(f"SELECT layout FROM {name}.main.publication").fetchall()
+        found = connection.execute(f"SELECT content_version FROM {name}.main.publication").fetchall()
     except duckdb.Error:
         return False
-    return found == [(layout(),)]
+    return found == [(content_version(),)]
 
 
 def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:

@@ -82,7 +82,9 @@ _STATEMENTS = Path(__file__).parent
 _MAIN = "publishing.main"
 _BUILDING = ".building"
 _GENERATION_FOLDER = re.compile(r"\d+(-\d+)?")
-_PUBLICATION_COLUMNS = "generation, as_of, policy_id, policy_version, policy_hash, published_at, layout"
+_PUBLICATION_COLUMNS = (
+    "generation, as_of, policy_id, policy_version, policy_hash, published_at, content_version"
+)
 _TABLES = (
     "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'main' ORDER BY ALL"
 )
@@ -94,7 +96,7 @@ Contracts = Mapping[str, Contract]
 class Publication:
     """What a published file says of itself: which state of the warehouse it shows, rated by which policy.
 
-    `as_of` and the policy are None where nothing was rated yet. `layout` changes with the contracts and selections.
+    `as_of` and the policy are None where nothing was rated yet. `content_version` changes with the contracts and selections.
     """
 
     generation: int
@@ -103,7 +105,7 @@ class Publication:
     policy_version: str | None
     policy_hash: str | None
     published_at: datetime
-    layout: str
+    content_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +157,10 @@ def publish(
 def published_generation(home: Path) -> int | None:
     """The generation that is out, read from the files alone; None where they are not all there, whole and of one.
 
-    Files of another layout count as not there: the same state of the warehouse would look different today.
+    Files of another content version count as not there: the same state of the warehouse would look different today.
     """
     mart, ops = read_publication(home / MART_FILE), read_publication(home / OPS_FILE)
-    if mart is None or mart != ops or mart.layout != layout():
+    if mart is None or mart != ops or mart.content_version != content_version():
         return None
     return mart.generation if _parquet_is_whole(home, mart.generation) else None
 
@@ -184,7 +186,7 @@ def read_publication(file: Path) -> Publication | None:
     return Publication(*rows[0])
 
 
-def layout() -> str:
+def content_version() -> str:
     """A hash of everything that says how the published files look: the contracts, the selections and the migrations."""
     digest = hashlib.sha256()
     statements = (*sorted(_STATEMENTS.glob("*.sql")), *sorted(FOLDER.glob("*.sql")))
@@ -210,7 +212,9 @@ def _describe(connection: duckdb.DuckDBPyConnection, generation: int, recorded_a
     ).fetchall()
     as_of, policy_id, policy_version, policy_hash = rows[0] if rows else (None, None, None, None)
     published_at = recorded_at.astimezone(UTC).replace(tzinfo=None) if recorded_at.tzinfo else recorded_at
-    return Publication(generation, as_of, policy_id, policy_version, policy_hash, published_at, layout())
+    return Publication(
+        generation, as_of, policy_id, policy_version, policy_hash, published_at, content_version()
+    )
 
 
 def _fill_mart(connection: duckdb.DuckDBPyConnection, contracts: Contracts, publication: Publication) -> None:

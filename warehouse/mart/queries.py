@@ -37,7 +37,9 @@ class QuarantineFilter:
 class Status:
     """The books in brief: counts over everything ever delivered, and the latest batches."""
 
-    publication: Row  # generation, as_of, policy_id, policy_version, policy_hash, published_at, layout
+    publication: (
+        Row  # generation, as_of, policy_id, policy_version, policy_hash, published_at, content_version
+    )
     batch_counts: list[Row]  # one a status: status, batches
     row_counts: (
         Row  # rows_in, accepted, quarantined, excluded, refused, released; derived tables are not counted

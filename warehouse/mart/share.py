@@ -20,8 +20,8 @@ from warehouse.mart.publish import (
     PUBLISHED_TABLES,
     Publication,
     building,
+    content_version,
     create,
-    layout,
     read_publication,
     swap,
 )
@@ -147,9 +147,9 @@ def _names(name: str, table: str, column: str) -> bool:
 
 
 def _as_shared(mart: Publication, share: Share) -> Publication:
-    """What the shared mart says of itself; its layout changes with the rules too."""
+    """What the shared mart says of itself; its content version changes with the rules too."""
     rules = hashlib.sha256(repr(astuple(share)).encode()).hexdigest()
-    return replace(mart, layout=f"{layout()}-{rules[:16]}")
+    return replace(mart, content_version=f"{content_version()}-{rules[:16]}")
 
 
 def _key(file: Path) -> str:
