@@ -81,7 +81,7 @@ class SampleCompany:
         return [event for line in lines if kind in (event := json.loads(line))["type"]]
 
 
-def bring_up(settings: Settings, as_of: date) -> None:
+def update(settings: Settings, as_of: date) -> None:
     """What a refresh does after loading."""
     from flows.pipeline import stages
 
@@ -100,8 +100,8 @@ def found_company(home: Path, gate: Gate) -> SampleCompany:
     land_history(world, settings.inbox)
     report = load_stage(settings, gate)
     assert {outcome.status for outcome in report.outcomes} == {"loaded"}
-    bring_up(settings, BASELINE)
-    bring_up(settings, LAST_DAY)
+    update(settings, BASELINE)
+    update(settings, LAST_DAY)
     return SampleCompany(world, settings)
 
 

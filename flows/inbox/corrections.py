@@ -310,7 +310,7 @@ def _land(settings: Settings, source: Source, company: str, batch_id: str, mende
             name=each.name,
             paths=each.paths,
             hashes=each.hashes,
-            taking=Taking(mode="delta_upsert", look_up_only=True, plain=each.taking.plain),
+            taking=Taking(mode="delta_upsert", is_reference=True, plain=each.taking.plain),
         )
         for each in carried
     )
@@ -398,7 +398,7 @@ class _Earlier:
             inside = f"{batch.batch_id}/" if batch.about.corrects else ""
             mended = self.mended.get(batch.batch_id, frozenset())
             for each in batch.resources:
-                if each.name not in resources or each.taking.look_up_only:
+                if each.name not in resources or each.taking.is_reference:
                     continue
                 replaced = tuple(
                     (inside + path, number) for path, number in sorted(mended) if path in each.paths

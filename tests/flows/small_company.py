@@ -108,9 +108,9 @@ def load(settings: Settings, gate: Gate) -> None:
     """Load what has landed, and let nothing be refused or put aside unnoticed."""
     report = stages.load_stage(settings, gate)
     faults = [str(fault) for outcome in report.outcomes for fault in outcome.faults]
-    put_aside = [table for outcome in report.outcomes for table in outcome.tables if table.quarantined]
+    quarantined = [table for outcome in report.outcomes for table in outcome.tables if table.quarantined]
     assert not faults
-    assert not put_aside
+    assert not quarantined
 
 
 def refresh(settings: Settings, gate: Gate, as_of: date) -> RatingReport | None:

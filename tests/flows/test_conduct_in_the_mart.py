@@ -11,7 +11,7 @@ import pytest
 
 from expectations.contract import load
 from flows import settings
-from tests.sample_company import BASELINE, DEFAULT_POLICY, LAST_DAY, SampleCompany, bring_up
+from tests.sample_company import BASELINE, DEFAULT_POLICY, LAST_DAY, SampleCompany, update
 
 CURRENT = (
     "conduct_finding",
@@ -131,7 +131,7 @@ def test_a_second_refresh_changes_nothing_and_tells_nothing(
     sample_company: SampleCompany, tmp_path: Path
 ) -> None:
     again = copy_of(sample_company, tmp_path / "home")
-    bring_up(again.settings, LAST_DAY)
+    update(again.settings, LAST_DAY)
     for table in CURRENT:
         assert again.rows(f"FROM {table} ORDER BY ALL") == sample_company.rows(f"FROM {table} ORDER BY ALL")
     assert again.told() == sample_company.told()
@@ -142,7 +142,7 @@ def test_the_day_after_the_findings_speak_for_that_day_and_nothing_else_differs(
 ) -> None:
     later = copy_of(sample_company, tmp_path / "home")
     day_after = LAST_DAY + timedelta(days=1)
-    bring_up(later.settings, day_after)
+    update(later.settings, day_after)
     for table in ("customer_structure", "value_curve"):
         assert later.rows(f"FROM {table} ORDER BY ALL") == sample_company.rows(f"FROM {table} ORDER BY ALL")
     assert later.rows("SELECT DISTINCT as_of FROM conduct_finding") == [(day_after,)]

@@ -19,7 +19,7 @@ DAY = date(2025, 6, 30)
 PRODUCT = {"product_id": "P1", "name": "Product 1", "base_uom": "EA"}
 
 
-def bring_up(settings: Settings, gate: Gate, day: date = DAY) -> RefreshResult:
+def update(settings: Settings, gate: Gate, day: date = DAY) -> RefreshResult:
     stages.check(settings)
     run = Run(settings, gate, RefreshResult(day))
     for stage in STAGES:
@@ -45,7 +45,7 @@ def assert_books_without_ratings(settings: Settings, result: RefreshResult) -> N
 def test_a_home_into_which_nothing_has_landed_publishes_its_books_and_says_what_to_do(
     settings: Settings, gate: Gate
 ):
-    result = bring_up(settings, gate)
+    result = update(settings, gate)
     assert_books_without_ratings(settings, result)
     assert result.exit_code(strict=True) == 0
     assert "no customer and no invoice line was accepted yet" in str(result.not_rated)
@@ -54,7 +54,7 @@ def test_a_home_into_which_nothing_has_landed_publishes_its_books_and_says_what_
 def test_where_all_was_refused_the_books_say_why_and_the_end_is_3(settings: Settings, gate: Gate):
     landed = land(settings, {"customers": [customer("C1")]}, taken=DAY, sequence=1)
     next(landed.folder.glob("*.csv")).write_text("another file than was landed", encoding="utf-8")
-    result = bring_up(settings, gate)
+    result = update(settings, gate)
     assert_books_without_ratings(settings, result)
     assert result.exit_code(strict=False) == 3
     assert "every batch so far was refused (1)" in str(result.not_rated)
@@ -64,17 +64,17 @@ def test_where_all_was_refused_the_books_say_why_and_the_end_is_3(settings: Sett
 def test_where_every_row_went_into_quarantine_nothing_is_rated(settings: Settings, gate: Gate):
     nameless = {**customer("C1"), "name": ""}
     land(settings, {"customers": [nameless]}, taken=DAY, sequence=1)
-    result = bring_up(settings, gate)
+    result = update(settings, gate)
     assert_books_without_ratings(settings, result)
     assert (result.exit_code(strict=False), result.exit_code(strict=True)) == (0, 4)
 
 
 def test_products_alone_are_nothing_to_rate_and_what_follows_is_rated(settings: Settings, gate: Gate):
     land(settings, {"products": [PRODUCT]}, taken=DAY, sequence=1)
-    assert_books_without_ratings(settings, bring_up(settings, gate))
+    assert_books_without_ratings(settings, update(settings, gate))
     sold = [line(f"I{month}", "C1", date(2025, month, 3), 100) for month in range(1, 7)]
     land(settings, {"customers": [customer("C1")], "invoice_lines": sold}, taken=DAY, sequence=2)
-    result = bring_up(settings, gate)
+    result = update(settings, gate)
     assert result.not_rated is None
     assert table(settings.home, "SELECT customer_id FROM customer_value") == [("C1",)]
 
@@ -90,7 +90,7 @@ def test_customers_who_never_bought_or_will_buy_later_are_rated_as_what_they_are
     settings: Settings, gate: Gate, extract: dict
 ):
     land(settings, extract, taken=DAY, sequence=1)
-    result = bring_up(settings, gate)
+    result = update(settings, gate)
     assert result.not_rated is None
     assert table(settings.home, "SELECT customer_id, effective_tier FROM customer_value") == [
         ("C1", "prospect")
@@ -102,7 +102,7 @@ def rated(home: Path, gate: Gate) -> Settings:
     settings = Settings(home=home)
     sold = [line(f"I{month}", "C1", date(2025, month, 3), 100) for month in range(1, 7)]
     land(settings, {"customers": [customer("C1")], "invoice_lines": sold}, taken=DAY, sequence=1)
-    bring_up(settings, gate)
+    update(settings, gate)
     return settings
 
 

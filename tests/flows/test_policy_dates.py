@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from flows.settings import Settings
-from tests.sample_company import DEFAULT_POLICY, SampleCompany, bring_up
+from tests.sample_company import DEFAULT_POLICY, SampleCompany, update
 
 
 def test_a_policy_put_into_place_early_waits_for_its_day(
@@ -19,11 +19,11 @@ def test_a_policy_put_into_place_early_waits_for_its_day(
     file.write_text(strict.replace("effective_from = 2020-01-01", "effective_from = 2025-08-01"), "utf-8")
     company = SampleCompany(sample_company.world, Settings(home=home, policy=file))
 
-    bring_up(company.settings, date(2025, 7, 31))
+    update(company.settings, date(2025, 7, 31))
     assert company.rows("SELECT DISTINCT policy_id FROM customer_value") == [("default",)]
     assert company.rows("SELECT policy_id FROM publication") == [("default",)]
 
-    bring_up(company.settings, date(2025, 8, 31))
+    update(company.settings, date(2025, 8, 31))
     assert company.rows("SELECT DISTINCT policy_id FROM customer_value") == [("credit_strict",)]
     assert company.rows("SELECT policy_id FROM publication") == [("credit_strict",)]
     ruled = company.rows(

@@ -40,11 +40,11 @@ def settings(home: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Setting
         sequence=1,
     )
     load(settings, gate)
-    bring_up(settings)
+    update(settings)
     return settings
 
 
-def bring_up(settings: Settings) -> None:
+def update(settings: Settings) -> None:
     stages.rate_stage(settings, JUNE)
     stages.publish_stage(settings)
     stages.relay_stage(settings)
@@ -129,7 +129,7 @@ def test_one_customer_is_sent_alone_and_an_unknown_one_is_named(
 def test_a_sink_that_is_new_begins_with_what_holds(settings: Settings, tmp_path: Path):
     new = settings.sinks["file"].model_copy(update={"folder": tmp_path / "new"})
     grown = settings.model_copy(update={"sinks": {**settings.sinks, "new": new}})
-    bring_up(grown)
+    update(grown)
     lines = [
         json.loads(row)
         for file in (tmp_path / "new").glob("*.jsonl")
@@ -137,7 +137,7 @@ def test_a_sink_that_is_new_begins_with_what_holds(settings: Settings, tmp_path:
     ]
     assert {event.get("cause") for event in lines} == {"resync"}
     assert known(lines) == holds(settings)
-    bring_up(grown)
+    update(grown)
     assert len(lines) == sum(
         len(file.read_text().splitlines()) for file in (tmp_path / "new").glob("*.jsonl")
     )
@@ -151,7 +151,7 @@ def test_behind_a_dead_letter_that_was_given_up_the_customer_is_sent_as_it_holds
         store._connection.execute("UPDATE delivery SET state = 'dead' WHERE event_id = ?", (event,))
         store.discard("file", event)
     before = len(sent(settings))
-    bring_up(settings)
+    update(settings)
     fresh = sent(settings)[before:]
     assert {each["subject"] for each in fresh} == {"1000/C2"}
     assert known(fresh) == {key: value for key, value in holds(settings).items() if key[0] == "1000/C2"}

@@ -19,7 +19,7 @@ from warehouse.connection import open_database
 DAY = date(2025, 6, 30)
 
 
-def bring_up(settings: Settings, day: date) -> RefreshResult:
+def update(settings: Settings, day: date) -> RefreshResult:
     run = Run(settings, Gate(), RefreshResult(day))
     for stage in STAGES:
         stage.update(run)
@@ -37,7 +37,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = settings_of(tmp_path_factory.mktemp("stages") / "home")
     sold = line("I1", "C1", date(2025, 6, 3), 100)
     land(settings, {"customers": [customer("C1")], "invoice_lines": [sold]}, taken=DAY, sequence=1)
-    bring_up(settings, DAY)
+    update(settings, DAY)
     return settings.home
 
 
@@ -85,5 +85,5 @@ def test_bringing_all_stages_up_again_makes_up_for_whatever_was_behind(settings:
         land(settings, {"customers": [customer("C2")]}, taken=DAY + timedelta(days=1), sequence=2)
     else:
         (settings.mart_file if lost == "mart" else settings.report_file).unlink()
-    bring_up(settings, DAY)
+    update(settings, DAY)
     assert stages.is_current(settings, DAY)

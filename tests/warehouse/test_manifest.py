@@ -49,7 +49,7 @@ TAKINGS = st.one_of(
         mode=st.sampled_from(["full_snapshot", "delta_upsert", "key_set"]),
         rows=st.none() | st.integers(0, 10**9),
         control_totals=st.dictionaries(NAMES, st.decimals(-1000, 1000, places=4).map(str), max_size=2),
-        look_up_only=st.booleans(),
+        is_reference=st.booleans(),
         plain=st.booleans(),
     ),
     WINDOWS.map(lambda window: Taking(mode="window_replace", window=window)),

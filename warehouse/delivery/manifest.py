@@ -179,8 +179,8 @@ def _stated_window(window: Window | None) -> dict[str, str] | None:
 class Taking(_Part):
     """How the sender took a resource, and what it says of it.
 
-    `window` is there if the mode is `window_replace`, and only then. A resource that is `look_up_only` is what others
-    refer to, loaded before: its rows drive no table of this batch. One that is `plain` is CSV as every program writes it
+    `window` is there if the mode is `window_replace`, and only then. A resource that `is_reference` is what others
+    refer to, loaded before (`lookUpOnly` in the file): its rows drive no table of this batch. One that is `plain` is CSV as every program writes it
     (UTF-8, commas, double quotes), whatever its source's profile says of delimiters and encoding; its cells are written
     as the profile says. Of a correction, a resource may be what the batch `before` delivered of it, but for the records
     `replaced` (file and row number), which were mended since: rows that are made of several records are made of these too.
@@ -193,7 +193,9 @@ class Taking(_Part):
         Mapping[Text, Annotated[Decimal, BeforeValidator(_total), PlainSerializer(str)]],
         BeforeValidator(_nothing_as_empty),
     ] = Field(default_factory=dict)
-    look_up_only: Annotated[bool, BeforeValidator(lambda stated: stated is True)] = False
+    is_reference: Annotated[bool, BeforeValidator(lambda stated: stated is True)] = Field(
+        default=False, alias="lookUpOnly"
+    )
     before: Text | None = None
     replaced: tuple[tuple[Text, int], ...] = ()
     plain: Annotated[bool, BeforeValidator(lambda stated: stated is True)] = False

@@ -39,8 +39,8 @@ class Delivered:
 
     @property
     def is_brought(self) -> bool:
-        """Whether the batch brings its rows; those of one that is only looked up were loaded by an earlier batch."""
-        return self.stated is not None and not self.stated.taking.look_up_only
+        """Whether the batch brings its rows; those of a reference resource were loaded by an earlier batch."""
+        return self.stated is not None and not self.stated.taking.is_reference
 
     @property
     def is_plain(self) -> bool:

@@ -30,7 +30,7 @@ class KeptOut:
 def wait_for_records(
     scratch: Scratch, kept_out: Iterable[KeptOut]
 ) -> tuple[tuple[StagedTable, ...], tuple[str, ...]]:
-    """Put aside the rows one of whose records is in quarantine; the staged tables with their rows counted anew, and warnings.
+    """Quarantine the rows one of whose records is in quarantine; the staged tables with their rows counted anew, and warnings.
 
     `kept_out` are the records in quarantine of the batches that a correction mends. Comes after all tables are judged, and
     before their rows bear the numbers of their files.
@@ -39,7 +39,7 @@ def wait_for_records(
     tables, warnings = [], []
     for table in scratch.tables:
         waiting = _Waiting(scratch, table, scratch.groupings[table.name])
-        tables.append(waiting.put_aside())
+        tables.append(waiting.quarantine_waiting())
         warnings += waiting.warnings
     return tuple(tables), tuple(warnings)
 
@@ -78,7 +78,7 @@ class _Waiting:
         self.grouped = grouped
         self.warnings: list[str] = []
 
-    def put_aside(self) -> StagedTable:
+    def quarantine_waiting(self) -> StagedTable:
         """Give the waiting rows their reason; the table with the records counted that only it can tell of."""
         told = self._tell_of_records()
         waiting = 0
