@@ -57,7 +57,7 @@ def publish_artifacts(settings: Settings, results: Sequence[RefreshResult]) -> N
     rated = [result for result in results if result.rating]
     if rated:
         create_markdown_artifact(
-            key="rating", markdown="\n\n".join(map(_summary, rated)), description="Rating"
+            key="rating", markdown="\n\n".join(map(summary, rated)), description="Rating"
         )
     moves = [move for result in rated if result.rating for move in result.rating.moves]
     if moves:
@@ -107,14 +107,15 @@ def _tables(outcome: BatchOutcome) -> Sequence[TableOutcome | None]:
     return outcome.tables or [None]
 
 
-def _summary(result: RefreshResult) -> str:
+def summary(result: RefreshResult) -> str:
+    """What a run rated, as Markdown; empty where it rated nothing."""
     rating = result.rating
     if rating is None:
         return ""
     lines = [
         f"### As of {result.as_of}",
         (
-            f"Policy {rating.policy.id} {rating.policy.version}; {len(rating.periods)} periods rated, "
+            f"Policy {rating.policy_named}. {len(rating.periods)} periods rated, "
             f"{rating.new_rows} rows new or revised, {len(rating.moves)} moves, {rating.events} events."
         ),
     ]

@@ -53,6 +53,15 @@ class RatingReport:
     events: int = 0
     moves: list[dict[str, object]] = field(default_factory=list)
 
+    @property
+    def policy_named(self) -> str:
+        """The policy that ruled, and the configured one where that waits for its day."""
+        ruling = f"{self.ruling.id} {self.ruling.version}"
+        if self.ruling.content_hash == self.policy.content_hash:
+            return ruling
+        waiting = f"{self.policy.id} {self.policy.version}"
+        return f"{ruling}; {waiting} waits until {self.policy.policy.effective_from}"
+
 
 class RatingRun:
     """What the companies of a rating run share: the day, what the run sees and tells, and its transaction."""
@@ -133,7 +142,7 @@ class RatedCompany:
                 opened.append(period)
         # Who restates knows that closed periods change: told is only what differs at the end.
         if self.corrections is not None and run.restate_from is None:
-            context = EventContext(run.settings.tenant, run.as_of, run.recorded_at, self.report.policy)
+            context = EventContext(run.settings.tenant, run.as_of, run.recorded_at, self.report.ruling)
             changes = correction_changes(self.corrections.lazy()).collect()
             self._write(correction_events(changes, context))
         self._keep_moves(periods, opened)

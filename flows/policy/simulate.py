@@ -16,7 +16,8 @@ from flows.pipeline.rate import read_policy, require_policy
 from flows.settings import Settings
 from transforms.facts.as_of import AsOfFacts, LateArriving, available_on
 from transforms.facts.sales_cell import SALES_LINES
-from transforms.policy.model import Policy
+from transforms.frames import plan
+from transforms.policy.model import Policy, in_force, parse_policy
 from transforms.rating.structure import sales_since
 from transforms.simulation.compare import Comparison, Row, agreement, compare, other_tiers
 from transforms.simulation.replay import EvaluationDate, Replayed, replay
@@ -24,6 +25,7 @@ from warehouse.connection import open_database
 from warehouse.rating import facts as stored_facts
 from warehouse.rating import history
 from warehouse.rating.cells import late_arriving
+from warehouse.store import ledger
 from warehouse.store.migrate import require_current
 
 
@@ -75,17 +77,19 @@ def simulate(
     require_policy(settings)
     if not settings.policy_file.exists():
         raise UsageError(f"nothing is rated in {settings.home} yet; run `valuemart refresh` first")
-    ruling = read_policy(settings.policy_file)
+    configured = read_policy(settings.policy_file)
     with (
         pl.Config() as config,
         open_database(settings.warehouse_file, read_only=True) as connection,
     ):
         require_current(connection)
         config.set_engine_affinity("in-memory")  # small frames: the streaming engine takes longer to set up
-        companies = _companies(connection, ruling, last)
+        companies = _companies(connection, configured, last)
         looks = [look for company in companies for look in company.looks]
         if not any(first is None or look.period >= first for look in looks):
             raise UsageError(_nothing_rated(settings, first, last))
+        remembered = [parse_policy(text) for text in ledger.policy_texts(connection)]
+        ruling = in_force(configured, remembered, plan.month_end(max(look.period for look in looks)))
         report_step(f"replaying {len(looks)} periods under {ruling.id} {ruling.version}, in force")
         ours = _together(company.replay(ruling) for company in companies)
         report_step(f"replaying them under {candidate.id} {candidate.version}, the candidate")
@@ -108,7 +112,9 @@ def simulate(
     )
 
 
-def _companies(connection: duckdb.DuckDBPyConnection, ruling: Policy, last: date | None) -> list[_Company]:
+def _companies(
+    connection: duckdb.DuckDBPyConnection, configured: Policy, last: date | None
+) -> list[_Company]:
     """The companies that were rated, each with its looks up to `last`, judged on the days on which it was last looked at."""
     found = []
     for company in stored_facts.companies(connection):
@@ -129,7 +135,7 @@ def _companies(connection: duckdb.DuckDBPyConnection, ruling: Policy, last: date
                 late=LateArriving(*late_arriving(connection, company, columns, known_by)),
                 looks=looks,
                 stored=pl.concat(history.latest_rows(connection, company, look.period) for look in looks),
-                summed_under=ruling,
+                summed_under=configured,
             )
         )
     return found

@@ -71,6 +71,18 @@ def test_the_policy_in_force_finds_the_stored_tiers_again(again: Simulation) -> 
     assert again.comparison.movers == []
 
 
+def test_a_policy_that_waits_for_its_day_is_not_taken_for_the_one_in_force(
+    lived: Settings, tmp_path: Path
+) -> None:
+    text = (SHIPPED_POLICIES / "growth.toml").read_text(encoding="utf-8")
+    waiting = tmp_path / "waiting.toml"
+    waiting.write_text(text.replace("effective_from = 2020-01-01", "effective_from = 2099-01-01"), "utf-8")
+    put_early = lived.model_copy(update={"policy": waiting})
+    found = simulate(put_early, read_policy(lived.policy_file), first=None, last=None, hindsight=False)
+    assert found.comparison.ruling.policy_id == "default"
+    assert found.comparison.movers == []
+
+
 def test_with_hindsight_every_column_of_the_stored_history_is_found_again(lived: Settings) -> None:
     from flows.policy.simulate import _companies
     from flows.wording.reasons import with_text

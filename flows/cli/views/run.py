@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flows.cli.views.customer import FATES
 from flows.cli.views.events import sink_text
-from flows.cli.views.policy import named, outdated
+from flows.cli.views.policy import outdated
 from flows.console.output import Row, echo, echo_err, echo_json, fields_of, pairs, place, table
 from transforms.policy.model import is_outdated
 
@@ -68,10 +68,9 @@ def show_refresh(result: RefreshResult, *, as_json: bool) -> None:
     }
     if rating:
         periods = f"{min(rating.periods):%Y-%m} to {max(rating.periods):%Y-%m}" if rating.periods else "none"
-        policy = named(rating.ruling)
-        if rating.ruling.content_hash != rating.policy.content_hash:
-            policy += f"; {named(rating.policy)} waits until {rating.policy.policy.effective_from}"
-        lines["rated"] = f"periods {periods}, {rating.new_rows:,} rows new or revised, policy {policy}"
+        lines["rated"] = (
+            f"periods {periods}, {rating.new_rows:,} rows new or revised, policy {rating.policy_named}"
+        )
         lines["moves"] = f"{len(rating.moves):,}, {rating.events:,} events"
     elif result.not_rated:
         lines["rated"] = "nothing yet"
