@@ -43,6 +43,7 @@ def publish_artifacts(settings: Settings, results: Sequence[RefreshResult]) -> N
             "in": table.rows_in if table else "",
             "accepted": table.accepted if table else "",
             "quarantined": table.quarantined if table else "",
+            "waiting": table.waiting if table else "",
             "excluded": table.excluded if table else "",
             "reason": "; ".join(str(fault) for fault in outcome.faults),
         }

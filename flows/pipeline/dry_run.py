@@ -33,8 +33,8 @@ class DryRun:
 
     @property
     def quarantined(self) -> int:
-        """Those of them that would be put into quarantine."""
-        return sum(table.quarantined for table in self.outcome.tables)
+        """Those of them that would be put into quarantine, for a fault of their own or to wait for a record."""
+        return sum(table.quarantined + table.waiting for table in self.outcome.tables)
 
 
 def dry_run(

@@ -194,7 +194,9 @@ def _load_again(
         left_out=tuple(
             outcome.batch.place for outcome in outcomes if outcome.batch.about.corrects and not outcome.tables
         ),
-        quarantined=sum(table.quarantined for outcome in outcomes for table in outcome.tables),
+        quarantined=sum(
+            table.quarantined + table.waiting for outcome in outcomes for table in outcome.tables
+        ),
         warnings=[
             f"{outcome.batch.batch_id}: {warning}" for outcome in outcomes for warning in outcome.warnings
         ],

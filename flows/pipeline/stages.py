@@ -66,7 +66,9 @@ class RefreshResult:
         """0, 3 where a batch was refused, 4 where rows were quarantined and the run is strict."""
         if any(outcome.status == "refused" for outcome in self.load.outcomes):
             return REFUSED
-        if strict and any(table.quarantined for outcome in self.load.outcomes for table in outcome.tables):
+        if strict and any(
+            table.quarantined or table.waiting for outcome in self.load.outcomes for table in outcome.tables
+        ):
             return ROW_FAULTS
         return 0
 

@@ -39,7 +39,7 @@ WITHOUT_RATING = ("quality",)
 CREDIT_ACTIONS = ("open", "watch", "prepay", "stop")
 CONFIDENCES = ("confirmed", "suspected", "own_concession", "none", "not_assessable")
 AGEING_BUCKETS = ("not_yet_due", "overdue_1_30", "overdue_31_60", "overdue_61_90", "overdue_over_90")
-FATES = ("rows_in", "accepted", "quarantined", "excluded", "refused")
+FATES = ("rows_in", "accepted", "quarantined", "waiting", "excluded", "refused")
 TRENDS = ("top10_share", "hhi", "direct_share", "export_share", "new_product_share")
 SEGMENTS = ("core", "cultivate", "speculative", "marginal", "new", "unrated")
 # What the first screen does not say already.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from flows.inbox.corrections import release
@@ -19,6 +20,7 @@ from tests.warehouse.making import (
     lines,
     of_lines,
 )
+from warehouse.mart.queries import status
 
 RECEIVABLES = """
     SELECT document AS item_id, customer AS customer_id, document AS document_id, 'invoice' AS item_type,
@@ -48,6 +50,20 @@ def position(document: str, place: int, net: str, customer: str = "K1", quantity
     return f"{document};{place};05.05.2025;{customer};{quantity};{net}"
 
 
+def fates(loader: Loader) -> list[tuple[Any, ...]]:
+    """Table, rows in, accepted, quarantined and waiting of all batches."""
+    return loader.query(
+        "SELECT table_name, rows_in, accepted, quarantined, waiting FROM ops.batch_table ORDER BY ALL"
+    )
+
+
+def told_waiting(loader: Loader) -> list[dict[str, Any]]:
+    """What `status` tells of rows that wait, from the books as `exported` published them."""
+    with duckdb.connect(str(loader.settings.ops_file)) as connection:
+        connection.execute("CREATE TABLE publication AS SELECT 1 AS generation")
+    return status(loader.settings.ops_file).waiting
+
+
 def waiting(loader: Loader) -> list[tuple[Any, ...]]:
     return loader.query(
         """SELECT batch_id, table_name, row_number FROM quarantine.reason JOIN quarantine."row"
@@ -65,7 +81,14 @@ def test_a_row_waits_for_a_record_of_it_and_is_made_again_of_all_when_that_is_re
     assert loader.query(BALANCES) == [("R2", 620.0, False)]
     assert waiting(loader) == [("b1", "receivables", 2)]
     assert any("receivables: 1 rows wait in quarantine" in warning for warning in outcome.warnings)
+    assert fates(loader) == [
+        ("invoice_lines", 3, 2, 1, 0),
+        ("receivables", 2, 1, 0, 1),
+    ]
     (row,) = exported(loader)
+    assert told_waiting(loader) == [
+        {"source": "shop", "company_code": "DE01", "batch_id": "b1", "table_name": "receivables", "rows": 1}
+    ]
     assert (row["_table"], row["Pos"]) == ("invoice_lines", "2")
 
     mend(loader, lambda row: row.update(Netto="80,00"))
@@ -77,6 +100,13 @@ def test_a_row_waits_for_a_record_of_it_and_is_made_again_of_all_when_that_is_re
     assert loader.query(BALANCES) == [("R1", 1314.5, False), ("R2", 620.0, False)]
     assert waiting(loader) == []
     assert exported(loader) == []
+    assert told_waiting(loader) == []
+    assert_conserved(loader)
+
+
+def test_a_row_with_a_fault_of_its_own_does_not_wait(loader: Loader) -> None:
+    loader.loaded(of_lines(position("R1", 1, "x", customer=""), position("R1", 2, "1,00", customer="")))
+    assert fates(loader)[1] == ("receivables", 1, 0, 1, 0)
     assert_conserved(loader)
 
 

@@ -296,15 +296,15 @@ class Loader:
 
 
 def assert_conserved(loader: Loader) -> None:
-    """Every row that came in is accepted, quarantined, excluded or refused; the quarantine holds as many as are told."""
+    """Every row that came in is accepted, quarantined, waiting, excluded or refused; the quarantine holds as many as are told."""
     for name, rows_in, told in loader.query(
-        """SELECT source || '/' || batch_id || '/' || table_name, rows_in, accepted + quarantined + excluded + refused
+        """SELECT source || '/' || batch_id || '/' || table_name, rows_in, accepted + quarantined + waiting + excluded + refused
            FROM ops.batch_table"""
     ):
         assert rows_in == told, name
     counted = loader.query(
-        """SELECT batch_id, table_name, sum(quarantined)::BIGINT FROM ops.batch_table
-           GROUP BY ALL HAVING sum(quarantined) > 0 ORDER BY ALL"""
+        """SELECT batch_id, table_name, sum(quarantined + waiting)::BIGINT FROM ops.batch_table
+           GROUP BY ALL HAVING sum(quarantined + waiting) > 0 ORDER BY ALL"""
     )
     kept = loader.query("SELECT batch_id, table_name, count(*) FROM quarantine.row GROUP BY ALL ORDER BY ALL")
     assert counted == kept

@@ -66,6 +66,7 @@ def ops(tmp_path: Path) -> Path:
                 "rows_in": 10,
                 "accepted": 7,
                 "quarantined": 3,
+                "waiting": 0,
             },
             BATCH
             | {"batch_id": "b1", "table_name": "customers", "derived": True, "rows_in": 4, "accepted": 4},
@@ -184,6 +185,7 @@ def test_the_status_counts_rows_by_fate_without_derived_tables(ops: Path) -> Non
         "rows_in": 15,
         "accepted": 7,
         "quarantined": 3,
+        "waiting": 0,
         "excluded": 0,
         "refused": 5,
         "released": 1,

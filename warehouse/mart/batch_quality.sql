@@ -1,5 +1,6 @@
 SELECT company_code, source_system, batch_id, extracted_at, loaded_at, status, sum(rows_in)::BIGINT AS rows_in,
-    sum(accepted)::BIGINT AS accepted, sum(quarantined)::BIGINT AS quarantined, sum(excluded)::BIGINT AS excluded,
+    sum(accepted)::BIGINT AS accepted, sum(quarantined)::BIGINT AS quarantined,
+    sum(waiting)::BIGINT AS waiting, sum(excluded)::BIGINT AS excluded,
     sum(refused)::BIGINT AS refused,
     CAST(CASE WHEN sum(rows_in) > 0 THEN round(sum(quarantined)::DOUBLE / sum(rows_in)::DOUBLE, 6) END
         AS DECIMAL(18,6)) AS quarantined_share,

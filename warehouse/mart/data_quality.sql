@@ -110,7 +110,8 @@ WITH rated AS (
     GROUP BY ALL
 )
 SELECT fate.company_code, fate.source AS source_system, batch_id, fate.table_name, batch.sequence, batch.extracted_at,
-    batch.recorded_at AS loaded_at, batch.status, fate.mode, fate.rows_in, fate.accepted, fate.quarantined, fate.excluded,
+    batch.recorded_at AS loaded_at, batch.status, fate.mode, fate.rows_in, fate.accepted, fate.quarantined,
+    coalesce(fate.waiting, 0) AS waiting, fate.excluded,
     fate.refused, fate.inserted, fate.updated, fate.unchanged, fate.deleted,
     coalesce(batch.reason, reasons.reasons) AS reasons, findings.findings
 FROM ops.batch_table AS fate

@@ -41,11 +41,10 @@ class Status:
         Row  # generation, as_of, policy_id, policy_version, policy_hash, published_at, content_version
     )
     batch_counts: list[Row]  # one a status: status, batches
-    row_counts: (
-        Row  # rows_in, accepted, quarantined, excluded, refused, released; derived tables are not counted
-    )
+    row_counts: Row  # rows_in, accepted, quarantined, waiting, excluded, refused, released; derived tables are not counted
     batches: list[Row]  # latest first, with their rows by fate
     refusals: list[Row]  # of the batches shown
+    waiting: list[Row]  # rows that wait for a record in quarantine, derived tables too: one a batch and table
     events: int
 
 
@@ -79,11 +78,12 @@ def status(ops_file: Path, *, latest: int = 10) -> Status:
                     batches=", ".join(literal(batch["batch_id"]) for batch in batches) or "NULL"
                 ),
             ),
+            waiting=_rows(connection, _WAITING),
             events=int(connection.execute("SELECT count(*) FROM books.ops.outbox").fetchall()[0][0]),
         )
 
 
-_FATES = "rows_in, accepted, quarantined, excluded, refused"
+_FATES = "rows_in, accepted, quarantined, waiting, excluded, refused"
 _SUMS = ", ".join(f"coalesce(sum({fate}), 0)::BIGINT AS {fate}" for fate in _FATES.split(", "))
 
 # Rows that were released count twice: as quarantined in their own batch, and with what became of them in the correction.
@@ -109,6 +109,19 @@ FROM books.ops.batch
 LEFT JOIN fate USING (source, company_code, batch_id)
 LEFT JOIN release USING (source, company_code, batch_id)
 ORDER BY batch.recorded_at DESC, batch.sequence DESC, batch.extracted_at DESC, batch.batch_id DESC
+"""
+
+_WAITING = """
+SELECT source, company_code, batch_id, table_name, count(*) AS rows
+FROM (
+    SELECT source, company_code, batch_id, table_name, file, row_number FROM books.quarantine.reason
+    GROUP BY ALL HAVING bool_and(rule = 'made_of_quarantined')
+)
+SEMI JOIN (FROM books.quarantine."row" WHERE released_by IS NULL) AS kept
+    USING (source, company_code, batch_id, table_name, file, row_number)
+JOIN books.ops.batch USING (source, company_code, batch_id)
+GROUP BY source, company_code, batch_id, table_name, batch.recorded_at
+ORDER BY batch.recorded_at DESC, source, company_code, batch_id DESC, table_name
 """
 
 _REFUSALS = """

@@ -308,6 +308,7 @@ _QUERIES = {
     "batches": f"""
         SELECT source_system, batch_id, status, sequence, extracted_at, loaded_at, sum(rows_in)::BIGINT AS rows_in,
             sum(accepted)::BIGINT AS accepted, sum(quarantined)::BIGINT AS quarantined,
+            sum(waiting)::BIGINT AS waiting,
             sum(excluded)::BIGINT AS excluded, sum(refused)::BIGINT AS refused,
             (SELECT count(DISTINCT (source_system, batch_id)) FROM {_of_company("mart.data_quality")}) AS total
         FROM {_of_company("mart.data_quality")}
@@ -324,7 +325,7 @@ _QUERIES = {
         )
         SELECT source_system, batch_id, table_name, quarantined, refused, reasons, count(*) OVER () AS total
         FROM mine SEMI JOIN latest USING (source_system, batch_id)
-        WHERE quarantined > 0 OR refused > 0
+        WHERE quarantined > 0 OR waiting > 0 OR refused > 0
         ORDER BY loaded_at DESC, sequence DESC, extracted_at DESC, source_system, batch_id, table_name
         LIMIT {MOST_LISTED}
         """,

@@ -269,7 +269,9 @@ class _Merger:
         soft_deletes.require_few_gone(self.connection, self.batch, table, changes, self.shrink_limit)
         self._apply(table, changes, actions, outcome)
         self._keep_tombstones(table, actions, left_out, newest_snapshot=snapshot and not actions.is_stale)
-        outcome.quarantined = self._quarantined(table.name)
+        kept = self._quarantined(table.name)
+        outcome.waiting = self._waiting(table.name) if kept else 0
+        outcome.quarantined = kept - outcome.waiting
         self._keep_documents(table, outcome, actions, newest_snapshot=snapshot and not actions.is_stale)
         self._check_conservation(outcome)
         return outcome
@@ -293,15 +295,16 @@ class _Merger:
             return True
         same = (table.row_hash, table.mode, table.window, mapping_version)
         return (
-            outcome.quarantined > 0 and ledger.last_applied(self.connection, self.batch, table.name) != same
+            outcome.quarantined + outcome.waiting > 0
+            and ledger.last_applied(self.connection, self.batch, table.name) != same
         )
 
     def _check_conservation(self, outcome: TableOutcome) -> None:
-        told = outcome.accepted + outcome.quarantined + outcome.excluded
+        told = outcome.accepted + outcome.quarantined + outcome.waiting + outcome.excluded
         if told != outcome.rows_in:
             message = (
                 f"{outcome.name}: {outcome.rows_in} rows came in, {told} are accounted for ({outcome.accepted} accepted, "
-                f"{outcome.quarantined} quarantined, {outcome.excluded} excluded)"
+                f"{outcome.quarantined} quarantined, {outcome.waiting} waiting, {outcome.excluded} excluded)"
             )
             remedy = "Nothing was loaded; this is a defect of the loader: report it with the batch."
             raise BatchRefusedError(Fault("rows_unaccounted", message, remedy))
@@ -310,6 +313,14 @@ class _Merger:
         sql = """SELECT count(*) FROM quarantine.row
                  WHERE source = ? AND company_code = ? AND batch_id = ? AND table_name = ?"""
         return count(self.connection, sql, [*self.identity, name])
+
+    def _waiting(self, name: str) -> int:
+        """The rows in quarantine that have no other reason than a record of theirs that is there."""
+        sql = """SELECT count(*) FROM (
+                     SELECT 1 FROM quarantine.reason
+                     WHERE source = ? AND company_code = ? AND batch_id = ? AND table_name = ?
+                     GROUP BY file, row_number HAVING bool_and(rule = ?))"""
+        return count(self.connection, sql, [*self.identity, name, WAITS])
 
     def _empty(self, table: StagedTable) -> Fault:
         return Fault(
@@ -496,7 +507,11 @@ class _Merger:
             return
         place = "company_code = $company AND table_name = $table AND source = $source"
         about = {"company": self.batch.company, "table": table.name, "source": self.batch.source}
-        again = "false" if outcome.quarantined else "document IN (SELECT document FROM temp.whole_document)"
+        again = (
+            "false"
+            if outcome.quarantined or outcome.waiting
+            else "document IN (SELECT document FROM temp.whole_document)"
+        )
         self.connection.execute(
             f"""DELETE FROM ops.whole_document WHERE {place} AND (
                     batch_id = $batch_id OR (({ORDER}) < ({OWN_ORDER}) AND ($snapshot OR {again})))""",

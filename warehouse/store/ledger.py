@@ -17,7 +17,10 @@ from warehouse.store.migrate import applied
 
 @dataclass(slots=True)
 class TableOutcome:
-    """What became of the rows of one canonical table of a batch."""
+    """What became of the rows of one canonical table of a batch.
+
+    `waiting` rows lie in quarantine, too, for no fault of their own: a record that they are made of is there.
+    """
 
     name: str
     driving: str
@@ -29,6 +32,7 @@ class TableOutcome:
     window: Window | None = None
     accepted: int = 0
     quarantined: int = 0
+    waiting: int = 0
     refused: int = 0
     inserted: int = 0
     updated: int = 0
@@ -418,6 +422,7 @@ def _table_row(table: TableOutcome) -> dict[str, object]:
         "rows_in": table.rows_in,
         "accepted": table.accepted,
         "quarantined": table.quarantined,
+        "waiting": table.waiting,
         "excluded": table.excluded,
         "refused": table.refused,
         "inserted": table.inserted,

@@ -11,11 +11,11 @@ from warehouse.connection import quoted
 
 # Derived tables are counted apart: a driving record may give several of their rows.
 _UNBALANCED = """
-    SELECT source, company_code, batch_id, table_name, rows_in, accepted, quarantined, excluded, refused
-    FROM ops.batch_table WHERE rows_in <> accepted + quarantined + excluded + refused ORDER BY ALL"""
+    SELECT source, company_code, batch_id, table_name, rows_in, accepted, quarantined, {waiting}, excluded, refused
+    FROM ops.batch_table WHERE rows_in <> accepted + quarantined + {waiting} + excluded + refused ORDER BY ALL"""
 _QUARANTINED = """
     WITH kept AS (SELECT source, company_code, batch_id, table_name, count(*) AS kept FROM quarantine."row" GROUP BY ALL),
-    told AS (SELECT source, company_code, batch_id, table_name, sum(quarantined)::BIGINT AS told FROM ops.batch_table
+    told AS (SELECT source, company_code, batch_id, table_name, sum(quarantined + {waiting})::BIGINT AS told FROM ops.batch_table
              JOIN ops.batch USING (source, company_code, batch_id) WHERE status <> 'refused' GROUP BY ALL)
     SELECT source, company_code, batch_id, table_name, coalesce(told, 0), coalesce(kept, 0)
     FROM told FULL JOIN kept USING (source, company_code, batch_id, table_name)
@@ -25,25 +25,35 @@ _QUARANTINED = """
 def conservation_problems(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Where rows are not accounted for, one sentence each; nothing if all are.
 
-    Per batch and table: rows in = accepted + quarantined + excluded + refused, and as many rows lie in quarantine as the
+    Per batch and table: rows in = accepted + quarantined + waiting + excluded + refused, and as many rows lie in quarantine as the
     ledger says. Per source, company and table: no fewer rows than the ledger says were inserted, since none is ever
     removed, and each row's batch stands in the ledger.
     """
     return [*_batch_problems(connection), *_quarantine_problems(connection), *_row_problems(connection)]
 
 
+def _with_waiting(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """The query for a warehouse of this version, or of an older one that did not count waiting rows apart."""
+    counted = connection.execute(
+        """SELECT 1 FROM duckdb_columns()
+           WHERE schema_name = 'ops' AND table_name = 'batch_table' AND column_name = 'waiting'"""
+    ).fetchall()
+    return sql.format(waiting="coalesce(waiting, 0)" if counted else "0")
+
+
 def _batch_problems(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    for source, company, batch, table, came, accepted, quarantined, excluded, refused in connection.execute(
-        _UNBALANCED
-    ).fetchall():
+    for row in connection.execute(_with_waiting(connection, _UNBALANCED)).fetchall():
+        source, company, batch, table, came, accepted, quarantined, waiting, excluded, refused = row
         yield (
             f"{source}/{company}/{batch}: of {came} rows of {table}, {accepted} are accepted, {quarantined} quarantined, "
-            f"{excluded} excluded and {refused} refused"
+            f"{waiting} waiting, {excluded} excluded and {refused} refused"
         )
 
 
 def _quarantine_problems(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    for source, company, batch, table, told, kept in connection.execute(_QUARANTINED).fetchall():
+    for source, company, batch, table, told, kept in connection.execute(
+        _with_waiting(connection, _QUARANTINED)
+    ).fetchall():
         yield f"{source}/{company}/{batch}: {kept} rows of {table} lie in quarantine, and the ledger says {told}"
 
 

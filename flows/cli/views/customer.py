@@ -24,6 +24,7 @@ FATES = {
     "rows_in": "in",
     "accepted": "accepted",
     "quarantined": "quarantined",
+    "waiting": "waiting",
     "excluded": "excluded",
     "refused": "refused",
 }
@@ -120,6 +121,13 @@ def show_status(
             echo(f"  {row['batch_id']} {row['table_name']}: {row['findings']}")
         if len(findings) > MOST_FINDINGS:
             echo(f"  and {len(findings) - MOST_FINDINGS:,} more: data_quality of the mart has them all")
+    if books.waiting:
+        echo()
+        echo("Waiting for a record that they are made of, which is in quarantine: mend and release that one")
+        for row in books.waiting[:MOST_FINDINGS]:
+            echo(f"  {row['batch_id']} {row['table_name']}: {row['rows']:,} rows")
+        if len(books.waiting) > MOST_FINDINGS:
+            echo(f"  and {len(books.waiting) - MOST_FINDINGS:,} more: `valuemart status --json` has them all")
     if books.refusals:
         echo()
         echo("Refused")

@@ -92,7 +92,7 @@ def show_dry_run(tried: DryRun, *, as_json: bool) -> None:
             _say_example(example, "")
 
 
-_FATES = ("table", "rows_in", "accepted", "quarantined", "excluded", "refused")
+_FATES = ("table", "rows_in", "accepted", "quarantined", "waiting", "excluded", "refused")
 
 
 def _fates(outcome: Any) -> Row:
