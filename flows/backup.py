@@ -203,6 +203,7 @@ def _note(settings: Settings, made: Backup, building: Path) -> str:
         "owners",
         "shrink_limit",
         "days_ahead",
+        "late_days",
         "strict",
     }
     note = {

@@ -1,4 +1,4 @@
-"""Upkeep: back up, drop raw batches nobody needs any more, compact the warehouse."""
+"""Upkeep: back up, drop raw batches nobody needs any more, forget what no batch may ask, compact the warehouse."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from flows import settings as configuration
 from flows.console.progress import report_step
 from flows.pipeline.load import open_warehouse
 from flows.settings import Settings
+from warehouse.merge import remembered
 from warehouse.store.backup import compact, loaded_before
 
 
@@ -23,13 +24,16 @@ def maintain(
     keep_archive_days: Annotated[int, Field(ge=1)] | None = None,
     backups: Annotated[int, Field(ge=0)] = 7,
     backup_folder: Path | None = None,
+    late_days: Annotated[int, Field(ge=1)] | None = None,
 ) -> None:
-    """Back up, drop raw batches that are older than they need be, and compact the warehouse.
+    """Back up, drop raw batches and memories that are older than they need be, and compact the warehouse.
 
     Args:
         keep_archive_days: Drop raw batches from the archive that were loaded longer ago; empty keeps all of them.
         backups: How many backups to keep, the new one included; 0 makes none and drops none.
         backup_folder: Where backups lie; empty means the folder `backups` in the home.
+        late_days: Forget which rows and documents are gone by batches that were extracted longer ago; empty means the setting
+            `late_days`.
     """
     look_after(
         configuration.load(),
@@ -37,6 +41,7 @@ def maintain(
         keep_archive_days=keep_archive_days,
         backups=backups,
         backup_folder=backup_folder,
+        late_days=late_days,
     )
 
 
@@ -47,6 +52,7 @@ def look_after(
     keep_archive_days: int | None,
     backups: int,
     backup_folder: Path | None,
+    late_days: int | None = None,
 ) -> None:
     """What `maintain` does, at an instant that is aware; nothing where nothing was loaded yet."""
     if not settings.warehouse_file.exists():
@@ -59,7 +65,11 @@ def look_after(
     if keep_archive_days is not None:
         report_step(f"dropping raw batches of more than {keep_archive_days} days ago")
         prune_archive(settings, now - timedelta(days=keep_archive_days), now)
+    late = timedelta(days=settings.late_days if late_days is None else late_days)
     with open_warehouse(settings, _naive(now)) as connection:
+        forgotten = remembered.forget_before(connection, _naive(now - late))
+        if forgotten:
+            report_step(f"forgot {forgotten:,} keys and documents that were gone {late.days} days ago")
         compact(connection)
 
 

@@ -57,6 +57,8 @@ class Settings(Places):
     shrink_limit: float = Field(default=0.5, ge=0, le=1)
     # Two years: an invoice or posting that is dated later than that after its extraction is a slip of the pen.
     days_ahead: int = Field(default=731, ge=0, le=36_525)
+    # What is remembered of rows that are gone, for a batch that lands so much later than it was extracted.
+    late_days: int = Field(default=731, ge=1, le=36_525)
     connections: dict[ConnectionName, Connection] = Field(default_factory=dict)
     memory_limit: ByteSize = Field(default_factory=lambda: ByteSize(default_limit()), ge=64 << 20)
     data_docs: Literal["never", "violations", "always"] = "violations"

@@ -54,6 +54,7 @@ class Bench:
             "ops.batch_resource",
             "ops.tombstone",
             "ops.whole_document",
+            "ops.forgotten",
         ):
             self.connection.execute(f"DELETE FROM {table}")
         self.connection.execute("DELETE FROM quarantine.row; DELETE FROM quarantine.reason")

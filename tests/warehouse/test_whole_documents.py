@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.warehouse.landing_orders import Bench
-from tests.warehouse.making import LINE_HEADER, PROFILE, SQL, Delivery, lines, numbered, write_source
+from tests.warehouse.making import (
+    FIRST_EXTRACT,
+    LINE_HEADER,
+    PROFILE,
+    SQL,
+    Delivery,
+    lines,
+    numbered,
+    write_source,
+)
 from warehouse.delivery.manifest import read_manifest
 from warehouse.delivery.profile import read_source
 from warehouse.errors import SourceError
+from warehouse.merge import remembered
 from warehouse.staging import scratch as staging
 from warehouse.store.ledger import BatchOutcome
 
@@ -176,6 +187,42 @@ def test_a_select_without_the_column_of_its_document_is_refused_by_its_name(benc
         staging.stage(made, read_source(folder), bench.folder / "strange.duckdb"),
     ):
         pass
+
+
+# --- what is forgotten
+
+
+def test_what_is_gone_is_remembered_as_long_as_an_older_batch_may_land(bench: Bench):
+    oldest, older = batch(1, "R1;1", "R2;1"), batch(2, "R1;2", "R2;1")
+    bench.loaded(batch(3, "R1;3", "R2;1 draft"))
+    extracted = FIRST_EXTRACT + timedelta(days=3)
+    assert remembered.forget_before(bench.connection, extracted) == 0
+    assert (bench.loaded(older).warnings, live(bench)) == ((), ["R1;3"])
+    # The tombstone of R2;1, and R1 and R2 as the third batch and the second, which is older, delivered them.
+    forgotten = bench.rows(
+        "SELECT (SELECT count(*) FROM ops.tombstone) + (SELECT count(*) FROM ops.whole_document)"
+    )
+    assert remembered.forget_before(bench.connection, extracted + timedelta(days=1)) == forgotten[0][0] > 0
+    (told,) = bench.loaded(oldest).warnings
+    assert told.startswith("invoice_lines: 1 rows entered from a batch that is older than what is remembered")
+    assert "up to batch b3 of 2025-06-04" in told
+
+
+def test_a_batch_newer_than_what_is_forgotten_is_not_warned_of(bench: Bench):
+    bench.loaded(batch(1, "R1;1", "R1;2 draft"))
+    assert remembered.forget_before(bench.connection, FIRST_EXTRACT + timedelta(days=9)) > 0
+    assert bench.loaded(batch(2, "R1;1", "R1;2")).warnings == ()
+    assert live(bench) == ["R1;1", "R1;2"]
+
+
+def test_what_was_forgotten_later_does_not_hide_what_was_forgotten_before(bench: Bench):
+    bench.loaded(batch(5, "R1;1"))
+    remembered.forget_before(bench.connection, FIRST_EXTRACT + timedelta(days=6))
+    bench.loaded(batch(3, "R2;1"))
+    remembered.forget_before(bench.connection, FIRST_EXTRACT + timedelta(days=6))
+    assert bench.rows("SELECT batch_id FROM ops.forgotten") == [("b5",)]
+    (told,) = bench.loaded(batch(4, "R3;1")).warnings
+    assert "up to batch b5" in told
 
 
 # --- every order of landing

@@ -12,7 +12,7 @@ import duckdb
 from warehouse.connection import count, literal, quoted, transaction
 from warehouse.delivery.manifest import Batch
 from warehouse.errors import BatchRefusedError, Fault, Mistakes
-from warehouse.merge import dirty_cells, replacing, soft_deletes, watermarks
+from warehouse.merge import dirty_cells, remembered, replacing, soft_deletes, watermarks
 from warehouse.merge.actions import (
     ORDER,
     OWN_ORDER,
@@ -274,6 +274,10 @@ class _Merger:
         outcome.quarantined = kept - outcome.waiting
         self._keep_documents(table, outcome, actions, newest_snapshot=snapshot and not actions.is_stale)
         self._check_conservation(outcome)
+        late = remembered.warning_of_late(
+            self.connection, self.batch, table.name, outcome.inserted + outcome.updated
+        )
+        self.warnings += [late] if late else []
         return outcome
 
     def keep_reference(self, resource: ReferenceResource) -> TableOutcome:

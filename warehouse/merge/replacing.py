@@ -16,7 +16,7 @@ import duckdb
 from expectations.contract import Contract, contracts
 from warehouse.connection import count, literal, quoted
 from warehouse.delivery.manifest import About, Batch, Manifest
-from warehouse.merge import dirty_cells, soft_deletes
+from warehouse.merge import dirty_cells, remembered, soft_deletes
 from warehouse.merge.actions import OWN_ORDER, REMAPPED, Actions, Changes, Gone, order_of, same_key
 from warehouse.merge.soft_deletes import Missing
 
@@ -216,6 +216,7 @@ def forget(connection: duckdb.DuckDBPyConnection, batches: Sequence[LoadedBatch]
         connection.execute(f"DELETE FROM ops.{name} WHERE {named}")
     for name in ("reason", '"row"'):
         connection.execute(f"DELETE FROM quarantine.{name} WHERE {named}")
+    remembered.forget_marks(connection)
 
 
 def _forget_rows(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
