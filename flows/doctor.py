@@ -145,10 +145,22 @@ def _conservation(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     if len(problems) > 20:
         yield Finding("conservation", "fault", f"and {len(problems) - 20} more of this kind")
     if not problems:
-        yield Finding("conservation", "sound", "every row that came in is accounted for")
+        yield Finding(
+            "conservation", "sound", f"every row that came in is accounted for{_balance(connection)}"
+        )
     doubles = soundness.doubly_numbered(connection)
     if doubles:
         yield Finding("outbox", "fault", f"{doubles} customers have events of one number; restore a backup")
+
+
+def _balance(connection: duckdb.DuckDBPyConnection) -> str:
+    """What became of the accepted rows of all tables, as the rest of a sentence; nothing of a warehouse of an older version."""
+    from warehouse.store import migrate, soundness
+
+    if migrate.due(connection):
+        return ""
+    live, deleted, overwritten = soundness.accepted_rows(connection)
+    return f": of those accepted {live:,} are live, {deleted:,} deleted and {overwritten:,} overwritten"
 
 
 def _policy(settings: Settings) -> Iterator[Finding]:

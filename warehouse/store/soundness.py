@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import duckdb
 
 from expectations.contract import contracts
 from warehouse.connection import quoted
+from warehouse.store import migrate
 
 # Derived tables are counted apart: a driving record may give several of their rows.
 _UNBALANCED = """
@@ -27,9 +29,60 @@ def conservation_problems(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
     Per batch and table: rows in = accepted + quarantined + waiting + excluded + refused, and as many rows lie in quarantine as the
     ledger says. Per source, company and table: no fewer rows than the ledger says were inserted, since none is ever
-    removed, and each row's batch stands in the ledger.
+    removed, and each row's batch stands in the ledger. Per company and table: rows accepted = live rows + deleted ones +
+    those that were overwritten; per batch: no more live rows than it accepted. These two ask for tables of this version.
     """
-    return [*_batch_problems(connection), *_quarantine_problems(connection), *_row_problems(connection)]
+    found = [*_batch_problems(connection), *_quarantine_problems(connection), *_row_problems(connection)]
+    if not migrate.due(connection):
+        found += _owner_problems(connection)
+        found += [each.problem for each in balances(connection) if each.problem]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What was accepted for a table of a company, and what became of it.
+
+    `deleted` leaves out what another mapping gave and today's does not: no batch in the ledger accepted it.
+    """
+
+    company: str
+    table: str
+    accepted: int
+    live: int
+    deleted: int
+
+    @property
+    def overwritten(self) -> int:
+        """Accepted rows in whose place a later one stands, or that said what stood there already."""
+        return self.accepted - self.live - self.deleted
+
+    @property
+    def problem(self) -> str | None:
+        """More rows are there than were accepted."""
+        if self.overwritten >= 0:
+            return None
+        return (
+            f"{self.company}: {self.table} has {self.live} live and {self.deleted} deleted rows, and the ledger says that "
+            f"{self.accepted} were accepted"
+        )
+
+
+def balances(connection: duckdb.DuckDBPyConnection) -> list[Balance]:
+    """One of each company and table that has rows, in order."""
+    found = []
+    for contract in contracts("extract"):
+        rows = connection.execute(
+            f"""WITH told AS (
+                    SELECT company_code, sum(accepted)::BIGINT AS accepted FROM ops.batch_table
+                    WHERE table_name = ? GROUP BY ALL)
+                SELECT company_code, coalesce(any_value(accepted), 0), count(*) FILTER (NOT is_deleted),
+                       count(*) FILTER (is_deleted AND deleted_by IS DISTINCT FROM 'mapping')
+                FROM erp.{quoted(contract.name)} LEFT JOIN told USING (company_code) GROUP BY company_code ORDER BY ALL""",
+            [contract.name],
+        ).fetchall()
+        found += [Balance(company, contract.name, *counts) for company, *counts in rows]
+    return found
 
 
 def _with_waiting(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
@@ -78,6 +131,36 @@ def _row_problems(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
                 GROUP BY ALL ORDER BY ALL"""
         ).fetchall():
             yield f"{source}/{company}: {rows} rows of {contract.name} are of batch {batch}, which the ledger does not know"
+
+
+def accepted_rows(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
+    """How many of all accepted rows are live, deleted and overwritten."""
+    every = balances(connection)
+    return (
+        sum(each.live for each in every),
+        sum(each.deleted for each in every),
+        sum(each.overwritten for each in every),
+    )
+
+
+def _owner_problems(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    for contract in contracts("extract"):
+        for source, company, batch, rows, accepted in connection.execute(
+            f"""WITH told AS (
+                    SELECT source, company_code, batch_id, sum(accepted)::BIGINT AS accepted FROM ops.batch_table
+                    WHERE table_name = ? GROUP BY ALL),
+                own AS (
+                    SELECT source_system AS source, company_code, batch_id, count(*) AS rows FROM erp.{quoted(contract.name)}
+                    WHERE NOT is_deleted GROUP BY ALL)
+                SELECT source, company_code, batch_id, rows, coalesce(accepted, 0)
+                FROM own JOIN ops.batch USING (source, company_code, batch_id)
+                LEFT JOIN told USING (source, company_code, batch_id) WHERE rows > coalesce(accepted, 0) ORDER BY ALL""",
+            [contract.name],
+        ).fetchall():
+            yield (
+                f"{source}/{company}/{batch}: {rows} live rows of {contract.name} are of this batch, and the ledger says that it "
+                f"accepted {accepted}"
+            )
 
 
 def doubly_numbered(connection: duckdb.DuckDBPyConnection) -> int:
