@@ -112,7 +112,8 @@ class RatedCompany:
         self.facts = facts
         self.report = report
         self.rated = {each.period: each for each in history.rated_periods(run.connection, company)}
-        self.corrected: pl.DataFrame | None = None
+        # What a corrected mapping changed is a correction in the latest period, too.
+        self.corrected = cells.remapped_customers(run.connection, company)
         self.corrections: pl.DataFrame | None = None
         self.changed: pl.DataFrame | None = None  # whose facts changed, and since when; None: anybody's
 

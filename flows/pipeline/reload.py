@@ -185,6 +185,7 @@ def _load_again(
             reached(number, len(found))
             staging.remove_scratch(apart.scratch)
         rows = replacing.changed_rows(connection)
+        replacing.note_whose_rows_changed(connection)
     return ReloadReport(
         source=source,
         dry_run=dry_run,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,46 @@ def test_a_dry_run_changes_nothing_and_says_what_would_change(loader: Loader) ->
     assert (report.before.net_sales, report.after.net_sales) == (100, 10)
     assert report.customers == 1
     assert list(loader.settings.home.glob(".reloading*")) == []
+
+
+def test_what_a_corrected_mapping_changes_is_told_as_a_correction_also_of_the_latest_period(
+    loader: Loader,
+) -> None:
+    """K2 loses all of its lines but the small ones; K1, whose rows are the same, is told nothing of."""
+    loader.with_settings(policy=rate.SHIPPED_POLICIES / "default.toml")
+    days = [f"10.{month:02}.{year}" for year in (2023, 2024) for month in range(1, 13)]
+    rows = [
+        line(number, customer=customer, net="90.000,00", day=day)
+        for number, (day, customer) in enumerate(product(days, ("K1", "K2")), start=1)
+    ]
+    loader.loaded(of_customers("K1;Eins", "K2;Zwei", number=1))
+    loader.loaded(of_lines(*rows, number=2))
+    rate_stage(loader.settings, date(2025, 1, 15))
+    assert loader.column("SELECT count(*) FROM ops.outbox WHERE type LIKE '%tier.changed%'") == [0]
+
+    small = SQL["invoice_lines"].replace("net AS", "if(customer = 'K2', net / 1000, net)::DECIMAL(18, 4) AS")
+    loader.source(sql={"invoice_lines": small})
+    assert dict(reloaded(loader).rows) == {"invoice_lines": 24}
+    rate_stage(loader.settings, date(2025, 1, 15))
+    told = loader.query(
+        """SELECT DISTINCT customer_id, body::JSON->'data'->>'cause' FROM ops.outbox WHERE type LIKE '%tier.changed%'"""
+    )
+    assert told == [("K2", "correction")]
+    latest = loader.query(
+        """SELECT customer_id, revision, cause FROM rated.customer_value_history
+           WHERE period = (SELECT max(period) FROM rated.customer_value_history) ORDER BY ALL"""
+    )
+    assert latest == [("K1", 1, "baseline"), ("K2", 1, "baseline"), ("K2", 2, "correction")]
+
+    loader.loaded(
+        of_lines(*(line(90 + n, customer="K1", net="-900.000,00", day=days[-1]) for n in (1, 2)), number=3)
+    )
+    rate_stage(loader.settings, date(2025, 1, 15))
+    causes = loader.query(
+        """SELECT customer_id, cause FROM rated.customer_value_history
+           WHERE (period, recorded_at) = (SELECT (max(period), max(recorded_at)) FROM rated.customer_value_history)"""
+    )
+    assert causes == [("K1", "data")]
 
 
 def test_a_reload_refuses_where_the_archive_is_not_whole_and_names_what_is_missing(loader: Loader) -> None:

@@ -115,7 +115,7 @@ def _wrong(outcome: BatchOutcome) -> str | None:
         if not outcome.faults:
             return "says nothing of what is wrong"
     for table in outcome.tables:
-        told = table.accepted + table.quarantined + table.excluded + table.refused
+        told = table.accepted + table.quarantined + table.waiting + table.excluded + table.refused
         if told != table.rows_in:
             return f"{table.name}: {table.rows_in} rows came in, {told} are accounted for"
     return None

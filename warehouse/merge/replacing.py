@@ -271,6 +271,24 @@ def changed_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return {name: rows for name, rows in found.items() if rows}
 
 
+def note_whose_rows_changed(connection: duckdb.DuckDBPyConnection) -> None:
+    """Note the customers whose live rows are others than `keep_versions` saw, for the rating to call that a correction.
+
+    Of a table that names no customer, if any of its rows changed, all whose months are to be summed anew.
+    """
+    for contract in contracts("extract"):
+        before, after = f"SELECT * FROM temp.{quoted('before_' + contract.name)}", _live(contract)
+        changed = f"(({before}) EXCEPT ALL ({after})) UNION ALL (({after}) EXCEPT ALL ({before}))"
+        whose = f"SELECT company_code, customer_id FROM ({changed})"
+        if "customer_id" not in contract.column_names:
+            whose = f"SELECT company_code, customer_id FROM ops.dirty_cell WHERE company_code IN (SELECT company_code FROM ({changed}))"
+        connection.execute(
+            f"""INSERT INTO ops.remapped_customer (company_code, customer_id)
+                SELECT DISTINCT company_code, customer_id FROM ({whose}) WHERE customer_id IS NOT NULL
+                EXCEPT SELECT company_code, customer_id FROM ops.remapped_customer"""
+        )
+
+
 def _live(contract: Contract) -> str:
     columns = ", ".join(["company_code", *map(quoted, contract.column_names)])
     return f"SELECT {columns} FROM erp.{quoted(contract.name)} WHERE NOT is_deleted"

@@ -199,6 +199,16 @@ def changed_customers(connection: duckdb.DuckDBPyConnection, company: str) -> pl
     )
 
 
+def remapped_customers(connection: duckdb.DuckDBPyConnection, company: str) -> pl.DataFrame | None:
+    """Whose rows a corrected mapping changed since the last rating (company_code, customer_id); None: nobody's."""
+    found = frame(
+        connection,
+        "SELECT company_code, customer_id FROM ops.remapped_customer WHERE company_code = ? ORDER BY customer_id",
+        [company],
+    )
+    return None if found.is_empty() else found
+
+
 def clear_dirty(
     connection: duckdb.DuckDBPyConnection, left_behind: Mapping[str, date], *, looks_back: bool
 ) -> None:
@@ -210,6 +220,8 @@ def clear_dirty(
         company: None if looks_back else changed_customers(connection, company) for company in left_behind
     }
     connection.execute("DELETE FROM ops.dirty_cell; DELETE FROM ops.dirty_table")
+    if not left_behind:
+        connection.execute("DELETE FROM ops.remapped_customer")
     for company, day in sorted(left_behind.items()):
         customers = changed[company]
         for customer in [None] if customers is None else customers.get_column("customer_id").to_list():
