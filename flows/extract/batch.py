@@ -150,7 +150,9 @@ class _Reading:
         if pulled.watermark:
             self.watermarks[name] = Watermark(since=since, until=written.until)
         file = self.folder / f"{name}.parquet"
-        yield BatchResource.of_files(name, {file.name: file}, Taking(mode=resource.mode, rows=written.rows))
+        # What was read whole is all there is, whatever the profile takes a landed file of it for.
+        mode = resource.mode if self.plan.clocked_by(name) else "full_snapshot"
+        yield BatchResource.of_files(name, {file.name: file}, Taking(mode=mode, rows=written.rows))
 
     def keys(self, table: str) -> BatchResource:
         """The manifest entry of a table's keys, once their file is written."""

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.databases.servers import MariaDb, Postgres
+from tests.databases.pulling import Puller, reach
+from tests.databases.servers import MariaDb, Postgres, insert, own_postgres
 from tests.databases.test_pull_while_written import SHOPS, assert_equal_to_the_source
 from tests.databases.writers import ErpnextWriter, OdooWriter, Writer
+from tests.warehouse.making import PROFILE, write_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,6 +118,40 @@ class ErpnextEditor(ErpnextWriter):
                 f"DELETE FROM `tabSales Invoice Item` WHERE parent = '{name}'",
                 f"DELETE FROM `tabSales Invoice` WHERE name = '{name}'",
             )
+
+
+SHOP = {
+    "clock": "SELECT now() AT TIME ZONE 'UTC'",
+    "resources": {"LINES": {}},
+}
+COLUMNS = ("Beleg", "Pos", "Datum", "Kunde", "Menge", "Netto")
+
+
+def test_a_resource_that_is_read_whole_shows_what_is_gone_though_its_files_are_landed_as_deltas(
+    tmp_path: Path,
+) -> None:
+    assert PROFILE["resources"]["LINES"].get("mode") is None
+    folder = write_source(tmp_path / "sources", pull=SHOP)
+    (folder / "pull").mkdir()
+    names = ", ".join(f'"{name}"' for name in COLUMNS)
+    (folder / "pull" / "LINES.sql").write_text(f"SELECT {names} FROM line", encoding="utf-8")
+    with own_postgres() as database:
+        database.execute("CREATE TABLE line ({})".format(", ".join(f'"{name}" TEXT' for name in COLUMNS)))
+        rows = [(f"R{number}", "1", "05.05.2025", "K1", "1", f"{number},00") for number in (1, 2, 3)]
+        database.execute(insert("line", [f'"{name}"' for name in COLUMNS], rows))
+        puller = Puller(tmp_path / "home", "shop", reach(database, "1"))
+        puller.settings = puller.settings.model_copy(update={"sources_path": [tmp_path / "sources"]})
+        puller.pull()
+        puller.load()
+        database.execute("""DELETE FROM line WHERE "Beleg" = 'R2'""")
+        puller.pull()
+        (outcome,) = puller.load()
+    assert [(table.name, table.mode, table.deleted) for table in outcome.tables] == [
+        ("invoice_lines", "full_snapshot", 1)
+    ]
+    assert puller.query("SELECT document_id, deleted_by FROM erp.invoice_lines ORDER BY ALL") == [
+        ("R1", None), ("R2", "snapshot"), ("R3", None),
+    ]  # fmt: skip
 
 
 EDITORS: dict[str, type[Writer]] = {"odoo": OdooEditor, "erpnext": ErpnextEditor}
