@@ -1,4 +1,4 @@
-"""Makes the report of the published mart: the first page, and a page for each strategic or watched customer."""
+"""Makes the report of the published mart: the first page, and a page for each customer."""
 
 from __future__ import annotations
 
@@ -43,12 +43,14 @@ def build_if_behind(settings: Settings) -> Path:
     if mark is not None and stamp.written(settings.report_file) == mark:
         return settings.report_file
     data = report.read(settings.mart_file)
-    watched = report_customers.read(settings.mart_file)
-    renderer = _Renderer(settings, data, watched, str(mark))
+    customers = report_customers.read(settings.mart_file, data.named())
+    renderer = _Renderer(settings, data, customers, str(mark))
     folder = settings.report_folder / f"{CUSTOMERS_FOLDER}-{mark}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for customer in watched.customers:
+    for name, text in renderer.shared.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    for customer in customers.customers:
         (folder / renderer.files[_key(customer.value)]).write_text(
             renderer.customer(customer), encoding="utf-8"
         )
@@ -96,13 +98,13 @@ class _Renderer:
         self,
         settings: Settings,
         data: report.ReportData,
-        watched: report_customers.Watched,
+        customers: report_customers.Customers,
         mark: str,
     ) -> None:
         self._data = data
-        self._watched = watched
+        self._customers = customers
         self._currency = settings.company_currency
-        self.files = {_key(each.value): pages.file_name(*_key(each.value)) for each in watched.customers}
+        self.files = {_key(each.value): pages.file_name(*_key(each.value)) for each in customers.customers}
         self._environment = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -111,6 +113,7 @@ class _Renderer:
             lstrip_blocks=True,
         )
         style, script = self._inline("style.css"), self._inline("script.js")
+        self.shared = {"report.css": str(style.text), "report.js": str(script.text)}
         self._environment.globals.update(
             _SAYING,
             publication=data.publication,
@@ -131,7 +134,7 @@ class _Renderer:
             pages.part(number, company, policy, self._currency)
             for number, company in enumerate(self._data.companies, start=1)
         ]
-        return self._print(self._index, label("page", "title"), parts=parts, watched=self._watched)
+        return self._print(self._index, label("page", "title"), parts=parts, customers=self._customers)
 
     def customer(self, data: report_customers.CustomerData) -> str:
         """The page of one customer."""
@@ -147,6 +150,7 @@ class _Renderer:
             template.render(
                 **content,
                 title=title,
+                shared=template is self._customer,
                 glossary=glossary,
                 page_of=self._page_of,
                 tables=partial(_tables, glossary),
@@ -219,10 +223,10 @@ def _measured(value: Decimal | None, measure: str | None) -> str:
     return f"{numbers.trimmed(value * 100, 1)}%" if "share" in (measure or "") else numbers.trimmed(value)
 
 
-def _filled(group: str, code: str, text: str) -> Localized:
+def _filled(group: str, code: str, text: str | Localized) -> Localized:
     """A word with a place for a figure."""
-    said = label(group, code)
-    return Localized(said.en.format(text), said.zh.format(text))
+    said, figure = label(group, code), same(text) if isinstance(text, str) else text
+    return Localized(said.en.format(figure.en), said.zh.format(figure.zh))
 
 
 def _brief(text: Localized | None) -> Localized | None:

@@ -237,13 +237,14 @@ def _line(rows: Sequence[Row], column: str, axes: Axes, y: Scale) -> Line:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A month's bar, from zero up or down."""
+    """A month's bar, from zero up or down; `before` is how high it stood a year before, None where that is not known."""
 
     x: float
     y: float
     width: float
     height: float
     row: Row
+    before: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,17 +256,21 @@ class Columns:
     zero: float
 
 
-def columns(rows: Sequence[Row], column: str, *, height: float = 200) -> Columns | None:
-    """A bar a month; None where there is none."""
+def columns(
+    rows: Sequence[Row], column: str, *, before: str | None = None, height: float = 200
+) -> Columns | None:
+    """A bar a month, marked with another column's figure of a year before; None where there is none."""
     if not rows:
         return None
     values = [float(row[column]) for row in rows]
-    low, high = min(0.0, *values), max(0.0, *values)
+    earlier = [row[before] if before else None for row in rows]
+    known = [*values, *(float(value) for value in earlier if value is not None)]
+    low, high = min(0.0, *known), max(0.0, *known)
     high = high if high > low else low + 1
     y = Scale(low, high, height - 26, 12)
     step = (WIDTH - 66) / len(rows)
     bars = []
-    for number, (row, value) in enumerate(zip(rows, values, strict=True)):
+    for number, (row, value, then) in enumerate(zip(rows, values, earlier, strict=True)):
         top, bottom = sorted((y(value), y(0)))
         bars.append(
             Column(
@@ -274,6 +279,7 @@ def columns(rows: Sequence[Row], column: str, *, height: float = 200) -> Columns
                 round(max(1.0, step * 0.72), 1),
                 round(bottom - top, 1),
                 row,
+                None if then is None else y(then),
             )
         )
     every = max(1, len(rows) // 6)

@@ -204,6 +204,10 @@ class CustomerPage:
     """What a customer's own page shows."""
 
     value: Row
+    master: Row
+    year: Row | None
+    why: list[tuple[str, Localized]]
+    partner: list[tuple[str, Any]]
     measures: list[Row]
     extra: list[tuple[str, Any]]
     score_line: charts.Line
@@ -223,6 +227,10 @@ def customer_page(data: CustomerData) -> CustomerPage:
     known = [row for row in data.periods if row["score"] is not None]
     return CustomerPage(
         value=value,
+        master=data.master[0],
+        year=data.year[0] if data.year else None,
+        why=list(_why(data)),
+        partner=list(_joint_work(data)),
         measures=[
             {
                 "label": Localized(*each.label),
@@ -239,12 +247,29 @@ def customer_page(data: CustomerData) -> CustomerPage:
         last_score=known[-1]["score"] if known else None,
         periods=data.periods,
         tiers_seen=list(dict.fromkeys(row["effective_tier"] for row in data.periods)),
-        columns=charts.columns(data.months, "net_sales", height=210),
+        columns=charts.columns(data.months, "net_sales", before="net_sales_year_before", height=210),
         moves=data.moves,
         credit=data.credit,
         conduct=data.conduct,
         next_action=data.next_action,
     )
+
+
+def _why(data: CustomerData) -> Iterator[tuple[str, Localized]]:
+    """What holds the tier and what would move it, as far as that is explained: column, and what is said."""
+    for row in data.explanation:
+        for column in ("held_by", "what_it_takes", "counterfactual"):
+            said = localized(row[f"{column}_reasons"], row[column])
+            if said is not None:
+                yield column, said
+
+
+def _joint_work(data: CustomerData) -> Iterator[tuple[str, Any]]:
+    """What was done together with a partner, where that is known: column, and how its value is said."""
+    for row in data.partner:
+        for column in ("joint_projects", "joint_work_12m", "last_joint_work_on"):
+            if row[column] is not None:
+                yield column, numbers.day(row[column]) if column == "last_joint_work_on" else row[column]
 
 
 def _extra(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -62,7 +62,7 @@ def test_a_refresh_leaves_a_report_of_the_mart_that_is_out(reported: Settings) -
 
 
 def test_every_link_leads_to_something_that_is_there(reported: Settings) -> None:
-    for file in [reported.report_file, *(reported.report_folder / "customers").iterdir()]:
+    for file in [reported.report_file, *(reported.report_folder / "customers").glob("*.html")]:
         page = file.read_text(encoding="utf-8")
         for link in _Reader(page).links:
             if link.startswith("#"):
@@ -71,8 +71,40 @@ def test_every_link_leads_to_something_that_is_there(reported: Settings) -> None
                 assert (file.parent / link).is_file(), link
 
 
+def test_every_customer_has_a_page_and_whoever_is_named_links_to_it(reported: Settings) -> None:
+    customers = {customer for (customer,) in mart(reported, "SELECT customer_id FROM customer_value")}
+    files = {file.name for file in (reported.report_folder / "customers").glob("1000-*.html")}
+    assert files == {pages.file_name("1000", customer) for customer in customers}
+    page = reported.report_file.read_text(encoding="utf-8")
+    who = re.findall(r'<(?:th scope="row" class="name"|span class="who")>\s*(<a href="customers/)?', page)
+    assert len(who) > 5
+    assert all(who), "a name without a link"
+
+
+def test_a_customers_page_says_why_its_tier_holds_and_what_would_move_it(reported: Settings) -> None:
+    told = mart(
+        reported,
+        "SELECT customer_id FROM explanation WHERE held_by IS NOT NULL AND what_it_takes IS NOT NULL",
+    )
+    assert told
+    for (customer,) in told:
+        text = read(reported.report_folder / "customers" / pages.file_name("1000", customer)).text
+        assert "What would move it" in text, customer
+        assert "变动条件" in text, customer
+
+
+def test_the_style_and_the_script_lie_in_the_folder_once(reported: Settings) -> None:
+    folder = reported.report_folder / "customers"
+    for file in folder.glob("1000-*.html"):
+        page = file.read_text(encoding="utf-8")
+        assert "<style" not in page
+        assert len(page) < 60_000, file.name
+    assert (folder / "report.css").stat().st_size > 10_000
+    assert (folder / "report.js").stat().st_size > 3_000
+
+
 def test_no_page_names_an_address_outside_the_report(reported: Settings) -> None:
-    for file in [reported.report_file, *(reported.report_folder / "customers").iterdir()]:
+    for file in [reported.report_file, *(reported.report_folder / "customers").glob("*.html")]:
         page = file.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"https?://|//\w+\.\w+/|@import|url\(", page)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -268,44 +269,66 @@ def test_no_report_can_be_had_of_a_mart_that_is_not_there(tmp_path: Path) -> Non
         report.read(tmp_path / "mart.duckdb")
 
 
-def test_partners_and_watched_customers_get_a_page_and_nobody_else(tmp_path: Path) -> None:
+def test_every_rated_customer_gets_a_page(tmp_path: Path) -> None:
     mart = published(
         tmp_path,
         rating("PARTNER", NOW, "strategic", 6, 1),
-        rating("EXPECTED", NOW, "core", 5, 1, watch_tier="cultivate", watch_direction="down"),
-        rating("STOPPED", NOW, "core", 5, 1),
-        ("credit_watch", {"customer_id": "STOPPED", "credit_action": "stop"}),
-        rating("SUSPECTED", NOW, "core", 5, 1),
-        ("conduct_finding", {"customer_id": "SUSPECTED", "kind": "diversion", "confidence": "suspected"}),
-        rating("CONCEDED", NOW, "core", 5, 1),
-        (
-            "conduct_finding",
-            {"customer_id": "CONCEDED", "kind": "own_below_floor", "confidence": "own_concession"},
-        ),
         rating("CALM", NOW, "core", 5, 1),
-        ("credit_watch", {"customer_id": "CALM", "credit_action": "watch"}),
+        rating("NEVER", NOW, "prospect", 0, None),
+        rating("GONE", BEFORE, "core", 5, 1),
     )
-    watched = report_customers.read(mart)
-    assert [each.value["customer_id"] for each in watched.customers] == [
-        "EXPECTED", "PARTNER", "STOPPED", "SUSPECTED",
-    ]  # fmt: skip
-    assert watched.total == 4
+    found = report_customers.read(mart)
+    assert [each.value["customer_id"] for each in found.customers] == ["CALM", "NEVER", "PARTNER"]
+    assert found.total == 3
 
 
-def test_pages_are_limited_to_the_most_pressing_and_the_rest_is_counted(
+def test_pages_are_limited_to_the_named_the_watched_and_the_largest_and_all_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report_customers, "MOST_PAGES", 2)
-    watch = {"watch_tier": "core", "watch_direction": "up"}
+    monkeypatch.setattr(report_customers, "MOST_PAGES", 3)
     mart = published(
         tmp_path,
-        rating("LARGE", NOW, "marginal", 2, 900, **watch),
-        rating("SMALL", NOW, "marginal", 2, 1, **watch),
+        rating("LARGE", NOW, "marginal", 2, 900),
+        rating("LESS", NOW, "marginal", 2, 800),
+        rating("IT'S NAMED", NOW, "marginal", 2, 1),
         rating("PARTNER", NOW, "strategic", 6, 5),
+        rating("LARGE", NOW, "marginal", 2, 990, company_code="2000"),
     )
-    watched = report_customers.read(mart)
-    assert [each.value["customer_id"] for each in watched.customers] == ["LARGE", "PARTNER"]
-    assert watched.total == 3
+    found = report_customers.read(mart, {("1000", "IT'S NAMED"), ("1000", "ELSEWHERE")})
+    assert [(each.value["company_code"], each.value["customer_id"]) for each in found.customers] == [
+        ("1000", "IT'S NAMED"), ("1000", "PARTNER"), ("2000", "LARGE"),
+    ]  # fmt: skip
+    assert found.total == 5
+
+
+def test_whom_a_list_of_the_report_names_is_named_for_a_page(tmp_path: Path) -> None:
+    mart = published(
+        tmp_path,
+        rating("LOSES", NOW, "marginal", 2, 10, contribution_12m=-5),
+        rating("MOVED", NOW, "marginal", 2, 10),
+        move("MOVED", "down", 70, 10),
+        *(rating(f"BIG {place}", NOW, "marginal", 2, 100 + place) for place in range(4)),
+    )
+    named = report.read(mart).named()
+    assert {("1000", "LOSES"), ("1000", "MOVED"), ("1000", "BIG 3")} <= named
+    assert ("1000", "BIG 0") not in named, "the fourth of its quadrant"
+
+
+def test_a_customers_year_is_held_against_the_same_months_before(tmp_path: Path) -> None:
+    mart = published(
+        tmp_path,
+        rating("A", YEAR_BEFORE, "core", 5, 80),
+        rating("A", NOW, "core", 5, 100),
+        ("customer_month", {"customer_id": "OTHER", "month": date(2022, 6, 1), "net_sales": 1}),
+        ("customer_month", {"customer_id": "A", "month": YEAR_BEFORE, "net_sales": 7}),
+        ("customer_month", {"customer_id": "A", "month": NOW, "net_sales": 10}),
+    )
+    [found] = report_customers.read(mart).customers
+    assert (found.year[0]["net_sales_difference"], found.year[0]["net_sales_share"]) == (20, Decimal("0.25"))
+    then = {row["month"]: row["net_sales_year_before"] for row in found.months}
+    assert then[NOW] == 7
+    assert then[BEFORE] == 0, "nothing was sold then"
+    assert then[YEAR_BEFORE] is None, "the data of the company do not reach back"
 
 
 def test_a_month_without_a_sale_stands_in_a_customers_year_as_zero(tmp_path: Path) -> None:

@@ -54,6 +54,15 @@ class CompanyData:
     batches: list[Row]  # the latest, with the fate of their rows
     broken_rules: list[Row]  # of those batches: tables with rows set aside or refused
 
+    def first_lists(self) -> list[list[Row]]:
+        """The lists of the first screen."""
+        first = self.summary
+        return [first.call, first.cultivate, first.loss, first.credit, first.conduct] if first else []
+
+    def largest(self) -> list[list[Row]]:
+        """The largest customers of each quadrant."""
+        return [row["largest"] or [] for row in self.quadrants]
+
 
 @dataclass(frozen=True, slots=True)
 class ReportData:
@@ -62,6 +71,22 @@ class ReportData:
     publication: Row
     companies: list[CompanyData]
     columns: dict[str, Row]  # by table.column: description and unit, as the column dictionary has them
+
+    def named(self) -> set[tuple[str, str]]:
+        """Company and number of every customer that a list of the report names."""
+        return {
+            (each.company, row["customer_id"])
+            for each in self.companies
+            for listed in (
+                each.movers,
+                each.expected,
+                each.credit_list,
+                each.conduct_list,
+                *each.first_lists(),
+                *each.largest(),
+            )
+            for row in listed
+        }
 
 
 def read(mart_file: Path) -> ReportData:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from warehouse.connection import count
+from warehouse.connection import count, literal
 from warehouse.mart import reasons
 from warehouse.mart.files import Row, attached, rows
 
 # Nobody reads more, and each takes milliseconds of every refresh. Who is left out is told by `explain`.
-MOST_PAGES = 500
+MOST_PAGES = 2_000
 MOST_PERIODS = 25
 MOST_MOVES = 12
 
@@ -20,12 +21,16 @@ class CustomerData:
     """One customer: its current rating with its master data, and what lies beside and behind it."""
 
     value: Row
+    master: list[Row] = field(default_factory=list)  # one row: who it is, and who sells to it
+    year: list[Row] = field(default_factory=list)  # one row: against the same months of last year
+    explanation: list[Row] = field(default_factory=list)  # one row: what holds the tier, and what moves it
+    partner: list[Row] = field(default_factory=list)  # joint work; one row of a strategic partner, else none
     periods: list[Row] = field(
         default_factory=list
     )  # rated periods in order: score, effective_tier, net_sales_12m
     months: list[Row] = field(
         default_factory=list
-    )  # every month of the last two years: net_sales, contribution
+    )  # every month of the last two years: net_sales, contribution, net_sales_year_before (null before the data begin)
     moves: list[Row] = field(default_factory=list)  # latest first
     credit: list[Row] = field(default_factory=list)  # one row, or none where there are no receivables
     conduct: list[Row] = field(default_factory=list)  # one a kind
@@ -33,21 +38,22 @@ class CustomerData:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """The customers that get a page, and how many should have one."""
+class Customers:
+    """The customers that get a page, and how many are rated."""
 
     customers: list[CustomerData]
     total: int
 
 
-def read(mart_file: Path) -> Watched:
-    """The strategic and the watched customers: those whose tier, credit or conduct somebody should keep an eye on.
+def read(mart_file: Path, named: Collection[tuple[str, str]] = ()) -> Customers:
+    """Every rated customer, at most MOST_PAGES: those who are named elsewhere (company, customer), partners and watched ones, the largest.
 
-    At most MOST_PAGES: partners first, then whom credit or conduct stops, then the largest.
+    NothingPublishedError where no mart is out.
     """
     with attached(mart=mart_file) as connection:
+        pairs = ", ".join(f"({literal(company)}, {literal(customer)})" for company, customer in sorted(named))
         connection.execute(
-            f"CREATE TEMP TABLE chosen AS FROM mart.watched_customer WHERE place <= {MOST_PAGES}"
+            _CHOSEN.format(named=f"VALUES {pairs}" if pairs else "SELECT '', '' WHERE false", most=MOST_PAGES)
         )
         known = reasons.of_chosen(connection, "chosen")
 
@@ -70,10 +76,22 @@ def read(mart_file: Path) -> Watched:
             for row in rows(connection, sql):
                 shown = explained(row, *_TEXTS.get(part, ()))
                 getattr(found[row["company_code"], row["customer_id"]], part).append(shown)
-        return Watched(list(found.values()), count(connection, "SELECT count(*) FROM mart.watched_customer"))
+        return Customers(list(found.values()), count(connection, "SELECT count(*) FROM mart.customer_value"))
 
+
+_CHOSEN = """
+    CREATE TEMP TABLE chosen AS
+    WITH named(company_code, customer_id) AS ({named})
+    SELECT company_code, customer_id
+    FROM mart.customer_value
+    LEFT JOIN (SELECT *, true AS is_named FROM named) USING (company_code, customer_id)
+    LEFT JOIN mart.watched_customer USING (company_code, customer_id)
+    ORDER BY is_named NULLS LAST, place NULLS LAST, net_sales_12m DESC NULLS LAST, company_code, customer_id
+    LIMIT {most}
+"""
 
 _TEXTS = {
+    "explanation": ("explanation.held_by", "explanation.what_it_takes", "explanation.counterfactual"),
     "moves": ("tier_change.reasons",),
     "credit": ("credit_watch.action_reason",),
     "conduct": ("conduct_finding.evidence",),
@@ -81,28 +99,45 @@ _TEXTS = {
 }
 
 _PARTS = {
+    "master": "FROM mart.customer SEMI JOIN chosen USING (company_code, customer_id)",
+    "year": """
+        SELECT *,
+            (net_sales_difference / nullif(greatest(net_sales_year_before, 0), 0))::DECIMAL(18, 6) AS net_sales_share,
+            (contribution_difference / nullif(greatest(contribution_year_before, 0), 0))::DECIMAL(18, 6) AS contribution_share
+        FROM mart.customer_year SEMI JOIN chosen USING (company_code, customer_id)
+        """,
+    "explanation": """
+        SELECT company_code, customer_id, held_by, what_it_takes, counterfactual
+        FROM mart.explanation SEMI JOIN chosen USING (company_code, customer_id)
+        """,
+    "partner": "FROM mart.partner_card SEMI JOIN chosen USING (company_code, customer_id)",
     "periods": f"""
         SELECT company_code, customer_id, period, score, effective_tier, effective_rank, net_sales_12m
         FROM mart.customer_period SEMI JOIN chosen USING (company_code, customer_id)
         QUALIFY row_number() OVER (PARTITION BY company_code, customer_id ORDER BY period DESC) <= {MOST_PERIODS}
         ORDER BY company_code, customer_id, period
         """,
-    # A month without a line is a month of no sales; before the first one there is nothing to show.
+    # A month without a line is a month of no sales; before the company's first one nothing is known.
     "months": """
         WITH life AS (
             SELECT company_code, customer_id, min(month) AS first
             FROM mart.customer_month SEMI JOIN chosen USING (company_code, customer_id)
             GROUP BY ALL
         ),
+        begins AS (SELECT company_code, min(month) AS begins FROM mart.customer_month GROUP BY ALL),
         shown AS (
-            SELECT life.company_code, life.customer_id, unnest(generate_series(
+            SELECT life.company_code, life.customer_id, begins, unnest(generate_series(
                 greatest(life.first, (value.period - INTERVAL 23 MONTHS)::DATE), value.period, INTERVAL 1 MONTH
             ))::DATE AS month
-            FROM life JOIN mart.customer_value AS value USING (company_code, customer_id)
+            FROM life JOIN mart.customer_value AS value USING (company_code, customer_id) JOIN begins USING (company_code)
         )
-        SELECT company_code, customer_id, month, coalesce(net_sales, 0) AS net_sales, contribution
-        FROM shown LEFT JOIN mart.customer_month USING (company_code, customer_id, month)
-        ORDER BY company_code, customer_id, month
+        SELECT company_code, customer_id, shown.month, coalesce(now.net_sales, 0) AS net_sales, now.contribution,
+            CASE WHEN shown.month - INTERVAL 12 MONTHS >= begins THEN coalesce(then_.net_sales, 0) END AS net_sales_year_before
+        FROM shown
+        LEFT JOIN mart.customer_month AS now USING (company_code, customer_id, month)
+        LEFT JOIN mart.customer_month AS then_ ON (then_.company_code, then_.customer_id, then_.month)
+            = (shown.company_code, shown.customer_id, (shown.month - INTERVAL 12 MONTHS)::DATE)
+        ORDER BY company_code, customer_id, shown.month
         """,
     "moves": f"""
         SELECT company_code, customer_id, period, revision, from_tier, to_tier, direction, cause, score_from, score_to, reasons
