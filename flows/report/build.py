@@ -5,18 +5,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from flows.report import charts, pages, stamp
+from flows.report import charts, customer_list, pages, stamp
 from flows.report.definitions import Glossary
 from flows.settings import Settings
 from flows.wording import numbers
@@ -24,10 +25,11 @@ from flows.wording.reasons import localized
 from flows.wording.words import Localized, label, same
 from transforms.policy.model import Policy, parse_policy
 from warehouse.files import write_text
-from warehouse.mart import queries, report, report_customers
+from warehouse.mart import queries, report, report_customers, report_list
 from warehouse.mart.files import Row
 
 CUSTOMERS_FOLDER = "customers"
+LIST_FILE = "index.html"
 BRIEF = 200  # characters of a next action's reason
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -48,7 +50,7 @@ def build_if_behind(settings: Settings) -> Path:
     folder = settings.report_folder / f"{CUSTOMERS_FOLDER}-{mark}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name, text in renderer.shared.items():
+    for name, text in renderer.shared(report_list.read(settings.mart_file)).items():
         (folder / name).write_text(text, encoding="utf-8")
     for customer in customers.customers:
         (folder / renderer.files[_key(customer.value)]).write_text(
@@ -113,7 +115,6 @@ class _Renderer:
             lstrip_blocks=True,
         )
         style, script = self._inline("style.css"), self._inline("script.js")
-        self.shared = {"report.css": str(style.text), "report.js": str(script.text)}
         self._environment.globals.update(
             _SAYING,
             publication=data.publication,
@@ -127,6 +128,7 @@ class _Renderer:
         # Compiled once: a template asked for by name is looked up on the disk each time.
         self._customer = self._environment.get_template("customer.html")
         self._index = self._environment.get_template("index.html")
+        self._style, self._script = style, script
 
     def index(self, policy: Policy | None) -> str:
         """The first page."""
@@ -135,6 +137,24 @@ class _Renderer:
             for number, company in enumerate(self._data.companies, start=1)
         ]
         return self._print(self._index, label("page", "title"), parts=parts, customers=self._customers)
+
+    def shared(self, listed: Sequence[Row]) -> dict[str, str]:
+        """What lies beside the customers' pages, by file name: style, scripts, and the list of all customers."""
+        title = Localized(
+            *(
+                f"{label('page', 'back').en} · {label('page', 'title').en}",
+                f"{label('page', 'back').zh} · {label('page', 'title').zh}",
+            )
+        )
+        template = self._environment.get_template("customers.html")
+        several = len({row["company_code"] for row in listed}) > 1
+        return {
+            "report.css": str(self._style.text),
+            "report.js": str(self._script.text),
+            "list.js": self._environment.get_template("list.js").render(),
+            "customers.js": customer_list.script(listed, self.files),
+            LIST_FILE: self._print(template, title, several=several),
+        }
 
     def customer(self, data: report_customers.CustomerData) -> str:
         """The page of one customer."""
@@ -150,9 +170,10 @@ class _Renderer:
             template.render(
                 **content,
                 title=title,
-                shared=template is self._customer,
+                shared=template is not self._index,
                 glossary=glossary,
                 page_of=self._page_of,
+                list_of=self._list_of,
                 tables=partial(_tables, glossary),
             )
         )
@@ -161,6 +182,11 @@ class _Renderer:
         """Where a customer's page lies, seen from the first page; None where the customer has none."""
         name = self.files.get((company, customer))
         return f"{CUSTOMERS_FOLDER}/{name}" if name else None
+
+    def _list_of(self, company: str) -> str:
+        """Where the list of a company's customers lies, seen from the first page."""
+        question = f"#{urlencode({'company': company})}" if len(self._data.companies) > 1 else ""
+        return f"{CUSTOMERS_FOLDER}/{LIST_FILE}{question}"
 
     def _inline(self, name: str) -> _Inline:
         text = self._environment.get_template(name).render()
@@ -242,6 +268,11 @@ def _labelled(title: Localized) -> Markup:
     return Markup('data-en="{}" data-zh="{}"').format(title.en, title.zh)
 
 
+def _everybody(title: Localized) -> Markup:
+    """What a choice says where nothing is chosen."""
+    return Markup('data-all-en="{}" data-all-zh="{}"').format(title.en, title.zh)
+
+
 def _unit_of(unit: Localized) -> Localized:
     said = label("page", "unit")
     return Localized(f"{said.en}: {unit.en}.", f"{said.zh}：{unit.zh}。")
@@ -269,6 +300,7 @@ _SAYING: dict[str, object] = {
     "day": numbers.day,
     "filled": _filled,
     "labelled": _labelled,
+    "everybody": _everybody,
     "measured": _measured,
     "unit_of": _unit_of,
     "score": _score,
