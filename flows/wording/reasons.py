@@ -26,6 +26,7 @@ _MARKS: dict[Form, dict[str, str]] = {
     "en": {"between": "; ", "opens": ": ", "runs_on": " "},
     "zh": {"between": "；", "opens": "：", "runs_on": ""},
 }
+WHOLE_FROM = 100  # from here on a page says amounts without cents
 _ORDINALS = dict(
     enumerate(["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"], start=1)
 )
@@ -199,8 +200,9 @@ def _points(value: Decimal, _: Reason, form: Form) -> str:
     return numbers.signed(value, numbers.POINTS)
 
 
-def _money(value: Decimal, _: Reason, __: Form) -> str:
-    return numbers.grouped(value, 2)
+def _money(value: Decimal, _: Reason, form: Form) -> str:
+    """To the cent in the mart; on a page only where the cents are much of it."""
+    return numbers.grouped(value, 2 if form == "exact" or abs(value) < WHOLE_FROM else 0)
 
 
 def _bar(value: Decimal, _: Reason, __: Form) -> str:

@@ -193,6 +193,33 @@ def test_a_name_that_is_a_script_does_not_run_and_no_other_script_may(
         assert tab.evaluate("typeof ran") == "undefined"
 
 
+def test_definitions_lie_folded_and_open_for_who_follows_a_term(browser: Browser, reported: Settings) -> None:
+    for page in (FIRST, CUSTOMER):
+        with opened(browser, reported, page) as tab:
+            said = tab.locator("#definitions dl")
+            assert said.is_hidden()
+            tab.locator("main a.def").first.click()
+            assert said.is_visible()
+
+
+def test_a_long_list_is_folded_on_a_phone_and_whole_elsewhere(browser: Browser, reported: Settings) -> None:
+    with opened(browser, reported, viewport={"width": 375, "height": 800}) as tab:
+        # The small company has no list that is long: one is made longer in the page.
+        shown = tab.evaluate(
+            """() => {
+                const body = document.querySelector("#c1-credit table.list tbody");
+                for (let more = 0; more < 12; more += 1) body.append(body.rows[0].cloneNode(true));
+                const table = body.closest("table");
+                table.classList.add("folded");
+                return [...body.rows].filter((row) => row.checkVisibility()).length;
+            }"""
+        )
+        assert shown == 8
+        tab.set_viewport_size({"width": 1280, "height": 800})
+        rows = tab.locator("#c1-credit table.list tbody tr")
+        assert rows.nth(11).is_visible()
+
+
 def test_paper_is_light_whole_and_without_controls(browser: Browser, reported: Settings) -> None:
     with opened(browser, reported, color_scheme="dark", viewport={"width": 1045, "height": 700}) as tab:
         tab.emulate_media(media="print")

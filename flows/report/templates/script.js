@@ -76,6 +76,18 @@
       }
     });
 
+    // What is led to lies open, also where a browser does not see to that itself.
+    const reveal = () => document.getElementById(decodeURIComponent(location.hash.slice(1)))?.closest("details")?.setAttribute("open", "");
+    addEventListener("hashchange", reveal);
+    reveal();
+
+    // On a phone a long list begins folded; the style sheet decides how much of it that hides.
+    document.querySelectorAll(".unfold").forEach((button) => {
+      const table = button.previousElementSibling.querySelector("table");
+      table.classList.add("folded");
+      button.addEventListener("click", () => table.classList.remove("folded"));
+    });
+
     const links = new Map([...document.querySelectorAll("nav.sections a")].map((link) => [link.hash.slice(1), link]));
     const seen = new IntersectionObserver((entries) => entries.forEach(({ isIntersecting, target }) => {
       if (!isIntersecting) return;
