@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import math
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
 from flows.console.output import echo_err
-from flows.console.progress import listening, report_step
+from flows.console.progress import listening, report_step, saying_first
 from flows.server import run_server
 from flows.settings import Settings
 
@@ -71,15 +74,47 @@ def run_demo(settings: Settings, world: World) -> list[RefreshResult]:
     settings.home.mkdir(parents=True, exist_ok=True)
     if not settings.policy_file.exists():
         write_text(settings.policy_file, default_policy())
-    with _flow_run(settings):
+    months = Countdown("month", len(world.months))
+
+    def write(day: date) -> None:
+        months.begin_next()
+        write_month(world, first_of_month(day), settings.inbox)
+
+    with _flow_run(settings), saying_first(months.told):
         from flows.deployments.run_stages import run_days
 
-        return run_days(
-            "demo",
-            settings,
-            [month_end(month) for month in world.months],
-            lambda day: write_month(world, first_of_month(day), settings.inbox),
-        )
+        return run_days("demo", settings, [month_end(month) for month in world.months], write)
+
+
+# The first ones tell too little of how long the others will take.
+_TELLING_FROM = 3
+
+
+@dataclass(slots=True)
+class Countdown:
+    """Which of some equal pieces of work is at hand, and how long the rest may take, by those that are done."""
+
+    piece: str
+    of: int
+    clock: Callable[[], float] = time.monotonic
+    at: int = 0
+    begun: float = 0.0
+
+    def begin_next(self) -> None:
+        """Go on to the next piece."""
+        self.at += 1
+        if self.at == 1:
+            self.begun = self.clock()
+
+    def told(self) -> str:
+        """What a step begins with: `month 12 of 36, 4 min left: `; nothing before the first piece."""
+        if not self.at:
+            return ""
+        done, left = self.at - 1, ""
+        if done >= _TELLING_FROM:
+            seconds = (self.clock() - self.begun) / done * (self.of - done)
+            left = f", {math.ceil(seconds / 60)} min left" if seconds > 60 else ", less than a minute left"
+        return f"{self.piece} {self.at} of {self.of}{left}: "
 
 
 @contextmanager

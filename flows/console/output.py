@@ -124,7 +124,7 @@ def _rich_table(cells: Sequence[Sequence[str]], columns: Mapping[str, str], righ
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1), collapse_padding=True)
     for key, heading in columns.items():
         drawn.add_column(heading, justify="right" if key in right else "left", overflow="fold")
     for row in cells:

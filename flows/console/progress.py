@@ -36,6 +36,17 @@ def report_step(step: str) -> None:
         listener(step)
 
 
+@contextmanager
+def saying_first(beginning: Callable[[], str]) -> Iterator[None]:
+    """Begin each step of the block, as it is told, with what `beginning` says by then."""
+    outer = _listener.get()
+    if outer is None:
+        yield
+        return
+    with listening(lambda step: outer(f"{beginning()}{step}")):
+        yield
+
+
 def reached(done: int, of: int) -> None:
     """Tell whoever counts how much of a long step is done."""
     counter = _counter.get()

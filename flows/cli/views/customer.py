@@ -30,15 +30,9 @@ FATES = {
 }
 # Of what counts for nothing, status shows the latest batches and tables.
 MOST_FINDINGS = 10
-BATCH_COLUMNS = {
-    "source": "source",
-    "company_code": "company",
-    "batch_id": "batch",
-    "status": "status",
-    "extracted_at": "extracted",
-    **FATES,
-    "released": "released",
-}
+# What became of the rows of a batch, beside being accepted, as a narrow column says it.
+KEPT_OUT = {"quarantined": "quar.", "excluded": "excl.", "refused": "ref.", "released": "rel."}
+TERMINAL = 80
 
 
 def show_landed(landed: Landed, *, untold: str | None, as_json: bool) -> None:
@@ -103,7 +97,7 @@ def show_status(
             **{f"sink {sink}": backlog_text(backlog) for sink, backlog in backlogs.items()},
         }
     )
-    table(books.batches, BATCH_COLUMNS, title="Latest batches")
+    table(books.batches, _batch_columns(books.batches), title="Latest batches")
     pages = {
         batch["batch_id"]: folder_of(settings, batch["source"], batch["company_code"], batch["batch_id"])
         / INDEX
@@ -136,6 +130,29 @@ def show_status(
             echo(
                 f"  {refusal['batch_id']}: {where + ': ' if where else ''}{refusal['message']}. {refusal['remedy']}"
             )
+
+
+def _batch_columns(batches: Sequence[Row]) -> dict[str, str]:
+    """The columns in which batches fit a terminal, one a line: none that says nothing, nor what their number says (the day).
+
+    Headings are cut short where they must be. JSON has every column.
+    """
+    several = len({batch["company_code"] for batch in batches}) > 1
+    fates = [fate for fate in KEPT_OUT if any(batch[fate] for batch in batches)]
+    columns = {
+        "source": "source",
+        **({"company_code": "company"} if several else {}),
+        "batch_id": "batch",
+        "status": "status",
+        "rows_in": "in",
+        **{fate: fate for fate in fates},
+    }
+    width = sum(
+        2 + max(len(heading), *(len(text(batch[key])) for batch in batches))
+        for key, heading in columns.items()
+        if batches
+    )
+    return columns if width <= TERMINAL else columns | {fate: KEPT_OUT[fate] for fate in fates}
 
 
 def backlog_text(backlog: Backlog) -> str:
