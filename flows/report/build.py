@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from flows.report import charts, customer_list, pages, stamp
+from flows.report import charts, customer_list, pages, stamp, workbook
 from flows.report.definitions import Glossary
 from flows.settings import Settings
 from flows.wording import numbers
@@ -25,11 +25,12 @@ from flows.wording.reasons import localized
 from flows.wording.words import Localized, label, same
 from transforms.policy.model import Policy, parse_policy
 from warehouse.files import write_text
-from warehouse.mart import queries, report, report_customers, report_list
+from warehouse.mart import queries, report, report_customers, report_list, report_workbook
 from warehouse.mart.files import Row
 
 CUSTOMERS_FOLDER = "customers"
 LIST_FILE = "index.html"
+WORKBOOK_FILE = "mart.xlsx"
 BRIEF = 200  # characters of a next action's reason
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -57,6 +58,11 @@ def build_if_behind(settings: Settings) -> Path:
             renderer.customer(customer), encoding="utf-8"
         )
     before = _swap(settings.report_folder / CUSTOMERS_FOLDER, folder)
+    workbook.write(
+        settings.report_folder / WORKBOOK_FILE,
+        report_workbook.read(settings.mart_file),
+        data.publication["published_at"],
+    )
     write_text(settings.report_file, renderer.index(_policy(settings, data)))
     # The folder before stays, for who reads a page of it just now.
     for path in settings.report_folder.glob(f"{CUSTOMERS_FOLDER}-*"):
@@ -119,6 +125,7 @@ class _Renderer:
             _SAYING,
             publication=data.publication,
             currency=settings.company_currency,
+            workbook=WORKBOOK_FILE,
             stamp=mark,
             style=style.text,
             style_hash=style.digest,
