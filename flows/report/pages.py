@@ -258,7 +258,7 @@ def customer_page(data: CustomerData) -> CustomerPage:
 def _why(data: CustomerData) -> Iterator[tuple[str, Localized]]:
     """What holds the tier and what would move it, as far as that is explained: column, and what is said."""
     for row in data.explanation:
-        for column in ("held_by", "what_it_takes", "counterfactual"):
+        for column in ("tier_basis", "what_it_takes", "counterfactual"):
             said = localized(row[f"{column}_reasons"], row[column])
             if said is not None:
                 yield column, said

@@ -84,7 +84,7 @@ def test_every_customer_has_a_page_and_whoever_is_named_links_to_it(reported: Se
 def test_a_customers_page_says_why_its_tier_holds_and_what_would_move_it(reported: Settings) -> None:
     told = mart(
         reported,
-        "SELECT customer_id FROM explanation WHERE held_by IS NOT NULL AND what_it_takes IS NOT NULL",
+        "SELECT customer_id FROM explanation WHERE tier_basis IS NOT NULL AND what_it_takes IS NOT NULL",
     )
     assert told
     for (customer,) in told:

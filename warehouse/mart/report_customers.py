@@ -91,7 +91,7 @@ _CHOSEN = """
 """
 
 _TEXTS = {
-    "explanation": ("explanation.held_by", "explanation.what_it_takes", "explanation.counterfactual"),
+    "explanation": ("explanation.tier_basis", "explanation.what_it_takes", "explanation.counterfactual"),
     "moves": ("tier_change.reasons",),
     "credit": ("credit_watch.action_reason",),
     "conduct": ("conduct_finding.evidence",),
@@ -107,7 +107,7 @@ _PARTS = {
         FROM mart.customer_year SEMI JOIN chosen USING (company_code, customer_id)
         """,
     "explanation": """
-        SELECT company_code, customer_id, held_by, what_it_takes, counterfactual
+        SELECT company_code, customer_id, tier_basis, what_it_takes, counterfactual
         FROM mart.explanation SEMI JOIN chosen USING (company_code, customer_id)
         """,
     "partner": "FROM mart.partner_card SEMI JOIN chosen USING (company_code, customer_id)",
