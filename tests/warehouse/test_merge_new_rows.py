@@ -26,14 +26,14 @@ MERGED = (
 def entered(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Of each table merged, whether its rows went in without being compared."""
     seen: list[bool] = []
-    classify = actions.classify
+    merge_actions = actions.merge_actions
 
     def noted(*arguments: Any) -> actions.Actions:
-        found = classify(*arguments)
+        found = merge_actions(*arguments)
         seen.append(found.entering is not None)
         return found
 
-    monkeypatch.setattr("warehouse.merge.merge.classify", noted)
+    monkeypatch.setattr("warehouse.merge.merge.merge_actions", noted)
     return seen
 
 

@@ -148,7 +148,7 @@ class _Newer:
         return found
 
 
-def classify(
+def merge_actions(
     connection: duckdb.DuckDBPyConnection, batch: Batch, table: StagedTable, owners: Sequence[str]
 ) -> Actions:
     """What each staged row that is not in quarantine does to its canonical table; `owners` by precedence."""
@@ -161,7 +161,7 @@ def classify(
         if rows:
             entering = f"(SELECT s.*, {_available_on(table.contract)} AS available_on FROM {staged} AS s)"
             return Actions("", staged, {"insert": rows}, False, entering)  # noqa: FBT003
-    return _classify(connection, batch, table, owners, newer, "staging", staged, "merge_action")
+    return _actions_of(connection, batch, table, owners, newer, "staging", staged, "merge_action")
 
 
 def _new_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, contract: Contract, staged: str) -> int:
@@ -182,7 +182,7 @@ def _new_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, contract: Con
     return 0 if known else int(rows)
 
 
-def classify_left_out(
+def left_out_actions(
     connection: duckdb.DuckDBPyConnection, batch: Batch, table: StagedTable, owners: Sequence[str]
 ) -> Actions:
     """What each key does whose row a rule leaves out because it is gone."""
@@ -191,10 +191,10 @@ def classify_left_out(
         return Actions("", rows, {}, False)  # noqa: FBT003
     staged = f"(SELECT s.rowid AS staged, s.* FROM {rows} AS s)"
     newer = _Newer.than(connection, batch, table)
-    return _classify(connection, batch, table, owners, newer, "gone", staged, "left_out_action")
+    return _actions_of(connection, batch, table, owners, newer, "gone", staged, "left_out_action")
 
 
-def _classify(
+def _actions_of(
     connection: duckdb.DuckDBPyConnection,
     batch: Batch,
     table: StagedTable,

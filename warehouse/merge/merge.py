@@ -19,9 +19,9 @@ from warehouse.merge.actions import (
     WRITTEN,
     Actions,
     Changes,
-    classify,
-    classify_left_out,
     key_text,
+    left_out_actions,
+    merge_actions,
     order_of,
 )
 from warehouse.merge.soft_deletes import NOTHING_MISSING
@@ -244,8 +244,8 @@ class _Merger:
         if snapshot and table.rows_in == 0 and not self._is_empty_there(table):
             raise BatchRefusedError(self._empty(table))
         owners = list(self.owners.get(self.batch.company, {}).get(table.name, ()))
-        actions = classify(self.connection, self.batch, table, owners)
-        left_out = classify_left_out(self.connection, self.batch, table, owners)
+        actions = merge_actions(self.connection, self.batch, table, owners)
+        left_out = left_out_actions(self.connection, self.batch, table, owners)
         missing = NOTHING_MISSING
         if (snapshot or table.window) and not actions.is_stale:
             missing = soft_deletes.find_missing(self.connection, self.batch, table, self.shrink_limit)
