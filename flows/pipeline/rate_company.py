@@ -48,7 +48,6 @@ class RatingReport:
     unconfirmed: bool = False
     cells: int = 0
     periods: list[date] = field(default_factory=list)
-    rated_customers: int = 0
     new_rows: int = 0
     events: int = 0
     moves: list[dict[str, object]] = field(default_factory=list)
