@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from flows.pipeline.load import warehouse_held_open
+from tests.fuzz.cells import cells_that_differ
 from tests.fuzz.mutations import SOURCES, Case, make_case
 from tests.warehouse.making import NOW, PROFILE, Loader
 from warehouse.store.ledger import BatchOutcome
@@ -79,7 +80,8 @@ def run(loader: Loader, cases: Iterable[Case], *, watch_memory: bool = True) -> 
 
 
 def _run(loader: Loader, case: Case, *, watch_memory: bool) -> Ending:
-    case.write(loader.settings.inbox)
+    folder = case.write(loader.settings.inbox)
+    differs = cells_that_differ(folder / case.workbook) if case.workbook else None
     start = _forget_peak()
     began = time.process_time()
     signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
@@ -90,7 +92,7 @@ def _run(loader: Loader, case: Case, *, watch_memory: bool) -> Ending:
         status, rule, problem = (
             outcome.status,
             outcome.faults[0].rule if outcome.faults else "",
-            _wrong(outcome),
+            _wrong(outcome) or differs,
         )
     except Exception:  # noqa: BLE001 - that there is one is the finding
         problem = traceback.format_exc()

@@ -12,6 +12,7 @@ import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ class Case:
     delivery: Delivery
     manifest: bytes | None = None
     spoil: Callable[[Path], object] = lambda _: None
+    workbook: str | None = None  # a file of it that openpyxl can read, and has to find the same cells in
 
     def write(self, inbox: Path) -> Path:
         """Its batch folder."""
@@ -48,7 +50,9 @@ class Case:
 def make_case(seed: int) -> Case:
     """The case of that seed."""
     chance = Chance(seed)
-    kind = chance.choices([of_content, of_packing, of_manifest, of_folder], [10, 3, 4, 2])[0]
+    kind = chance.choices(
+        [of_content, of_packing, of_manifest, of_folder, of_workbook, of_codes], [10, 3, 4, 2, 4, 2]
+    )[0]
     return replace(kind(seed, chance), seed=seed)
 
 
@@ -283,6 +287,100 @@ def of_packing(seed: int, chance: Chance) -> Case:
     elif chance.random() < 0.8:
         packed = chance.choice([flip, insert, cut, cut_out, nuls, repeat_part])(chance, packed)
     return Case(seed, f"packing: {kind}", delivery(seed, chance, packed, name))
+
+
+# Workbooks, and codes.
+
+CODES = [
+    "00017",
+    "1E5",
+    "1,23E+11",
+    "\u00a0K1",
+    "K\u200b1",
+    "K1\u00ad",
+    '="00017"',
+    "'017",
+    "K1 ",
+    "#N/A",
+    "\ufeffK1",
+    "Ｋ１",
+    "K\t1",
+]
+# What a spreadsheet shows of a number is not what it holds.
+STYLES = ["General", "0", "0.00", "#,##0", ";;;", "@", "0%", "yyyy-mm-dd", "[Red]0.0"]
+MIDNIGHT = datetime(2025, 5, 5)
+
+
+def _cell(chance: Chance, column: int) -> Any:
+    """What may stand in a column of invoice lines: number, place, day, customer, quantity, amount."""
+    odd = [
+        None,
+        True,
+        "=1+1",
+        "=1/0",
+        "#N/A",
+        "#REF!",
+        "#DIV/0!",
+        "",
+        " ",
+        0.1 + 0.2,
+        1e15,
+        -1e-9,
+        45782,
+        45782.99999999,
+    ]
+    usual: list[list[Any]] = [
+        [f"R{chance.randint(1, 99)}", chance.choice(CODES)],
+        [chance.randint(1, 9)],
+        [
+            MIDNIGHT,
+            MIDNIGHT.date(),
+            *(MIDNIGHT - timedelta(microseconds=step) for step in (1, 500, 499_999, 500_001, 999_999)),
+        ],
+        [f"K{chance.randint(1, 9)}", chance.choice(CODES)],
+        [1, 2.5],
+        [chance.randint(-99999, 99999) / 100, chance.random() * 1000],
+    ]
+    return chance.choice(odd) if chance.random() < 0.15 else chance.choice(usual[column])
+
+
+def of_workbook(seed: int, chance: Chance) -> Case:
+    """A workbook as people keep it: hidden sheets, formulas, errors, styles that hide digits; now and then changed in its bytes."""
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    shown = book.active
+    hidden = [book.create_sheet(f"old {number}", 0) for number in range(chance.choice([0, 0, 1, 2]))]
+    for each in [shown, *hidden]:
+        each.append(["Beleg", "Pos", "Datum", "Kunde", "Menge", "Netto"])
+        for _ in range(chance.choice([1, 3, 20])):
+            each.append([_cell(chance, column) for column in range(6)])
+            for cell in each[each.max_row]:
+                if chance.random() < 0.2:
+                    cell.number_format = chance.choice(STYLES)
+    for each in hidden:
+        each.sheet_state = chance.choice(["hidden", "veryHidden"])
+    stream = io.BytesIO()
+    book.save(stream)
+    content, is_whole = stream.getvalue(), chance.random() < 0.7
+    if not is_whole:
+        content = chance.choice([flip, insert, cut, cut_out])(chance, content)
+    made = delivery(seed, chance, content, "lines.xlsx")
+    return Case(
+        seed,
+        f"workbook: {'whole' if is_whole else 'changed'}",
+        made,
+        workbook="lines.xlsx" if is_whole else None,
+    )
+
+
+def of_codes(seed: int, chance: Chance) -> Case:
+    """Numbers of documents and customers as spreadsheets and keyboards leave them."""
+    rows = [
+        f"{chance.choice(CODES)};{number};05.05.2025;{chance.choice(CODES)};1;{number},00"
+        for number in range(chance.choice([1, 5, 40]))
+    ]
+    return Case(seed, "codes: text", delivery(seed, chance, lines(*rows)))
 
 
 # The manifest.
