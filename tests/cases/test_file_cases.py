@@ -274,6 +274,36 @@ def test_the_first_sheet_that_is_shown_is_read_unless_the_profile_names_one(
     assert [row[1] for row in found.rows] == [document]
 
 
+@pytest.mark.parametrize(
+    ("states", "sheet", "unread"),
+    [
+        (("visible", "visible", "hidden", "visible"), None, ["S2", "S4"]),
+        (("hidden", "visible", "visible"), None, ["S3"]),
+        (("visible", "hidden"), None, []),
+        (("visible", "visible"), "S2", []),
+        (("visible", "visible"), 1, []),
+    ],
+)
+def test_a_further_sheet_with_the_columns_is_not_left_unread_without_a_word(
+    tmp_path: Path, states: tuple[str, ...], sheet: int | str | None, unread: list[str]
+) -> None:
+    named = {} if sheet is None else {"sheet": sheet}
+    found = dialects.read(tmp_path, {"a.xlsx": sheets(*states)}, **named)
+    assert [warning.split("'")[1] for warning in found.warnings] == unread
+    assert all("[unread_sheet]" in warning for warning in found.warnings)
+
+
+def test_a_sheet_of_notes_beside_the_table_is_no_matter(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["Beleg", "Kunde", "Datum", "Netto"], ["R1", "K", date(2026, 1, 31), 1]):
+        book.active.append(row)
+    book.create_sheet("Notes").append(["as of today"])
+    book.create_sheet("Nothing")
+    stream = BytesIO()
+    book.save(stream)
+    assert dialects.read(tmp_path, {"a.xlsx": stream.getvalue()}).warnings == ()
+
+
 def test_an_instant_is_of_the_day_that_it_is_in_berlin(tmp_path: Path) -> None:
     found = read(HERE / "10-timezone", tmp_path, source="generic_csv", time_zone="Europe/Berlin")
     assert {key: str(day) for key, day in found.values("invoice_date").items()} == {

@@ -270,6 +270,17 @@ def keep_blank_records(connection: duckdb.DuckDBPyConnection, delivery: Delivery
             connection.unregister("blank")
 
 
+def unread_sheets(delivery: Delivery) -> Iterator[str]:
+    """The sheets of workbooks that hold a resource's columns and are not read, since none is named."""
+    for each in delivery.every:
+        for path, file in each.checked.items():
+            for sheet in file.table.unread if file.table else ():
+                yield (
+                    f"{path}: its sheet {sheet!r} has the columns of {each.name}, too, and is not read: hand it over as "
+                    f"{path}#{sheet} beside the first, or name the sheet that is meant in the profile [unread_sheet]"
+                )
+
+
 def rounded(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> Iterator[str]:
     """What was rounded by the rule `rounded_noise`, by file and column."""
     for each in delivery.held:

@@ -191,7 +191,7 @@ def _read_files(
 ) -> tuple[str, ...]:
     """Count and type the records of each resource, and hold them against what their sender says of them.
 
-    What was rounded on the way is given back, as warnings.
+    What was rounded on the way, and what was not read, is given back as warnings.
     """
     for each in delivery.every:
         records.count_records(connection, each)
@@ -199,7 +199,7 @@ def _read_files(
     records.keep_unreadable_records(connection, delivery)
     records.keep_blank_records(connection, delivery)
     views.require_columns(delivery)
-    warnings = tuple(records.rounded(connection, delivery))
+    warnings = (*records.unread_sheets(delivery), *records.rounded(connection, delivery))
     views.create_typed(connection, delivery, stored=delivery.size < SMALL_BATCH_BYTES)
     with mistakes.noted():
         check_totals(connection, delivery)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -50,6 +50,10 @@ FORMATS: Mapping[Kind, Callable[[Path, str, Dialect], Generator[Row]]] = {
     "html": html.rows,
     "text": lambda file, _, dialect: text.rows(file, dialect),
 }
+_SHOWN_SHEETS: Mapping[Kind, Callable[[Path], list[str]]] = {
+    "xlsx": xlsx.shown_sheets,
+    "xls": xls.shown_sheets,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +68,16 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A file made into Parquet: its header, by which column the kind of a header's cells is told, and what did not fit."""
+    """A file made into Parquet: its header, by which column the kind of a header's cells is told, and what did not fit.
+
+    `unread` are further sheets of a workbook that have the resource's columns, where nobody says which sheet is meant.
+    """
 
     file: Path
     headers: tuple[str, ...]
     kinds: Mapping[str, str]
     rejects: tuple[Reject, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -96,11 +104,27 @@ def convert(file: Path, kind: Kind, path: str, dialect: Dialect, resource: Resou
                 counted = with_unit(header.names, header.unit, resource, dialect)
                 header.names = header_names(counted, path)
             builder = _Builder(file, kind, path, dialect, resource, header, target, listed=listed)
-            return builder.build(rows)
+            table = builder.build(rows)
+        return replace(table, unread=tuple(_unread(file, kind, path, dialect, resource)))
     except UnclosedQuoteError as error:
         message = "a quote is opened and not closed: the lines after it cannot be told apart"
         remedy = "Correct the row, or set quote in the profile to what the file uses."
         raise refused("unclosed_quote", message, remedy, path, error.row) from None
+
+
+def _unread(file: Path, kind: Kind, path: str, dialect: Dialect, resource: Resource) -> Iterator[str]:
+    """The shown sheets of a workbook behind the first that hold the resource's columns, if none is named."""
+    if dialect.sheet is not None or kind not in _SHOWN_SHEETS:
+        return
+    for name in _SHOWN_SHEETS[kind](file)[1:]:
+        named = dialect.model_copy(update={"sheet": name})
+        try:
+            with closing(_rows(file, kind, path, named, listed=False)) as rows:
+                header = _header(rows, path, named, resource, search=dialect.preamble)
+        except BatchRefusedError:
+            continue  # no table that this resource could be read from
+        if not bind(header.names, resource, dialect).missing:
+            yield name
 
 
 def _rows(file: Path, kind: Kind, path: str, dialect: Dialect, *, listed: bool) -> Generator[Row]:

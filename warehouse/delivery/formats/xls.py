@@ -33,7 +33,7 @@ def rows(file: Path, path: str, sheet: int | str | None) -> Generator[Row]:
         ) as book:
             names = book.sheet_names()
             if sheet is None:
-                place = _first_shown(book)
+                place = next(iter(_shown(book)), 0)
             else:
                 place = sheet - 1 if isinstance(sheet, int) else names.index(sheet) if sheet in names else -1
             if not 0 <= place < len(names):
@@ -60,10 +60,16 @@ def rows(file: Path, path: str, sheet: int | str | None) -> Generator[Row]:
         ) from None
 
 
-def _first_shown(book: Any) -> int:
-    """The place of the first sheet that is not hidden; of the first where all are."""
-    shown = (place for place in range(book.nsheets) if book.sheet_by_index(place).visibility == 0)
-    return next(shown, 0)
+def shown_sheets(file: Path) -> list[str]:
+    """The names of the sheets that are not hidden, in their order; of a workbook that `rows` can read."""
+    import xlrd
+
+    with xlrd.open_workbook(str(file), logfile=io.StringIO(), on_demand=True) as book:
+        return [book.sheet_names()[place] for place in _shown(book)]
+
+
+def _shown(book: Any) -> list[int]:
+    return [place for place in range(book.nsheets) if book.sheet_by_index(place).visibility == 0]
 
 
 def _cell(cell: Any, *, from_1904: bool) -> str:

@@ -151,17 +151,30 @@ def _read_all(book: _Book, part: str, start: Start) -> bool:
     return True
 
 
-def _open_sheet(book: _Book, sheet: int | str | None) -> zipfile.ZipInfo:
-    """The part that holds a sheet."""
-    sheets: list[tuple[str, str]] = []
-    hidden: list[bool] = []
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """A sheet as the workbook names it; one that is `shown` holds cells and is not hidden."""
+
+    name: str
+    target: str
+    shown: bool
+
+
+def shown_sheets(file: Path) -> list[str]:
+    """The names of the sheets of cells that are not hidden, in their order; of a workbook that `rows` can read."""
+    with zipfile.ZipFile(file) as archive:
+        return [
+            sheet.name for sheet in _sheets(_Book(archive, file.name, file.stat().st_size)) if sheet.shown
+        ]
+
+
+def _sheets(book: _Book) -> list[_Sheet]:
+    named: list[dict[str, str]] = []
     targets: dict[str, str] = {}
 
     def workbook(name: str, given: dict[str, str]) -> None:
         if name == "sheet":
-            relation = next((value for key, value in given.items() if key.endswith("|id")), "")
-            sheets.append((given.get("name", ""), relation))
-            hidden.append(given.get("state", "visible") != "visible")
+            named.append(given)
         elif name == "workbookPr":
             book.from_1904 = given.get("date1904") in {"1", "true"}
 
@@ -169,20 +182,30 @@ def _open_sheet(book: _Book, sheet: int | str | None) -> zipfile.ZipInfo:
         if name == "Relationship":
             targets[given.get("Id", "")] = given.get("Target", "")
 
-    if not _read_all(book, "xl/workbook.xml", workbook) or not sheets:
+    if not _read_all(book, "xl/workbook.xml", workbook) or not named:
         raise refused("unreadable_file", f"{_DAMAGED}: it names no sheet", _AGAIN, book.path)
     _read_all(book, "xl/_rels/workbook.xml.rels", relation)
-    names = [name for name, _ in sheets]
-    if sheet is None:
-        charts = ["chartsheets/" in targets.get(relation, "") for _, relation in sheets]
-        shown = (place for place in range(len(sheets)) if not hidden[place] and not charts[place])
-        place = next(shown, 0)
+    sheets = []
+    for place, given in enumerate(named, start=1):
+        relation_id = next((value for key, value in given.items() if key.endswith("|id")), "")
+        target = targets.get(relation_id, "")
+        shown = given.get("state", "visible") == "visible" and "chartsheets/" not in target
+        sheets.append(_Sheet(given.get("name", ""), target or f"worksheets/sheet{place}.xml", shown))
+    return sheets
+
+
+def _open_sheet(book: _Book, wanted: int | str | None) -> zipfile.ZipInfo:
+    """The part that holds a sheet."""
+    sheets = _sheets(book)
+    names = [sheet.name for sheet in sheets]
+    if wanted is None:
+        place = next((place for place, sheet in enumerate(sheets) if sheet.shown), 0)
     else:
-        place = sheet - 1 if isinstance(sheet, int) else names.index(sheet) if sheet in names else -1
+        place = wanted - 1 if isinstance(wanted, int) else names.index(wanted) if wanted in names else -1
     if not 0 <= place < len(sheets):
-        message = f"has no sheet {sheet!r}; it has {', '.join(names)}"
+        message = f"has no sheet {wanted!r}; it has {', '.join(names)}"
         raise refused("missing_sheet", message, "Name one of them in the profile: sheet.", book.path)
-    target = targets.get(sheets[place][1], f"worksheets/sheet{place + 1}.xml").replace("\\", "/")
+    target = sheets[place].target.replace("\\", "/")
     part = target if target.startswith("/") else posixpath.normpath(f"xl/{target}")
     info = _find(book, part)
     if info is None:
