@@ -186,9 +186,15 @@ def _published(settings: Settings) -> Iterator[Finding]:
             yield Finding("published", "note", "is published anew once the warehouse is upgraded")
             return
         state = ledger.generation(connection, "state").generation
+    for name in publish.damaged_files(settings.home):
+        yield Finding(
+            "published",
+            "fault",
+            f"{settings.home / name} is cut short or of another program, and nobody can read it; `valuemart refresh` publishes it anew",
+        )
     shown = publish.published_generation(settings.home)
     if shown != state:
-        found = "are missing, cut short or of another version" if shown is None else "show an older state"
+        found = "are not all there, or of another version" if shown is None else "show an older state"
         yield Finding("published", "note", f"the published files {found}; `valuemart refresh` publishes anew")
         return
     behind = [each.file_name for each in settings.shares if not share.is_current(settings.home, each)]

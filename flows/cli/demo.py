@@ -147,6 +147,7 @@ def show(settings: Settings, shown: Showcase, *, as_json: bool) -> None:
             "source": "source",
             "table_name": "table",
             "rule": "rule",
+            "column_name": "column",
             "rows": "rows",
             "first": "the first of them",
         },

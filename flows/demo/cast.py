@@ -275,12 +275,16 @@ ROLES = (
 SMALLEST_COMPANY = 2 * len(ROLES)
 
 
+def require_enough(customers: int) -> None:
+    """ValueError where there are too few customers for the stories."""
+    if customers < SMALLEST_COMPANY:
+        raise ValueError(
+            f"{customers} customers are too few: {len(ROLES)} have a story, make it {SMALLEST_COMPANY} or more"
+        )
+
+
 def plant(people: Population, calendar: Calendar) -> dict[str, Planted]:
     """Write the stories over evenly spread customers of the population; by role, who it is and what to expect."""
-    if len(people) < SMALLEST_COMPANY:
-        raise ValueError(
-            f"{len(people)} customers are too few: {len(ROLES)} have a story, make it {SMALLEST_COMPANY} or more"
-        )
     seats = (np.arange(len(ROLES)) * len(people)) // len(ROLES) + 1
     planted = {}
     for role, seat in zip(ROLES, seats.tolist(), strict=True):

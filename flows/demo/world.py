@@ -44,6 +44,7 @@ def build_world(*, last_month: date, customers: int = 400, months: int = 36, see
     """
     if months < 1:
         raise ValueError(f"{months} months are none: make it 1 or more")
+    cast.require_enough(customers)
     calendar = Calendar.ending(last_month, months)
     people = company.populate(customers, calendar, seed)
     planted = cast.plant(people, calendar)

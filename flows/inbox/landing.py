@@ -9,7 +9,7 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -33,6 +33,8 @@ from warehouse.delivery.profile import Source, get_source, mapping_hash
 from warehouse.errors import BatchRefusedError, Fault
 from warehouse.store.ledger import KnownBatch
 
+# Clocks differ, and a zone may have been left out; a batch further ahead of this machine's clock is a mistake.
+FURTHEST_AHEAD = timedelta(days=1)
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 

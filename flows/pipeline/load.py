@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -36,9 +36,6 @@ class LoadReport:
     outcomes: list[BatchOutcome] = field(default_factory=list)
     waiting: tuple[str, ...] = ()
 
-
-# Clocks differ, and a zone may have been left out; a batch further ahead of this machine's clock is a mistake.
-FURTHEST_AHEAD = timedelta(days=1)
 
 _held: ContextVar[duckdb.DuckDBPyConnection | None] = ContextVar("warehouse held open", default=None)
 
@@ -211,7 +208,7 @@ def _read(landed: landing.Landed, settings: Settings, root: Path | None = None) 
 def _not_of_tomorrow(arrival: _Arrival, now: datetime) -> _Arrival:
     """Refuse a batch that says it was taken later than now: all that comes until then would be older, and change nothing."""
     taken = arrival.batch.extracted_at
-    if taken <= now + FURTHEST_AHEAD:
+    if taken <= now + landing.FURTHEST_AHEAD:
         return arrival
     fault = Fault(
         "extracted_in_the_future",

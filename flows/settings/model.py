@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from flows.settings.connections import Connection
@@ -16,6 +16,7 @@ from flows.settings.values import (
     ConnectionName,
     Currency,
     MartName,
+    MemoryLimit,
     PolicyFile,
     SourceFolders,
     Tenant,
@@ -45,7 +46,7 @@ def _files_only() -> dict[SinkName, AnySink]:
 class Settings(Places):
     """All settings of an installation. Paths in `valuemart.toml` are relative to that file."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
 
     sources_path: SourceFolders = Field(default_factory=list)
     policy: PolicyFile | None = None
@@ -60,7 +61,7 @@ class Settings(Places):
     # What is remembered of rows that are gone, for a batch that lands so much later than it was extracted.
     late_days: int = Field(default=731, ge=1, le=36_525)
     connections: dict[ConnectionName, Connection] = Field(default_factory=dict)
-    memory_limit: ByteSize = Field(default_factory=lambda: ByteSize(default_limit()), ge=64 << 20)
+    memory_limit: MemoryLimit = Field(default_factory=default_limit)
     data_docs: Literal["never", "violations", "always"] = "violations"
     publish: dict[MartName, PublishRule] = Field(default_factory=dict)
     notify_url: SecretStr | None = None

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, ByteSize, TypeAdapter, ValidationError
 from pydantic_settings import NoDecode
 
 from flows.settings.connections import NAME
+
+LEAST_MEMORY = 64 << 20
 
 
 def _currency(value: str) -> str:
@@ -57,6 +59,16 @@ def _connection_name(value: str) -> str:
     return value
 
 
+def _memory(value: object) -> int:
+    try:
+        memory = TypeAdapter(ByteSize).validate_python(value)
+    except ValidationError:
+        raise ValueError(f"{value!r} is no amount of memory; write it as 1.5GB") from None
+    if memory < LEAST_MEMORY:
+        raise ValueError(f"{value!r} is too little; give DuckDB {LEAST_MEMORY >> 20}MiB or more")
+    return memory
+
+
 def _policy(value: Path) -> Path:
     if not value.is_file():
         raise ValueError(f"there is no policy file {value}; `valuemart calibrate --out {value}` proposes one")
@@ -74,6 +86,7 @@ Timezone = Annotated[str, AfterValidator(_timezone)]
 Tenant = Annotated[str, AfterValidator(_tenant)]
 ConnectionName = Annotated[str, AfterValidator(_connection_name)]
 MartName = Annotated[str, AfterValidator(_mart_name)]
+MemoryLimit = Annotated[int, BeforeValidator(_memory)]
 PolicyFile = Annotated[Path, AfterValidator(_policy)]
 SourceFolders = Annotated[
     list[Path], NoDecode, BeforeValidator(_split_path), AfterValidator(_existing_folders)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,16 @@ def test_landing_makes_a_batch_by_the_files_name_and_twice_is_once(
     assert [resource["name"] for resource in manifest["resources"]] == ["LINES"]
     # Two o'clock in Berlin, in summer.
     assert manifest["valuemart"]["extractedAt"] == "2025-06-01T00:00:00+00:00"
+
+
+def test_files_of_the_day_after_tomorrow_do_not_land(
+    shop: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ahead = datetime.now(UTC) + timedelta(days=2)
+    arguments = ["land", str(shop), "--source", "shop", "--company", "DE01", "--extracted-at"]
+    assert main.run([*arguments, f"{ahead:%Y-%m-%dT%H:%M:%S}"]) == 2
+    assert "more than a day ahead of this machine's clock" in capsys.readouterr().err
+    assert not (home / "inbox" / "shop").exists()
 
 
 def test_a_file_may_be_named_with_its_resource(shop: Path, home: Path) -> None:

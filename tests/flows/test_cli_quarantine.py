@@ -42,6 +42,7 @@ def test_show_goes_by_rule_with_examples(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_sheet_goes_out_and_comes_back_mended(loader: Loader, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["quarantine", "export", "--out", "bad.csv"]) == 0
+    assert "2 rows in bad.csv: mend their cells" in capsys.readouterr().out
     sheet = Path("bad.csv").read_bytes()
     assert sheet.startswith(b"\xef\xbb\xbf_source,")
     Path("bad.csv").write_bytes(sheet.replace(b"'-x", b"-7,00"))

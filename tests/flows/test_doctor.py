@@ -90,6 +90,8 @@ def test_where_nothing_was_ever_done_nothing_is_wrong_and_nothing_is_made(tmp_pa
         (change("ALTER TABLE rated.next_action DROP COLUMN reason"), "rated.next_action lacks the column reason"),
         (lambda home: os.truncate(home / "warehouse.duckdb", 100_000), "warehouse.duckdb is cut short"),
         (lambda home: os.truncate(home / "relay.db", 10_000), "relay.db"),
+        (lambda home: os.truncate(home / "mart.duckdb", 5_000), "mart.duckdb is cut short"),
+        (lambda home: (home / "ops.duckdb").write_text("no database"), "ops.duckdb is cut short or of another program"),
         (lambda home: (home / "policy.toml").write_text("[policy"), "policy"),
         (lambda home: (home / "publish.key").touch(), "publish.key is empty"),
         (lambda home: (home / ".restoring").mkdir(), "a restore was cut short"),

@@ -79,12 +79,8 @@ def test_owners_are_ordered_by_company_and_table(tmp_path: Path) -> None:
         ("VALUEMART_POLICY", "none.toml", "there is no policy file none.toml"),
         ("VALUEMART_SOURCES_PATH", "nowhere", "nowhere is not a folder"),
         ("VALUEMART_OWNERS", "{", "is not JSON"),
-        (
-            "VALUEMART_MEMORY_LIMIT",
-            "63MiB",
-            "memory_limit: Input should be greater than or equal to 67108864",
-        ),
-        ("VALUEMART_MEMORY_LIMIT", "much", "memory_limit: could not parse value"),
+        ("VALUEMART_MEMORY_LIMIT", "63MiB", "'63MiB' is too little; give DuckDB 64MiB or more"),
+        ("VALUEMART_MEMORY_LIMIT", "much", "'much' is no amount of memory; write it as 1.5GB"),
         ("VALUEMART_CONFIG", "none.toml", "there is no settings file none.toml"),
         ("VALUEMART_STRICT", "perhaps", "valid boolean"),
     ],
@@ -155,6 +151,13 @@ def test_a_wrong_file_is_said_in_one_line_with_its_name(text: str, said: str, tm
 )
 def test_yesterday_is_the_last_day_over_where_the_company_is(timezone: str, expected: date) -> None:
     assert settings.yesterday(timezone, now=datetime(2025, 5, 31, 22, 30, tzinfo=UTC)) == expected
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = settings.load()
+    for name in ("HOME", "TENANT", "MEMORY_LIMIT", "SINKS", "SOURCES_PATH"):
+        monkeypatch.setenv(f"VALUEMART_{name}", "")
+    assert settings.load() == plain
 
 
 @pytest.mark.parametrize(

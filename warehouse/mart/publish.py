@@ -167,23 +167,44 @@ def published_generation(home: Path) -> int | None:
 
 def read_publication(file: Path) -> Publication | None:
     """What a published file says of itself; None where it is missing, cut short or not one."""
-    if not file.is_file():
-        return None
     try:
-        with duckdb.connect() as connection:
-            connection.execute(f"ATTACH {literal(str(file))} AS published (READ_ONLY)")
+        with _attached(file) as connection:
             rows = connection.execute(
                 f"SELECT {_PUBLICATION_COLUMNS} FROM published.main.publication"
             ).fetchall()
-            header_and_blocks = connection.execute(
-                "SELECT 3 * 4096 + block_size * total_blocks FROM pragma_database_size() WHERE database_name = 'published'"
-            ).fetchall()
-    except duckdb.Error:
+    except (FileNotFoundError, duckdb.Error):
         return None
-    # DuckDB opens a file that was cut off behind the blocks it needs first.
-    if len(rows) != 1 or file.stat().st_size < header_and_blocks[0][0]:
-        return None
-    return Publication(*rows[0])
+    return Publication(*rows[0]) if len(rows) == 1 else None
+
+
+def damaged_files(home: Path) -> list[str]:
+    """The published files that are there and cannot be read: cut short, or of another program."""
+    damaged = []
+    for name in (MART_FILE, OPS_FILE):
+        try:
+            with _attached(home / name):
+                pass
+        except FileNotFoundError:
+            continue
+        except duckdb.Error:
+            damaged.append(name)
+    return damaged
+
+
+@contextmanager
+def _attached(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A published file as `published`; FileNotFoundError, or duckdb.Error where it is cut short or not one."""
+    if not file.is_file():
+        raise FileNotFoundError(file)
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH {literal(str(file))} AS published (READ_ONLY)")
+        [(header_and_blocks,)] = connection.execute(
+            "SELECT 3 * 4096 + block_size * total_blocks FROM pragma_database_size() WHERE database_name = 'published'"
+        ).fetchall()
+        # DuckDB opens a file that was cut off behind the blocks it needs first.
+        if file.stat().st_size < header_and_blocks:
+            raise duckdb.IOException(f"{file.name} is cut short")
+        yield connection
 
 
 def content_version() -> str:

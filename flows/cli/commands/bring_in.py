@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
@@ -59,7 +59,7 @@ def land(
     """
     from flows.cli.views import customer
     from flows.inbox.announce import announce
-    from flows.inbox.landing import extraction_time, land
+    from flows.inbox.landing import FURTHEST_AHEAD, extraction_time, land
     from flows.settings import aware
 
     window = _window(mode, window_from, window_to)
@@ -71,6 +71,11 @@ def land(
             raise UsageError(f"--setting {given}: write it as NAME=VALUE")
         stated[name] = value
     taken = aware(extracted_at, settings.timezone) if extracted_at else extraction_time(paths)
+    if taken > datetime.now(UTC) + FURTHEST_AHEAD:
+        raise UsageError(
+            f"the files would be of {taken:%Y-%m-%d %H:%M}, more than a day ahead of this machine's clock, and all that lands "
+            "until then older than they are: say by --extracted-at when they were taken from the ERP"
+        )
     landed = land(
         settings,
         paths,

@@ -77,7 +77,8 @@ def show_dry_run(tried: DryRun, *, as_json: bool) -> None:
         echo("the files would be refused")
     else:
         told = f"{tried.quarantined:,} of {tried.rows:,} rows would be quarantined"
-        echo(f"the files would be loaded, and {told if tried.quarantined else 'no row quarantined'}")
+        told = told if tried.quarantined else "no row quarantined" if tried.rows else "they hold no row"
+        echo(f"the files would be loaded, and {told}")
     table([_fates(each) for each in outcome.tables], {name: name.replace("rows_in", "in") for name in _FATES})
     for each in outcome.tables:
         for name, rows in each.excluded_by.items():
@@ -120,8 +121,13 @@ def _parsed(rule: Row) -> Row:
 
 def export_sheet(lines: Iterable[Sequence[str]], out: Path | None) -> None:
     """A sheet as CSV; in a file it begins with the mark by which a spreadsheet knows that it is UTF-8."""
+    sheet = list(lines)
     with _stream(out, "utf-8-sig") as stream:
-        csv.writer(stream).writerows(lines)
+        csv.writer(stream).writerows(sheet)
+    if out is not None:
+        echo(
+            f"{len(sheet) - 1:,} rows in {place(out)}: mend their cells, then `valuemart quarantine release {out}`"
+        )
 
 
 def export_json(rows: Iterable[Row], out: Path | None) -> None:

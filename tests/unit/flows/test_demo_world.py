@@ -60,9 +60,10 @@ def test_a_company_without_a_month_is_refused() -> None:
         build_world(last_month=LAST_MONTH, customers=60, months=0)
 
 
-def test_a_company_too_small_for_its_stories_is_refused() -> None:
-    with pytest.raises(ValueError, match="10 customers are too few"):
-        build_world(last_month=LAST_MONTH, customers=10, months=3)
+@pytest.mark.parametrize("customers", [-3, 0, 10])
+def test_a_company_too_small_for_its_stories_is_refused(customers: int) -> None:
+    with pytest.raises(ValueError, match=f"{customers} customers are too few"):
+        build_world(last_month=LAST_MONTH, customers=customers, months=3)
 
 
 def test_the_description_names_every_customer_with_a_story() -> None:
