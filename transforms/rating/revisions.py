@@ -43,6 +43,8 @@ MOVE: Final = with_reasons(
 
 _MEMBER: Final = columns_of(CUSTOMERS, (*KEY, "group_id", "territory_id"))
 _SAME_ANYWAY: Final = {*KEY, "period", "as_of"}
+# What the other customers do to these makes no revision of a closed period: they enter no score.
+_OF_ALL_CUSTOMERS: Final = {"abc_class", "steadiness_seasonal"}
 _COMPARED: Final = tuple(name for name in without_reasons(RATED).names() if name not in _SAME_ANYWAY)
 _OVERRIDE: Final = ("override_tier", "override_owner", "override_reason", "override_valid_to")
 _THEN: Final = "_then"
@@ -62,7 +64,8 @@ def revise(
 
     `stored`: the latest revisions of the same period (None: never rated); `previous`: those of the predecessor (None:
     none). Two rows differ if any column but as_of, revision, recorded_at and cause does; nulls are equal to each other.
-    `is_closed`: a later period has been rated already, or is rated by the same run. `corrected`: customers (key) of whom this run corrected an earlier period.
+    `is_closed`: a later period has been rated already, or is rated by the same run; then figures relative to all customers
+    (abc_class, steadiness_seasonal) make no difference by themselves. `corrected`: customers (key) of whom this run corrected an earlier period.
     `affected`: the customers (key) whose stored rows may be revised (None: everyone's); who is not stored yet is written
     anyway. `cause`: baseline (nothing was rated before), correction (a closed period, or one that follows from it),
     policy_change (another policy or other rules than in the row compared with), override (another override), else data.
@@ -75,7 +78,7 @@ def revise(
         rated.join(of_period.rename(_then("stored")), on=KEY, how="left", validate="1:1")
         .join(before.rename(_then("previous")), on=KEY, how="left", validate="1:1")
         .join(_flagged(corrected), on=KEY, how="left", validate="1:1")
-        .filter(pl.col(f"revision{_THEN}_stored").is_null() | _differs())
+        .filter(pl.col(f"revision{_THEN}_stored").is_null() | _differs(is_closed=is_closed))
         .with_columns(
             revision=(pl.col(f"revision{_THEN}_stored").fill_null(0) + 1).cast(pl.Int32),
             cause=pl.lit("baseline") if is_first else _cause(is_closed=is_closed),
@@ -213,8 +216,9 @@ def _flagged(corrected: pl.LazyFrame | None) -> pl.LazyFrame:
     return keys.select(KEY).unique().with_columns(is_corrected=pl.lit(value=True))
 
 
-def _differs() -> pl.Expr:
-    return pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}{_THEN}_stored")) for name in _COMPARED)
+def _differs(*, is_closed: bool) -> pl.Expr:
+    names = [name for name in _COMPARED if not (is_closed and name in _OF_ALL_CUSTOMERS)]
+    return pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}{_THEN}_stored")) for name in names)
 
 
 def _is_revised() -> pl.Expr:

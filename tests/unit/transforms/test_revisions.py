@@ -107,6 +107,16 @@ def test_late_facts_of_a_closed_period_are_a_correction():
     assert revised(rated({"score": 51}), stored=written({}), is_closed=True) == [("C1", 2, "correction")]
 
 
+@pytest.mark.parametrize("change", [{"abc_class": "A"}, {"steadiness_seasonal": "0.9"}])
+def test_what_others_do_to_a_figure_revises_the_open_period_and_no_closed_one(change):
+    assert revised(rated(change), stored=written({}), is_closed=True) == []
+    assert revised(rated(change), stored=written({})) == [("C1", 2, "data")]
+    # Whoever is revised for another reason gets them as they are now.
+    now = rated({**change, "score": 51})
+    (row,) = revise(now, stored=written({}), previous=None, is_closed=True).collect().to_dicts()
+    assert {name: str(row[name]).rstrip("0") for name in change} == change
+
+
 def test_what_follows_from_a_correction_is_one_too():
     corrected = pl.LazyFrame({"company_code": ["1000"], "customer_id": ["C1"]})
     both = rated({"score": 51}, {"customer_id": "C2", "score": 51})
