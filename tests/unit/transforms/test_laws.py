@@ -105,6 +105,12 @@ def test_scaling_sales_leaves_shares_and_concentration_alone(sold, factor):
 @given(ledgers(), FACTORS)
 @settings(max_examples=15)
 def test_scaling_a_ledger_with_its_limits_and_bars_leaves_ratios_grades_and_actions_alone(ledger, factor):
+    default = policy().credit
+    names = ("material_amount", "severe_amount", "new_no_limit_free")
+    amounts_of_the_policy = {name: getattr(default, name) for name in names} | {
+        "material_amount": Decimal(1000)
+    }
+
     def of(times: int) -> pl.DataFrame:
         def larger(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             amounts = ("amount", "original_amount", "original_amount_company")
@@ -119,7 +125,9 @@ def test_scaling_a_ledger_with_its_limits_and_bars_leaves_ratios_grades_and_acti
             *larger(items),
             payment_allocations=larger(allocations),
             customers=masters,
-            rule=policy(**BARS | {"credit__material_amount": Decimal(1000) * times}),
+            rule=policy(
+                **BARS | {f"credit__{name}": bar * times for name, bar in amounts_of_the_policy.items()}
+            ),
         )
 
     before, after = of(1), of(factor)
