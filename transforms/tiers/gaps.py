@@ -53,13 +53,7 @@ class Requirement:
     def shortfall(self) -> pl.Expr:
         """Give what is lacking, or that the measure is not assessed and why (a reason); null where the bar is met."""
         below = reason("below_bar", subject=self.measure, value=self.missing(), bar=self.bar)
-        return (
-            pl.when(self.is_met())
-            .then(None)
-            .when(self._is_assessed())
-            .then(below)
-            .otherwise(self._not_assessed())
-        )
+        return self._unless_met(below, self._not_assessed())
 
     def asks(self) -> pl.Expr:
         """Give the bar that is asked (a reason), met or not; null where it is not asked."""
@@ -68,13 +62,7 @@ class Requirement:
     def missed(self) -> pl.Expr:
         """Give what was found against the bar, or that the measure is not assessed and why (a reason); null where the bar is met."""
         found = reason("fell_below", subject=self.measure, value=pl.col(self.measure), bar=self.bar)
-        return (
-            pl.when(self.is_met())
-            .then(None)
-            .when(self._is_assessed())
-            .then(found)
-            .otherwise(self._not_assessed())
-        )
+        return self._unless_met(found, self._not_assessed())
 
     def slack(self) -> pl.Expr:
         """Give how much may be lost before the bar is missed (a reason); null where it is not met or not assessed."""
@@ -84,13 +72,7 @@ class Requirement:
     def target_gap(self) -> pl.Expr:
         """Give what the measure would have to gain, or to reach (a reason); null where the bar is met."""
         gain = reason("target_gap", subject=self.measure, value=self.missing())
-        return (
-            pl.when(self.is_met())
-            .then(None)
-            .when(self._is_assessed())
-            .then(gain)
-            .otherwise(reason("target_bar", subject=self.measure, bar=self.bar))
-        )
+        return self._unless_met(gain, reason("target_bar", subject=self.measure, bar=self.bar))
 
     def relative(self) -> pl.Expr:
         """Give the measure in multiples of the bar, to compare bars of different units; not for a bar of 0."""
@@ -98,6 +80,10 @@ class Requirement:
 
     def _is_assessed(self) -> pl.Expr:
         return pl.col(self.measure).is_not_null()
+
+    def _unless_met(self, found: pl.Expr, unknown: pl.Expr) -> pl.Expr:
+        """Null where the bar is met, else what was found, or what is said of a measure that is not assessed."""
+        return pl.when(self.is_met()).then(None).when(self._is_assessed()).then(found).otherwise(unknown)
 
     def _not_assessed(self) -> pl.Expr:
         without = reason("not_assessed", subject=self.measure)
