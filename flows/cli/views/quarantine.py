@@ -121,13 +121,14 @@ def _parsed(rule: Row) -> Row:
 
 def export_sheet(lines: Iterable[Sequence[str]], out: Path | None) -> None:
     """A sheet as CSV; in a file it begins with the mark by which a spreadsheet knows that it is UTF-8."""
-    sheet = list(lines)
+    written = -1  # the header is no row
     with _stream(out, "utf-8-sig") as stream:
-        csv.writer(stream).writerows(sheet)
+        writer = csv.writer(stream)
+        for line in lines:
+            writer.writerow(line)
+            written += 1
     if out is not None:
-        echo(
-            f"{len(sheet) - 1:,} rows in {place(out)}: mend their cells, then `valuemart quarantine release {out}`"
-        )
+        echo(f"{written:,} rows in {place(out)}: mend their cells, then `valuemart quarantine release {out}`")
 
 
 def export_json(rows: Iterable[Row], out: Path | None) -> None:
