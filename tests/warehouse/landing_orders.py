@@ -11,7 +11,7 @@ import duckdb
 
 from tests.warehouse.making import NOW, Delivery, write_source
 from warehouse.delivery.manifest import read_manifest
-from warehouse.delivery.profile import read_source
+from warehouse.delivery.profile import Source, read_source
 from warehouse.merge import merge
 from warehouse.staging import quarantine
 from warehouse.staging import scratch as staging
@@ -35,10 +35,14 @@ class Bench:
 
     def judged(self, delivery: Delivery) -> merge.Judged:
         """A batch staged once, for all the orders it lands in."""
-        number = next(self.numbers)
-        batch = read_manifest(delivery.write(self.folder / f"inbox{number}"))
-        path = self.folder / f"{number}.duckdb"
-        with staging.stage(batch, self.sources[delivery.source], path) as scratch:
+        return self.staged(
+            delivery.write(self.folder / f"inbox{next(self.numbers)}"), self.sources[delivery.source]
+        )
+
+    def staged(self, landed: Path, source: Source) -> merge.Judged:
+        """A landed batch staged, with no violation but those of staging itself."""
+        batch, path = read_manifest(landed), self.folder / f"{next(self.numbers)}.duckdb"
+        with staging.stage(batch, source, path) as scratch:
             for table in scratch.tables:
                 quarantine.quarantine_rows(scratch, table, [])
             quarantine.number_rows_as_the_file_does(scratch)

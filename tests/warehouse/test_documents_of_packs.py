@@ -14,6 +14,7 @@ from decimal import Decimal
 from itertools import permutations
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -21,12 +22,8 @@ from hypothesis import strategies as st
 from expectations.contract import load as load_contract
 from tests.warehouse.landing_orders import Bench
 from tests.warehouse.making import Delivery, numbered
-from warehouse.delivery.manifest import read_manifest
 from warehouse.delivery.profile import BUILT_IN, read_source
 from warehouse.merge import merge
-from warehouse.staging import quarantine
-from warehouse.staging import scratch as staging
-from warehouse.store.ledger import Attempt
 
 POSTED, WITHDRAWN, CANCELLED = "posted", "withdrawn", "cancelled"
 DAY = "2025-05-05"
@@ -234,7 +231,7 @@ class PackBench(Bench):
         self.source = read_source(BUILT_IN / pack)
         self.tables = list(self.source.profile.tables)
 
-    def staged(self, number: int, documents: Sequence[Document]) -> merge.Judged:
+    def batch(self, number: int, documents: Sequence[Document]) -> merge.Judged:
         """The n-th batch, staged once for all the orders it lands in; none of its rows may be in quarantine."""
         files = {
             name: {self._file(name): as_csv(name, rows)} for name, rows in PACKS[self.pack](documents).items()
@@ -243,17 +240,12 @@ class PackBench(Bench):
         manifest = made.manifest()
         for resource in manifest["resources"]:
             resource["valuemart"]["mode"] = self.source.profile.resources[resource["name"]].mode
-        place = next(self.numbers)
-        batch = read_manifest(made.write(self.folder / f"inbox{place}", manifest=manifest))
-        path = self.folder / f"{place}.duckdb"
-        with staging.stage(batch, self.source, path) as scratch:
-            for table in scratch.tables:
-                assert quarantine.quarantine_rows(scratch, table, []) in (None, 0)
-            quarantine.number_rows_as_the_file_does(scratch)
-            [(rejected,)] = scratch.connection.execute("SELECT count(*) FROM rejected.reason").fetchall()
-            assert not rejected
-            attempt = Attempt("1", "", scratch.record_counts, scratch.bytes_read)
-            return merge.Judged(path, batch, scratch.tables, (), attempt)
+        judged = self.staged(
+            made.write(self.folder / f"inbox{next(self.numbers)}", manifest=manifest), self.source
+        )
+        with duckdb.connect(str(judged.scratch), read_only=True) as scratch:
+            assert scratch.execute("SELECT count(*) FROM rejected.reason").fetchall() == [(0,)]
+        return judged
 
     def _file(self, resource: str) -> str:
         return self.source.profile.resources[resource].pattern.strip("*").rstrip(".") + ".csv"
@@ -295,13 +287,13 @@ def documents(told: Mapping[int, tuple[int, tuple[str, tuple[int, ...]]]]) -> li
 
 def assert_any_order_ends_as_the_final_state(bench: PackBench, history: Sequence[Told]) -> None:
     batches = [
-        bench.staged(number, documents({document: (number, said) for document, said in told.items()}))
+        bench.batch(number, documents({document: (number, said) for document, said in told.items()}))
         for number, told in enumerate(history, 1)
     ]
     final = {
         document: (number, said) for number, told in enumerate(history, 1) for document, said in told.items()
     }
-    bench.land([bench.staged(1, documents(final))], {})
+    bench.land([bench.batch(1, documents(final))], {})
     wanted = bench.contents()
     for order in permutations(batches):
         bench.land(order, {})
