@@ -51,11 +51,6 @@ class Places(BaseSettings):
         return self.home / "mart.duckdb"
 
     @property
-    def mart_folder(self) -> Path:
-        """The published mart as Parquet, one folder a generation, `current` points to the latest."""
-        return self.home / "mart"
-
-    @property
     def ops_file(self) -> Path:
         """The published books (ledger, quarantine, outbox), for the reading commands."""
         return self.home / "ops.duckdb"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -20,7 +20,6 @@ Form = Literal["exact", "en", "zh"]
 """How it is said: `exact` is the mart's and the events' English, `en` and `zh` are the report's."""
 
 FILE = FOLDER / "reasons.yaml"
-_FORMS: Sequence[Form] = ("exact", "en", "zh")
 _MARKS: dict[Form, dict[str, str]] = {
     "exact": {"between": "; ", "opens": ": ", "runs_on": " "},
     "en": {"between": "; ", "opens": ": ", "runs_on": " "},

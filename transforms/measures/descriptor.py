@@ -7,7 +7,7 @@ Its order here is the order in which points are given and measures are shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -247,11 +247,3 @@ MEASURES: Final[tuple[Measure, ...]] = (
         ),
     ),
 )
-
-
-def measure_of(name: str, measures: Sequence[Measure] = MEASURES) -> Measure:
-    """The measure of that name; KeyError where there is none."""
-    for measure in measures:
-        if measure.name == name:
-            return measure
-    raise KeyError(name)

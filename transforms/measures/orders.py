@@ -21,9 +21,6 @@ SAME_AMOUNT: Final = 5  # percent: a corrected price or a line that was missing
 OCCASION_DAYS: Final = 7  # one need, billed in parts
 
 _DAY: Final = pl.Schema(columns_of(ORDER_DAY, (*KEY, "order_on", "orders", "net_sales")))
-_CREDITED: Final = pl.Schema(
-    columns_of(ORDER_DAY, (*KEY, "order_on", "credited_orders", "credited_net_sales"))
-)
 HISTORY: Final = pl.Schema(
     {
         **dict.fromkeys(KEY, pl.String()),

@@ -22,7 +22,6 @@ from warehouse.errors import UserError
 from warehouse.store import ddl
 
 FOLDER = Path(__file__).with_name("migrations")
-SCHEMAS = ("erp", "rated", "ops", "quarantine")
 AREA_SCHEMAS = {"extract": "erp", "rated": "rated"}
 # Never released, and never to be: a warehouse that has one of these was made by something else.
 RETIRED = frozenset({2})
