@@ -134,7 +134,7 @@ addEventListener("DOMContentLoaded", () => {
   speak();
 
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => { state = { sort: FIRST }; setTimeout(keep); });
+  form.addEventListener("reset", () => { state = { sort: FIRST }; keep(); });
   form.addEventListener("input", () => {
     ["q", ...fields].forEach((name) => { state[name] = form.elements[name].value; });
     keep();
