@@ -10,6 +10,8 @@ import io
 import json
 import os
 import random
+import re
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -344,6 +346,19 @@ def _cell(chance: Chance, column: int) -> Any:
     return chance.choice(odd) if chance.random() < 0.15 else chance.choice(usual[column])
 
 
+def _saved_as_ever(book: Any) -> bytes:
+    """Without the moment of saving, which openpyxl writes into the archive's entries and the properties: a seed makes the same bytes each time."""
+    stream, repacked = io.BytesIO(), io.BytesIO()
+    book.save(stream)
+    with zipfile.ZipFile(stream) as saved, zipfile.ZipFile(repacked, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in saved.namelist():
+            part = saved.read(name)
+            if name == "docProps/core.xml":
+                part = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"2025-06-01T00:00:00Z", part)
+            archive.writestr(zipfile.ZipInfo(name), part, zipfile.ZIP_DEFLATED)
+    return repacked.getvalue()
+
+
 def of_workbook(seed: int, chance: Chance) -> Case:
     """A workbook as people keep it: hidden sheets, formulas, errors, styles that hide digits; now and then changed in its bytes."""
     import openpyxl
@@ -360,9 +375,7 @@ def of_workbook(seed: int, chance: Chance) -> Case:
                     cell.number_format = chance.choice(STYLES)
     for each in hidden:
         each.sheet_state = chance.choice(["hidden", "veryHidden"])
-    stream = io.BytesIO()
-    book.save(stream)
-    content, is_whole = stream.getvalue(), chance.random() < 0.7
+    content, is_whole = _saved_as_ever(book), chance.random() < 0.7
     if not is_whole:
         content = chance.choice([flip, insert, cut, cut_out])(chance, content)
     made = delivery(seed, chance, content, "lines.xlsx")
