@@ -215,6 +215,8 @@ class CustomerPage:
     periods: list[Row]
     tiers_seen: list[str]
     columns: charts.Columns | None
+    products: list[Row]
+    white_spots: list[Row]
     moves: list[Row]
     credit: list[Row]
     conduct: list[Row]
@@ -248,6 +250,8 @@ def customer_page(data: CustomerData) -> CustomerPage:
         periods=data.periods,
         tiers_seen=list(dict.fromkeys(row["effective_tier"] for row in data.periods)),
         columns=charts.columns(data.months, "net_sales", before="net_sales_year_before", height=210),
+        products=data.products,
+        white_spots=data.white_spots,
         moves=data.moves,
         credit=data.credit,
         conduct=data.conduct,

@@ -115,6 +115,14 @@ def mart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCo
             {"period": NOW, "level": "cell", "channel": "direct", "lifecycle_stage": "introduction",
              "net_sales_12m": 200, "contribution_12m": 50},
         ),
+        *(
+            ("sales_by_customer_product", {"customer_id": "0000100234", "month": month, "net_sales": sales, **group})
+            for month, sales, group in [
+                (NOW, 7, {"product_category": "PUMPS"}),
+                (YEAR_BEFORE, 9, {"product_category": "PUMPS"}),
+                (NOW, 5, {}),
+            ]
+        ),
     )  # fmt: skip
     with duckdb.connect(str(file), read_only=True) as connection:
         yield connection
@@ -176,6 +184,8 @@ ANSWERS: dict[str, list[tuple[object, ...]]] = {
         (None, 4, 470, -40, -20, 0, 370),
         ("S2", 1, 0, -500, None, None, 500),
     ],
+    "What does a customer buy, against the year before?": [("PUMPS", 7, 9), (None, 5, None)],
+    "What do its peers buy that it does not?": [],  # nobody here has five peers; see test_products_of_customers
 }
 
 

@@ -74,6 +74,8 @@ PUBLISHED_TABLES = (
     "credit_ageing",
     "watched_customer",
     "margin_by_channel_and_stage",
+    "sales_by_customer_product",
+    "white_spot",
     "concentration",
     "batch_quality",
 )

@@ -31,6 +31,10 @@ class CustomerData:
     months: list[Row] = field(
         default_factory=list
     )  # every month of the last two years: net_sales, contribution, net_sales_year_before (null before the data begin)
+    products: list[Row] = field(
+        default_factory=list
+    )  # one a product group, the largest first: net_sales of 12 months, and of those before (null before the data begin)
+    white_spots: list[Row] = field(default_factory=list)  # the largest first
     moves: list[Row] = field(default_factory=list)  # latest first
     credit: list[Row] = field(default_factory=list)  # one row, or none where there are no receivables
     conduct: list[Row] = field(default_factory=list)  # one a kind
@@ -138,6 +142,21 @@ _PARTS = {
         LEFT JOIN mart.customer_month AS then_ ON (then_.company_code, then_.customer_id, then_.month)
             = (shown.company_code, shown.customer_id, (shown.month - INTERVAL 12 MONTHS)::DATE)
         ORDER BY company_code, customer_id, shown.month
+        """,
+    "products": """
+        WITH begins AS (SELECT company_code, min(month) AS begins FROM mart.customer_month GROUP BY ALL)
+        SELECT company_code, customer_id, product_category,
+            coalesce(sum(net_sales) FILTER (WHERE month > value.period - INTERVAL 12 MONTHS), 0) AS net_sales,
+            CASE WHEN any_value(begins) <= value.period - INTERVAL 23 MONTHS
+                THEN coalesce(sum(net_sales) FILTER (WHERE month <= value.period - INTERVAL 12 MONTHS), 0) END AS net_sales_year_before
+        FROM mart.sales_by_customer_product SEMI JOIN chosen USING (company_code, customer_id)
+        JOIN mart.customer_value AS value USING (company_code, customer_id) JOIN begins USING (company_code)
+        GROUP BY company_code, customer_id, product_category, value.period
+        ORDER BY company_code, customer_id, net_sales DESC, product_category
+        """,
+    "white_spots": """
+        FROM mart.white_spot SEMI JOIN chosen USING (company_code, customer_id)
+        ORDER BY company_code, customer_id, worth_12m DESC, product_category
         """,
     "moves": f"""
         SELECT company_code, customer_id, period, revision, from_tier, to_tier, direction, cause, score_from, score_to, reasons
