@@ -67,6 +67,7 @@ def rate_period(
     previous: pl.LazyFrame | None,
     stored: pl.LazyFrame | None = None,
     sales: pl.LazyFrame | None = None,
+    judged_by: Facts | None = None,
 ) -> RatedPeriod:
     """Rate the month that ends with `closed_through`. A pure function of its arguments, in whatever order rows come.
 
@@ -75,7 +76,8 @@ def rate_period(
     look back from `closed_through`; credit, caps and overrides from `as_of` (not before it). The same month rated again
     with the same `previous` advances nothing; `stored`, its own latest revisions, only tell of caps that began within it.
     `sales` are SALES_CELL rows of 24 months, None where they are not kept: conduct then has less to go by, no cost is
-    estimated, and no change is split into price and quantity.
+    estimated, and no change is split into price and quantity. `judged_by`: the facts by which credit and conduct are judged where
+    those of value are only supposed; None: the same.
     Raises ValueError where the days do not fit together.
     Source: docs/figures.md, Time, Tiers.
     """
@@ -86,9 +88,10 @@ def rate_period(
     period = first_of_month(closed_through)
     # What is read several times over by what follows is computed once: left lazy, it would be planned again each time.
     measured = measure_customers(facts, policy, closed_through, sales).collect().lazy()
-    credit = None if facts.receivables is None else credit_watch(facts, policy, as_of).collect().lazy()
-    conduct = conduct_findings(facts, policy, as_of, sales=sales).collect().lazy()
-    can_confirm = facts.receivables is not None or facts.market_observations is not None
+    judged = judged_by or facts
+    credit = None if judged.receivables is None else credit_watch(judged, policy, as_of).collect().lazy()
+    conduct = conduct_findings(judged, policy, as_of, sales=sales).collect().lazy()
+    can_confirm = judged.receivables is not None or judged.market_observations is not None
     scored = score_customers(measured, policy).collect().lazy()
     tiered = raw_tiers(segment_customers(scored, policy), policy)
     after = _with_caps_of_the_period(_after(tiered, previous, period), stored, period, as_of)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
-from flows.console.output import echo, echo_json, fields_of, pairs, place, table, text
+from flows.console.output import MINUS, echo, echo_json, fields_of, pairs, place, table, text
 from flows.pipeline.data_docs import INDEX, folder_of
 
 if TYPE_CHECKING:
     from flows.inbox.landing import Inbox, Landed
     from flows.pipeline.committed import Unpublished
     from flows.policy.credit_order import Ordered
+    from flows.policy.what_if import WhatIf
     from flows.settings import Settings
     from warehouse.delivery.profile import Source
     from warehouse.mart.queries import CustomerFile, Status
@@ -214,6 +216,66 @@ def show_order(asked: Ordered, *, as_json: bool) -> None:
         "known as of": asked.as_of,
     }
     pairs(lines)
+
+
+def show_what_if(asked: WhatIf, *, as_json: bool) -> None:
+    """The figures of the latest rating as they are, and as they would be."""
+    from transforms.measures.descriptor import MEASURES
+
+    if as_json:
+        echo_json(asked)
+        return
+    now, then, supposed = asked.now, asked.then, asked.supposed
+    said = {
+        "sales": _signed_percent(supposed.sales),
+        "price, no quantity lost": _signed_percent(supposed.price),
+        "days of payment": supposed.terms,
+    }
+    echo(f"{now['customer_id']} {asked.name} ({now['company_code']}), amounts in {asked.currency}")
+    pairs(
+        {
+            **{f"supposed: {name}": value for name, value in said.items() if value is not None},
+            "rated": f"through {now['closed_through']}",
+        }
+    )
+    figures = {
+        "net sales of 12 months": "net_sales_12m",
+        "contribution": "contribution_12m",
+        "margin": "margin_12m",
+        **{each.heading: each.column for each in MEASURES if each.column not in _AMOUNTS},
+        "score": "score",
+        "segment": "segment",
+        "raw tier": "raw_tier",
+        "effective tier": "effective_tier",
+        "expected": "expected",
+    }
+    rows = [{"expected": _expected(row), **row} for row in (now, then)]
+    table(
+        [
+            {"figure": name, "now": _figure(rows[0][column]), "then": _figure(rows[1][column])}
+            for name, column in figures.items()
+        ],
+        {"figure": "figure", "now": "as it is", "then": "as supposed"},
+        title="What it would be",
+    )
+
+
+_AMOUNTS = frozenset({"net_sales_12m", "contribution_12m"})
+
+
+def _signed_percent(share: Decimal) -> str | None:
+    return f"{(share * 100).normalize():+f} %".replace("-", MINUS) if share else None
+
+
+def _figure(value: object) -> object:
+    return round(value, 2) if isinstance(value, Decimal) and abs(value) >= 1000 else value
+
+
+def _expected(row: Row) -> str | None:
+    """The move that comes if the figures stay, and by when."""
+    if row["watch_tier"] is None:
+        return None
+    return f"{row['watch_direction']} to {row['watch_tier']} by {text(row['watch_deadline'])}"
 
 
 def show_customer(file: CustomerFile, why: Row, *, as_json: bool) -> None:
