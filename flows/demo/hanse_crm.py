@@ -39,14 +39,21 @@ class Crm:
     tables: dict[str, Monthly]
 
 
-def record(people: Population, catalogue: Catalogue, relations: Relations, calendar: Calendar) -> Crm:
+def record(
+    people: Population,
+    catalogue: Catalogue,
+    relations: Relations,
+    plans: pl.DataFrame,
+    calendar: Calendar,
+) -> Crm:
     """Write the CRM's facts the way it exports them."""
     account = pl.Series(people.customer_id.tolist(), dtype=pl.String).str.strip_chars_start("0")
     item = pl.Series(catalogue.product_id.tolist(), dtype=pl.String).str.strip_chars_start("0")
     columns = _columns(pl.lit(account).gather(pl.col("customer")), pl.lit(item).gather(pl.col("product")))
+    kept = {**{resource: getattr(relations, table) for resource, table in TABLES.items()}, "PLANS": plans}
     tables = {
-        resource: Monthly.of(getattr(relations, table).select(*columns[resource], "month"), calendar.months)
-        for resource, table in TABLES.items()
+        resource: Monthly.of(frame.select(*columns[resource], "month"), calendar.months)
+        for resource, frame in kept.items()
     }
     return Crm(calendar, tables)
 
@@ -126,6 +133,16 @@ def _columns(account: pl.Expr, item: pl.Expr) -> dict[str, list[pl.Expr]]:
             pl.col("owner").alias("Owner"),
             pl.col("reason").alias("Reason"),
             pl.col("valid_to").cast(pl.String).alias("Valid to"),
+        ],
+        "PLANS": [
+            pl.col("plan").alias("Plan"),
+            pl.col("version").alias("Version"),
+            pl.col("level").alias("Level"),
+            pl.col("member").alias("Of"),
+            pl.col("period_start").cast(pl.String).alias("From"),
+            pl.col("period_end").cast(pl.String).alias("To"),
+            _money("cents").alias("Net sales"),
+            pl.col("day").cast(pl.String).alias("Planned on"),
         ],
     }
 

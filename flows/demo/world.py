@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flows.demo import cast, company, files, hanse_crm, hanse_erp
 from flows.demo.calendar import Calendar
 from flows.demo.catalogue import stock
+from flows.demo.plans import draw_up
 from flows.demo.receivables import keep_ledger
 from flows.demo.relations import relate
 from flows.demo.sales import sell
@@ -61,7 +62,7 @@ def build_world(*, last_month: date, customers: int = 400, months: int = 36, see
         customers=customers,
         planted=planted,
         erp=hanse_erp.book(people, catalogue, sales, ledger, calendar),
-        crm=hanse_crm.record(people, catalogue, relations, calendar),
+        crm=hanse_crm.record(people, catalogue, relations, draw_up(people, sales, calendar), calendar),
     )
 
 

@@ -134,7 +134,7 @@ def _plus(value: Decimal) -> Localized:
 def _sentences(summary: Summary, currency: str) -> Iterator[Localized]:
     found = summary.figures
     if found["net_sales"] is not None:
-        yield _on_sales(found, currency)
+        yield _on_sales(found, _on_plan(summary.plan), currency)
     if found["contribution"] is not None:
         yield _on_contribution(found, currency)
     if summary.changed:
@@ -168,16 +168,26 @@ def _sentences(summary: Summary, currency: str) -> Iterator[Localized]:
     yield _said("to_do", what=_joined(todo)) if todo else label("said", "nothing_to_do")
 
 
-def _on_sales(found: Row, currency: str) -> Localized:
+def _on_plan(planned: Sequence[Row]) -> Localized:
+    """How the year stands against its plan; nothing where there is none, or nothing of it is due."""
+    for row in planned:
+        if row["attainment"] is not None:
+            return _said(
+                "plan", plan=row["plan_id"], share=numbers.share(row["attainment"]), difference=_plus(row["difference"]),
+            )  # fmt: skip
+    return same("")
+
+
+def _on_sales(found: Row, plan: Localized, currency: str) -> Localized:
     month, amount = numbers.month(found["period"]), _money(found["net_sales"], currency)
     if found["net_sales_share"] is None:
-        return _said("sales_alone", month=month, amount=amount)
+        return _said("sales_alone", month=month, amount=amount, plan=plan)
     split = same("")
     if found["quantity_effect"] is not None and found["price_effect"] is not None:
         split = _said("split", quantity=_plus(found["quantity_effect"]), price=_plus(found["price_effect"]))
     return _said(
         "sales", month=month, amount=amount, share=numbers.signed_share(found["net_sales_share"]),
-        difference=_plus(found["net_sales_difference"]), split=split,
+        difference=_plus(found["net_sales_difference"]), split=split, plan=plan,
     )  # fmt: skip
 
 

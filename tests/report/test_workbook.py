@@ -20,7 +20,17 @@ from tests.report.reported_company import PATH_ID
 from warehouse.mart import report_workbook
 from warehouse.mart.report_workbook import Sheet
 
-SHEETS = ["customers", "moves", "cultivate", "at_risk", "loss_making", "credit", "conduct", "definitions"]
+SHEETS = [
+    "customers",
+    "moves",
+    "cultivate",
+    "at_risk",
+    "loss_making",
+    "credit",
+    "conduct",
+    "plan",
+    "definitions",
+]
 
 
 @pytest.fixture(scope="module")

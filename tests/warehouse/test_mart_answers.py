@@ -115,6 +115,11 @@ def mart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCo
             {"period": NOW, "level": "cell", "channel": "direct", "lifecycle_stage": "introduction",
              "net_sales_12m": 200, "contribution_12m": 50},
         ),
+        (
+            "plan_attainment",
+            {"plan_id": "BUDGET", "plan_version": "2", "level": "company", "planned": 900, "planned_to_date": 450,
+             "net_sales": 405, "attainment": "0.9"},
+        ),
         *(
             ("sales_by_customer_product", {"customer_id": "0000100234", "month": month, "net_sales": sales, **group})
             for month, sales, group in [
@@ -185,6 +190,7 @@ ANSWERS: dict[str, list[tuple[object, ...]]] = {
         ("S2", 1, 0, -500, None, None, 500),
     ],
     "What does a customer buy, against the year before?": [("PUMPS", 7, 9), (None, 5, None)],
+    "How do we stand against plan?": [("BUDGET", "company", None, 900, 450, 405, Decimal("0.9"))],
     "What do its peers buy that it does not?": [],  # nobody here has five peers; see test_products_of_customers
 }
 

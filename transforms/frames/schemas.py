@@ -182,6 +182,22 @@ PAYMENTS: Final = pl.Schema(
     }
 )
 
+# One row a plan, version, level, member of the level and span of months.
+PLANS: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "plan_id": pl.String(),
+        "plan_version": pl.String(),
+        "level": pl.String(),
+        "member": pl.String(),
+        "period_start": pl.Date(),
+        "period_end": pl.Date(),
+        "planned_net_sales": pl.Decimal(18, 4),
+        "planned_on": pl.Date(),
+        "available_on": pl.Date(),
+    }
+)
+
 # One row a floor price of a product in a territory, channel, currency and unit, from a day on.
 PRICE_FLOORS: Final = pl.Schema(
     {

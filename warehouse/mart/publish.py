@@ -75,6 +75,7 @@ PUBLISHED_TABLES = (
     "watched_customer",
     "margin_by_channel_and_stage",
     "sales_by_customer_product",
+    "plan_attainment",
     "white_spot",
     "concentration",
     "batch_quality",

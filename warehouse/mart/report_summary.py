@@ -26,6 +26,7 @@ class Summary:
     line: list[
         Row
     ]  # the last 24 periods: net_sales, contribution, value_customers; null where months are not covered
+    plan: list[Row]  # the company's year under way, one row; none where nothing is planned
     changed: list[Row]  # of what_changed
     call: list[Row]
     cultivate: list[Row]
@@ -40,6 +41,7 @@ def read(connection: duckdb.DuckDBPyConnection) -> Summary:
     return Summary(
         figures=found["figures"][0],
         line=found["line"][::-1],
+        plan=found["plan"],
         changed=found["changed"],
         call=found["call"],
         cultivate=found["cultivate"],
@@ -90,6 +92,12 @@ _QUERIES = {
         FROM {_of_company("company_period")}
         WHERE period > (SELECT max(period) - INTERVAL {LINE_PERIODS} MONTHS FROM {_of_company("company_period")})
         ORDER BY period DESC
+        """,
+    "plan": f"""
+        SELECT plan_id, attainment, difference
+        FROM {_of_company("plan_attainment")}
+        WHERE level = 'company' AND through = (SELECT last_day(max(period)) FROM {_of_company("customer_value")})
+        ORDER BY period_end - period_start DESC, plan_id LIMIT 1
         """,
     "changed": f"FROM {_of_company('what_changed')} ORDER BY place",
     "call": f"""

@@ -118,4 +118,12 @@ _SHEETS = {
         FROM mart.conduct_list ORDER BY company_code, place
         """,
     ),
+    "plan": (
+        ("plan_attainment",),
+        """
+        SELECT company_code, plan_id, plan_version, level, member, period_start, period_end, through, planned, planned_to_date,
+            net_sales, difference, attainment
+        FROM mart.plan_attainment ORDER BY company_code, plan_id, period_start, level, member NULLS LAST
+        """,
+    ),
 }

@@ -32,6 +32,8 @@ BREAKING: Mapping[str, str] = {
     "amount_negative": "amount = -0.0001",
     "estimate_without_figure": "amount = NULL, quantity = NULL",
     "quantity_without_unit": "unit = NULL",
+    "plan_not_of_whole_months": "period_end = period_end - 1",
+    "plan_without_member": "member = NULL",
     "dispute_ends_before_it_begins": "disputed_to = disputed_from - 1",
     "expires_before_assessed": "expires_on = assessed_on - 1",
     "valid_to_before_valid_from": "valid_to = valid_from - 1",
@@ -118,6 +120,10 @@ def _breaking(rule: Rule, contract: Contract) -> str:
 def _outside(column: Column) -> str:
     if column.type not in {"DATE", "TIMESTAMP"}:
         return f"{column.minimum} - 1"
+    if column.name == "period_start":  # of a whole month
+        return f"DATE '{column.minimum}' - INTERVAL 1 MONTH"
+    if column.name == "period_end":
+        return f"last_day(DATE '{column.maximum}')"
     if column.name in {
         "valid_to",
         "expires_on",
