@@ -207,6 +207,7 @@ class CustomerPage:
     master: Row
     year: Row | None
     why: list[tuple[str, Localized]]
+    decline: str | None  # of `decline` in the words
     partner: list[tuple[str, Any]]
     measures: list[Row]
     extra: list[tuple[str, Any]]
@@ -232,6 +233,7 @@ def customer_page(data: CustomerData) -> CustomerPage:
         master=data.master[0],
         year=data.year[0] if data.year else None,
         why=list(_why(data)),
+        decline=_decline(value),
         partner=list(_joint_work(data)),
         measures=[
             {
@@ -266,6 +268,14 @@ def _why(data: CustomerData) -> Iterator[tuple[str, Localized]]:
             said = localized(row[f"{column}_reasons"], row[column])
             if said is not None:
                 yield column, said
+
+
+def _decline(value: Mapping[str, Any]) -> str | None:
+    """What is said of how the customer's business goes; None where nothing is."""
+    if value["is_growing"]:
+        return "growing"
+    state: str | None = value["decline_state"]
+    return None if state == "none" else state
 
 
 def _joint_work(data: CustomerData) -> Iterator[tuple[str, Any]]:

@@ -246,7 +246,9 @@ def _why_call(row: Mapping[str, Any]) -> Localized:
     if row["sign"] == "expected_to_fall":
         return _said("expected_to_fall", tier=label("tier", row["watch_tier"]))
     parts = []
-    if row["sign"] == "falling":
+    if row["sign"] in {"slowing", "declining", "lapsed"}:
+        parts.append(label("sign", row["sign"]))
+    if row["sign"] in {"slowing", "declining", "falling"} and (row["net_sales_difference"] or 0) < 0:
         parts.append(
             _said("fell", share=numbers.signed_share(row["share"]))
             if row["share"] is not None

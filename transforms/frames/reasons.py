@@ -111,6 +111,11 @@ CODES: Final[dict[str, tuple[str, ...]]] = {
     "quantity_moved": ("value",),
     "price_moved": ("value",),
     "last_order": ("counted", "value"),
+    # decline and growth
+    "pace_of_quantity": ("value", "counted"),
+    "pace_of_sales": ("value", "counted"),
+    "pace_of_season": ("value",),
+    "calm_periods": ("counted", "out_of"),
     # what moved the score
     "unassessed": ("subject", "label"),
     "driver": ("subject", "value"),

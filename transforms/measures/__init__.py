@@ -16,6 +16,7 @@ from transforms.frames.schemas import CUSTOMER_MONTH, CUSTOMER_VALUE_HISTORY
 from transforms.measures.customers import rated_customers
 from transforms.measures.descriptor import MEASURES, Measure, MeasureInput
 from transforms.measures.orders import order_history
+from transforms.measures.pace import PACE, measure_pace
 from transforms.measures.potential import estimated_demand
 from transforms.measures.volume import measure_volume
 from transforms.measures.window import KEY, Window
@@ -34,6 +35,7 @@ _OF_CUSTOMERS: Final = (
     "months_of_history",
     "first_order_on",
     "last_order_on",
+    *PACE,
 )
 
 
@@ -76,4 +78,8 @@ def measure_customers(
     measured = customers
     for measure in measures:
         measured = measured.join(measure.take(given), on=KEY, how="left", validate="1:1")
-    return conform_to(measured, measured_columns(measures, history)).sort(KEY)
+    # The pace is told from what was measured, several times over.
+    measured = measured.collect().lazy()
+    pace = measure_pace(measured, months, orders, sales, window, policy.decline)
+    paced = measured.join(pace, on=KEY, how="left", validate="1:1")
+    return conform_to(paced, measured_columns(measures, history)).sort(KEY)

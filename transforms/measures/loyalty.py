@@ -57,7 +57,8 @@ def measure_loyalty(
       0 at lost_from; null with fewer than two occasions;
     - `share_of_wallet`: net sales ÷ estimated demand in [0, 1]; null without an estimate above 0;
     - `p_alive`, where the policy scores it; shown too where the policy says so, else null.
-    `loyalty_basis`: season, calendar, or too_young (calendar, for less than 24 months tell no season).
+    `loyalty_basis`: season, calendar, or too_young (calendar, for less than 24 months tell no season); `season`, as
+    `seasons` gives it, for who looks at its months.
     Null with `loyalty_reason` no_orders; `tenure_years` is shown all the same where the master says since when.
     Source: docs/figures.md, Loyalty.
     """
@@ -99,6 +100,7 @@ def measure_loyalty(
             _shown(pl.col("timeliness")).alias("repurchase_timeliness"),
             _shown(pl.col("share_of_wallet")).alias("share_of_wallet"),
             _shown(pl.col("p_alive")).alias("p_alive"),
+            "season",
         )
     )
 

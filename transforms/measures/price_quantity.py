@@ -51,25 +51,54 @@ def split_change(months: pl.LazyFrame, sales: pl.LazyFrame | None, window: Windo
     No row where quantities are known for less than 80 % of what was invoiced in either year, or nothing was sold in
     either, or where `sales` (SALES_CELL rows of 24 months) are None: not kept. Source: docs/figures.md, Price and quantity.
     """
-    if sales is None:
-        return pl.LazyFrame(schema=_EFFECTS)
     is_now = window.holds("month")
     is_then = pl.col("month").is_between(window.month_before(2 * YEAR - 1), window.month_before(YEAR))
-    booked = (
-        require_columns(months, _MONTH)
-        .group_by(KEY)
-        .agg(
-            *(
-                to_scaled_int(column).filter(when).sum().alias(f"{name}_{suffix}")
-                for suffix, when in (("now", is_now), ("then", is_then))
-                for column, name in (("net_sales", "net"), ("invoiced", "invoiced"))
-            )
+    change = pl.col("net_now") - pl.col("net_then")
+    is_price = pl.col("effect").abs() * 100 <= pl.col("sold_then") * PRICE_WITHIN
+    return (
+        compare_sales(
+            require_columns(months, _MONTH),
+            None if sales is None else require_columns(sales, _CELL),
+            is_now,
+            is_then,
+        )
+        .filter(pl.col("effect").is_not_null())
+        .select(
+            *KEY,
+            from_scaled_int(pl.col("effect"), MONEY_SUM).alias("quantity_effect_12m"),
+            from_scaled_int(change - pl.col("effect"), MONEY_SUM).alias("price_effect_12m"),
+            ratio(pl.col("effect"), pl.col("sold_then"), WIDE_RATIO).alias("quantity_change_12m"),
+            pl.when(change == 0)
+            .then(None)
+            .when(is_price)
+            .then(pl.lit("price"))
+            .otherwise(pl.lit("quantity"))
+            .alias("sales_change_cause"),
         )
     )
+
+
+def compare_sales(
+    months: pl.LazyFrame, sales: pl.LazyFrame | None, is_now: pl.Expr, is_then: pl.Expr
+) -> pl.LazyFrame:
+    """Compare what was bought in two spans of months. Grain: company × customer with a row of `months`; units of money.
+
+    `is_now`, `is_then`: which rows of `months` (CUSTOMER_MONTH) and `sales` (SALES_CELL, or None) belong to which. Columns:
+    `net_now`, `net_then`, net sales; `effect`, what the change of quantities makes at the customer's own unit prices of
+    then, and `sold_then`, what the quantities of then brought. These two are null where quantities are not known for 80 %
+    of what was invoiced in either span. Source: docs/figures.md, Price and quantity.
+    """
+    booked = months.group_by(KEY).agg(
+        to_scaled_int(column).filter(when).sum().alias(f"{name}_{suffix}")
+        for suffix, when in (("now", is_now), ("then", is_then))
+        for column, name in (("net_sales", "net"), ("invoiced", "invoiced"))
+    )
+    if sales is None:
+        unknown = {name: pl.lit(None, dtype=pl.Int128) for name in ("effect", "sold_then")}
+        return booked.select(*KEY, "net_now", "net_then", **unknown)
     quantity = to_scaled_int("invoiced_quantity", QUANTITY_PLACES).fill_null(0)
     by_product = (
-        require_columns(sales, _CELL)
-        .filter(is_now | is_then, pl.col("invoiced_quantity").is_not_null())
+        sales.filter(is_now | is_then, pl.col("invoiced_quantity").is_not_null())
         .group_by(*KEY, "product_id")
         .agg(
             quantity_now=quantity.filter(is_now).sum(),
@@ -86,23 +115,12 @@ def split_change(months: pl.LazyFrame, sales: pl.LazyFrame | None, window: Windo
         .group_by(KEY)
         .agg(pl.col("effect", "sold_now", "sold_then").sum())
     )
-    change = pl.col("net_now") - pl.col("net_then")
-    is_price = pl.col("effect").abs() * 100 <= pl.col("sold_then") * PRICE_WITHIN
-    return (
-        booked.join(effects, on=KEY, how="inner", validate="1:1")
-        .filter(*(_is_known(suffix) for suffix in ("now", "then")))
-        .select(
-            *KEY,
-            from_scaled_int(pl.col("effect"), MONEY_SUM).alias("quantity_effect_12m"),
-            from_scaled_int(change - pl.col("effect"), MONEY_SUM).alias("price_effect_12m"),
-            ratio(pl.col("effect"), pl.col("sold_then"), WIDE_RATIO).alias("quantity_change_12m"),
-            pl.when(change == 0)
-            .then(None)
-            .when(is_price)
-            .then(pl.lit("price"))
-            .otherwise(pl.lit("quantity"))
-            .alias("sales_change_cause"),
-        )
+    is_known = _is_known("now") & _is_known("then")
+    return booked.join(effects, on=KEY, how="left", validate="1:1").select(
+        *KEY,
+        "net_now",
+        "net_then",
+        *(pl.when(is_known).then(name).alias(name) for name in ("effect", "sold_then")),
     )
 
 

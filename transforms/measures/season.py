@@ -28,6 +28,7 @@ _ALL: Final = (1 << YEAR) - 1
 _SEASON: Final = pl.Schema(
     {
         **dict.fromkeys(KEY, pl.String()),
+        "season": pl.Int32(),
         "season_months": pl.Int32(),
         "served_months": pl.Int32(),
     }
@@ -42,7 +43,7 @@ def seasons(customers: pl.LazyFrame, active_months: pl.LazyFrame, window: Window
     months of these years lie in them or next to one, if they are at most 8, and from 24 months of history on. And the
     months come back, not by chance: of the order months that would not come back in another year if each year's lay
     anywhere, more than three in five do. So few orders at odd times make no season that is gone with the next one.
-    `season_months` counts them, `served_months` those served within the window: by an order in the month or in one next to
+    `season` holds them as bits from January on, `season_months` counts them, `served_months` those served within the window: by an order in the month or in one next to
     it, each order month serving one. Source: docs/figures.md, Loyalty.
     """
     age = months_since(pl.col("month"), window.period)
@@ -55,7 +56,7 @@ def seasons(customers: pl.LazyFrame, active_months: pl.LazyFrame, window: Window
     )
     years = [pl.col(f"year_{number}") for number in range(YEARS)]
     season = (years[0] & years[1]) | (years[0] & years[2]) | (years[1] & years[2])
-    near = pl.col("season") | _earlier(pl.col("season")) | _later(pl.col("season"))
+    near = in_or_next_to(pl.col("season"))
     order_months = pl.sum_horizontal(_count(each) for each in years)
     within = pl.sum_horizontal(_count(each & near) for each in years)
     came_back = pl.sum_horizontal(_count(each & pl.col("season")) for each in years)
@@ -131,6 +132,11 @@ def _served_in_line(season: int, orders: int) -> int:
                 served += 1
                 break
     return served
+
+
+def in_or_next_to(season: pl.Expr) -> pl.Expr:
+    """Add to a season's months (bits from January on) those next to one."""
+    return season | _earlier(season) | _later(season)
 
 
 def _count(months: pl.Expr) -> pl.Expr:

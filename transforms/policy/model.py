@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from transforms.policy.credit import ConductRule, CreditRule
+from transforms.policy.decline import DeclineRule
 from transforms.policy.errors import PolicyError, describe
 from transforms.policy.identity import content_hash
 from transforms.policy.numbers import (
@@ -272,6 +273,7 @@ class Policy(Section):
     memory: MemoryRule
     credit: CreditRule
     conduct: ConductRule
+    decline: DeclineRule
     events: EventRule
 
     @property

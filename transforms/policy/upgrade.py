@@ -92,6 +92,28 @@ STEPS: Final[tuple[Step, ...]] = (
                 Decimal(1),
                 "a loss is one with the whole of the estimated cost",
             ),
+            Added(
+                "decline",
+                {
+                    "min_months": 15,
+                    "months": 3,
+                    "months_of_rare": 6,
+                    "gap_counts_from_days": 30,
+                    "slowing_ratio": Decimal("0.75"),
+                    "slowing_gaps": 2,
+                    "declining_ratio": Decimal("0.6"),
+                    "declining_periods": 2,
+                    "declining_gaps": 3,
+                    "lapsed_gaps": 4,
+                    "lapsed_days": 365,
+                    "clear_ratio": Decimal("0.85"),
+                    "clear_gaps": Decimal("1.5"),
+                    "clear_periods": 2,
+                    "growing_ratio": Decimal("1.25"),
+                    "listed_months": 24,
+                },
+                "who buys less is named; no tier depends on it",
+            ),
         )
     ),
 )

@@ -88,7 +88,7 @@ def explanation_terms(
     rows = now.clear() if before is None else before
     wide = (
         now.join(explained.select(*KEY, *(f"{term}_delta" for term in terms)), on=KEY, validate="1:1")
-        .join(rows.select(*KEY, *taken), on=KEY, how="left", suffix="_before", validate="1:1")
+        .join(rows.select(*KEY, *taken), on=KEY, how="left", suffix="_then", validate="1:1")
         .collect()
         .lazy()
     )
@@ -108,7 +108,7 @@ def explanation_terms(
                     ("score", measure and measure.score_column, SCORE),
                     ("points", measure and measure.points_column, SCORE),
                 )
-                for side, suffix in (("from", "_before"), ("to", ""))
+                for side, suffix in (("from", "_then"), ("to", ""))
             ),
             pl.col(f"{term}_delta").alias("delta"),
             (pl.col(measure.reason_column) if measure else nothing).cast(pl.String).alias("reason"),

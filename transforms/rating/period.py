@@ -14,7 +14,8 @@ from transforms.frames.periods import first_of_month
 from transforms.frames.reasons import with_reasons
 from transforms.frames.schemas import CUSTOMER_VALUE_HISTORY
 from transforms.measures import measure_customers
-from transforms.measures.window import KEY
+from transforms.measures.window import KEY, Window
+from transforms.rating import decline
 from transforms.rating.rules_version import RULES_VERSION
 from transforms.scoring.scores import score_customers
 from transforms.scoring.segments import segment_customers
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from transforms.policy.model import Policy
 
 RECORDING: Final = ("revision", "recorded_at", "cause", "cause_reason")
-TOLD: Final = ("unassessed", "cap_reason", "watch_gap")
+TOLD: Final = ("unassessed", "cap_reason", "watch_gap", "decline_reason")
 """The columns of a rating that give reasons; the history keeps them as text."""
 
 RATED: Final = with_reasons(
@@ -42,7 +43,7 @@ RATED: Final = with_reasons(
 """The columns of a rating: those of the history but for what writing it adds."""
 
 _CAPS: Final = columns_of(CUSTOMER_VALUE_HISTORY, (*KEY, *CAP_COLUMNS))
-_STATE: Final = columns_of(CUSTOMER_VALUE_HISTORY, (*KEY, *STATE_COLUMNS, *CAP_COLUMNS))
+_STATE: Final = columns_of(CUSTOMER_VALUE_HISTORY, (*KEY, *STATE_COLUMNS, *CAP_COLUMNS, *decline.MEMORY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,8 @@ def rate_period(
     """Rate the month that ends with `closed_through`. A pure function of its arguments, in whatever order rows come.
 
     `previous`: the latest revision of each customer in the predecessor period (history columns), the state from which
-    memory and caps step; None where nothing was rated before (the baseline). Measures, scores, raw tier and memory
-    look back from `closed_through`; credit, caps and overrides from `as_of` (not before it). The same month rated again
+    memory, caps and decline step; None where nothing was rated before (the baseline). Measures, scores, raw tier, memory
+    and decline look back from `closed_through`; credit, caps and overrides from `as_of` (not before it). The same month rated again
     with the same `previous` advances nothing; `stored`, its own latest revisions, only tell of caps that began within it.
     `sales` are SALES_CELL rows of 24 months, None where they are not kept: conduct then has less to go by, no cost is
     estimated, and no change is split into price and quantity. `judged_by`: the facts by which credit and conduct are judged where
@@ -105,7 +106,8 @@ def rate_period(
     )
     effective = override(capped, facts.tier_overrides, as_of).with_columns(effective_tier(policy.gates))
     watched = watch(effective, policy, period)
-    values = watched.with_columns(
+    declined = decline.tell_decline(watched, facts, policy, Window(closed_through))
+    values = declined.with_columns(
         pl.lit(period).alias("period"),
         pl.lit(closed_through).alias("closed_through"),
         pl.lit(as_of).alias("as_of"),

@@ -53,6 +53,9 @@ _VALUE: Final = columns_of(
         "headroom_12m",
         "loyalty",
         "season_months",
+        "decline_state",
+        "decline_stake",
+        "decline_reason",
         "effective_tier",
         "memory_tier",
         "watch_tier",
@@ -131,6 +134,7 @@ def plays() -> tuple[Play, ...]:
     is_old_enough = pl.col("months_of_history") >= MONTHS_TO_TELL
     irregular = reason("buys_irregularly", amount=pl.col("net_sales_12m"), value=pl.col("loyalty"))
     is_figured = pl.col("net_sales_12m").is_not_null() & pl.col("loyalty").is_not_null()
+    is_at_stake = pl.col("is_business_at_stake")
     so_far = reason("irregular_so_far", value=pl.col("months_of_history"))
     return (
         Play(
@@ -174,6 +178,20 @@ def plays() -> tuple[Play, ...]:
             pl.col("contribution_12m") < 0,
             reasons(loss),
             -pl.col("contribution_12m"),
+        ),
+        Play(
+            "win_back",
+            "lapsed, and what it bought is material",
+            (pl.col("decline_state") == "lapsed") & is_at_stake,
+            pl.col("decline_reason"),
+            pl.col("decline_stake"),
+        ),
+        Play(
+            "call",
+            "slowing or declining, and what is at stake is material",
+            pl.col("decline_state").is_in(["slowing", "declining"]) & is_at_stake,
+            pl.col("decline_reason"),
+            pl.col("decline_stake"),
         ),
         Play(
             "handle_speculator",
@@ -262,7 +280,7 @@ def _situation(rated: RatedPeriod, facts: Facts, as_of: date, policy: Policy) ->
     return (
         require_columns(rated.values, _VALUE)
         .join(_credit(rated), on=KEY, how="left", validate="1:1")
-        .with_columns(**_to_clear_up(policy))
+        .with_columns(**_to_clear_up(policy), is_business_at_stake=_is_business_at_stake(policy))
         .join(_suspicions(rated), on=KEY, how="left", validate="1:1")
         .join(_imports(facts, as_of), on=KEY, how="left", validate="1:1")
         .join(_joint_work(facts, as_of), on=KEY, how="left", validate="1:1")
@@ -286,6 +304,13 @@ def _to_clear_up(policy: Policy) -> dict[str, pl.Expr]:
         "is_cash_to_apply": is_material(applied, applied + contested + owed, policy.credit),
         "is_dispute_to_settle": is_material(contested, contested + owed, policy.credit),
     }
+
+
+def _is_business_at_stake(policy: Policy) -> pl.Expr:
+    """Tell whether what is at stake is material beside the business that it was part of."""
+    stake, now = pl.col("decline_stake"), pl.col("net_sales_12m").fill_null(0)
+    was = stake + pl.max_horizontal(now, pl.lit(0).cast(MONEY_SUM))
+    return is_material(stake, was, policy.credit, sales=was)
 
 
 def _credit(rated: RatedPeriod) -> pl.LazyFrame:

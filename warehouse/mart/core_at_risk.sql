@@ -4,6 +4,7 @@ SELECT company_code, customer_id, name, effective_tier, net_sales_12m, contribut
 FROM (
     SELECT *, concat_ws(', ',
         CASE WHEN watch_direction = 'down' THEN 'expected to fall' END,
+        CASE WHEN decline_state <> 'none' THEN decline_state END,
         CASE WHEN cap_tier IS NOT NULL THEN 'capped: ' || cap_reason END,
         CASE WHEN credit_action <> 'open' THEN 'credit: ' || credit_action END) AS signs
     FROM customer_value

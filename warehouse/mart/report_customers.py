@@ -68,7 +68,12 @@ def read(mart_file: Path, named: Collection[tuple[str, str]] = ()) -> Customers:
 
         found = {
             (row["company_code"], row["customer_id"]): CustomerData(
-                explained(row, "customer_value.watch_gap", "customer_value.cap_reason")
+                explained(
+                    row,
+                    "customer_value.watch_gap",
+                    "customer_value.cap_reason",
+                    "customer_value.decline_reason",
+                )
             )
             for row in rows(
                 connection,

@@ -85,7 +85,7 @@ _SHEETS = {
     "at_risk": (
         ("call_now",),
         """
-        SELECT company_code, customer_id, name, salesperson_id, territory_id, channel, effective_tier, sign, stake,
+        SELECT company_code, customer_id, name, salesperson_id, territory_id, channel, effective_tier, sign, decline_since, stake,
             net_sales_12m, net_sales_year_before, net_sales_difference, quantity_effect_12m, price_effect_12m, last_order_on,
             days_silent, usual_gap_days, watch_tier, watch_deadline, credit_action, action, reason
         FROM mart.call_now ORDER BY company_code, place

@@ -345,6 +345,18 @@ def _change_of_sales(now: Row) -> str | None:
     return f"{effects} on the 12 months before: a change of {now['sales_change_cause']}"
 
 
+def _decline(now: Row) -> dict[str, str]:
+    """That a customer buys less, or more, than a year before, and why that is said."""
+    if now["is_growing"]:
+        return {"growth": now["decline_reason"]}
+    if now["decline_state"] in {None, "none"}:
+        return {}
+    stake = f", {now['decline_stake']:,.2f} at stake" if now["decline_stake"] is not None else ""
+    return {
+        "decline": f"{now['decline_state']} since {now['decline_since']:%Y-%m}{stake}: {now['decline_reason']}"
+    }
+
+
 def _returns(now: Row) -> str | None:
     """How much comes back, where that is warned of."""
     return f"{now['return_rate_12m']:.1%} of what is invoiced comes back" if now["returns_warned"] else None
@@ -375,6 +387,7 @@ def _standing(now: Row, before: Row, why: Row) -> dict[str, object]:
         "score": f"{text(now['score'])} (before: {text(before.get('score'))})",
         "changed by": why["drivers"],
         "change of sales": _change_of_sales(now),
+        **_decline(now),
         "returns": _returns(now),
         "not assessed": now["unassessed"],
         "segment": now["segment"],
