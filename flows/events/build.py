@@ -19,6 +19,9 @@ from flows.events.types import (
     CreditWarningCleared,
     CreditWarningRaised,
     Data,
+    DeclineCleared,
+    DeclineFound,
+    DeclineWarned,
     Driver,
     Event,
     ExpectedTierMove,
@@ -56,6 +59,23 @@ _CREDIT_FIGURES = (
     "next_order_headroom",
     "group_id",
     "group_headroom",
+)
+_DECLINE = (
+    "decline_state",
+    "decline_since",
+    "decline_stake",
+    "decline_reason",
+    "pace_ratio",
+    "pace_basis",
+    "pace_months",
+    "last_order_on",
+    "days_since_last_order",
+    "usual_gap_days",
+    "gap_multiple",
+    "net_sales_12m",
+    "net_sales_12m_before",
+    "quantity_effect_12m",
+    "price_effect_12m",
 )
 _FINDING = (
     "reason",
@@ -139,6 +159,30 @@ def watch_events(
             rank=rating["effective_rank"],
             expected=_expected(rating),
             expected_before=_expected(before[customer]) if customer in before else None,
+        )
+        told.append((row, _told(context, data, row, day=rating["as_of"])))
+    return told
+
+
+def decline_events(differences: pl.DataFrame, ratings: pl.DataFrame, context: EventContext) -> list[Emitted]:
+    """The declines that differ from those told last; `ratings`: the rating rows of the company, reasons as text."""
+    now = _by_customer(ratings.join(differences, on=_KEY, how="semi"))
+    told: list[Emitted] = []
+    for row in differences.iter_rows(named=True):
+        customer = _customer(row)
+        rating = now[customer]
+        decline: type[DeclineFound] = DeclineWarned if row["holds"] != NOTHING else DeclineCleared
+        data = decline(
+            **_whose(customer),
+            as_of=rating["as_of"],
+            policy=_stamp(context.policy),
+            state_version=state_version(rating["period"], rating["revision"]),
+            period=rating["period"],
+            revision=rating["revision"],
+            cause=rating["cause"],
+            tier=rating["effective_tier"],
+            decline_state_from=row["emitted"] or NOTHING,
+            **{name: rating[name] for name in _DECLINE},
         )
         told.append((row, _told(context, data, row, day=rating["as_of"])))
     return told

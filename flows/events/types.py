@@ -28,6 +28,7 @@ Tier = Literal["strategic", "core", "cultivate", "new", "unrated", "marginal", "
 Segment = Literal["core", "cultivate", "speculative", "marginal", "new", "unrated"]
 Cause = Literal["baseline", "data", "policy_change", "override", "correction"]
 CreditAction = Literal["open", "watch", "prepay", "stop"]
+DeclineState = Literal["none", "slowing", "declining", "lapsed"]
 Confidence = Literal["confirmed", "suspected", "none", "not_assessable"]
 
 Number = Annotated[
@@ -316,6 +317,45 @@ class CreditWarningCleared(CreditWarning):
     schema_version: ClassVar[str] = "1.0"
 
 
+class DeclineFound(_OfPeriod):
+    """How a customer's business goes; the figures are those of mart.customer_value, company currency."""
+
+    tier: Tier = Field(description="The effective tier.")
+    decline_state_from: DeclineState = Field(description="What was told last; none: nothing was.")
+    decline_state: DeclineState | None = Field(description="Null: it cannot be told any more.")
+    decline_since: date | None = Field(description="First day of the period in which the state began.")
+    decline_stake: Number | None = Field(
+        description="The business at stake: of a lapse net sales of the 12 months to the last order, for 24 months; else the best "
+        "12 months that ended within the last 24, less those of now."
+    )
+    decline_reason: Text | None = Field(description="What it rests on, in words.")
+    pace_ratio: Number | None = Field(description="What was bought lately ÷ the same months a year before.")
+    pace_basis: Literal["quantity", "money"] | None
+    pace_months: int | None = Field(description="How many months are compared.")
+    last_order_on: date | None
+    days_since_last_order: int | None
+    usual_gap_days: Number | None
+    gap_multiple: Number | None = Field(description="days_since_last_order ÷ usual_gap_days.")
+    net_sales_12m: Number | None
+    net_sales_12m_before: Number | None = Field(description="Net sales of the 12 months before those.")
+    quantity_effect_12m: Number | None = Field(description="Of the difference of the two, what quantity did.")
+    price_effect_12m: Number | None = Field(description="The rest of that difference.")
+
+
+class DeclineWarned(DeclineFound):
+    """A customer slows down, declines or has lapsed; told again where the state changes."""
+
+    type: ClassVar[str] = "valuemart.customer.decline.warned.v1"
+    schema_version: ClassVar[str] = "1.0"
+
+
+class DeclineCleared(DeclineFound):
+    """A customer that was warned of buys as it did, or has ordered again after a lapse."""
+
+    type: ClassVar[str] = "valuemart.customer.decline.cleared.v1"
+    schema_version: ClassVar[str] = "1.0"
+
+
 class ConductFinding(Data):
     """What is found on a customer's conduct now; the figures are those of mart.conduct_finding."""
 
@@ -380,6 +420,8 @@ DATA_TYPES: tuple[type[Data], ...] = (
     TierWatchV1,
     CreditWarningRaised,
     CreditWarningCleared,
+    DeclineWarned,
+    DeclineCleared,
     ConductFlagged,
     ConductCleared,
     RatingCorrected,

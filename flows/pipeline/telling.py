@@ -37,7 +37,10 @@ def tell(
     state = _State(connection, company, period, judges_credit=judges_credit)
     differences = rules.to_emit(state.held, state.emitted.lazy(), context.as_of).collect()
     is_baseline = state.known.filter(pl.col("kind") == rules.TIER).is_empty()
-    news = differences.filter(rules.is_emitted(context.policy, is_baseline=is_baseline))
+    begins_decline = state.known.filter(pl.col("kind") == rules.DECLINE).is_empty()
+    news = differences.filter(
+        rules.is_emitted(context.policy, is_baseline=is_baseline, begins_decline=begins_decline)
+    )
     events = _keep(connection, differences, state.events(news, context))
     written = set(outbox.append(connection, events))
     return [event for event in events if event.event_id in written]
@@ -89,7 +92,12 @@ class _State:
         self.ratings = history.latest_rows(connection, company, period)
         self.watch = history.current_rows(connection, "credit_watch", company)
         self.findings = history.current_rows(connection, "conduct_finding", company)
-        held = [rules.held_by_rating(self.ratings.lazy()), rules.held_by_conduct(self.findings.lazy())]
+        ratings = self.ratings.lazy()
+        held = [
+            rules.held_by_rating(ratings),
+            rules.held_by_decline(ratings),
+            rules.held_by_conduct(self.findings.lazy()),
+        ]
         if judges_credit:
             held.append(rules.held_by_credit(self.watch.lazy()))
         self.held = pl.concat(held)
@@ -137,6 +145,7 @@ def events_of(
         # Explaining moves takes its time even of nobody, and on most days nobody's tier is news.
         *([] if tiers.is_empty() else _tier_events(tiers, emitted_ratings, earlier, ratings, context)),
         *build.watch_events(expected, ratings, _of(emitted_ratings, expected), context),
+        *build.decline_events(news.filter(kind == rules.DECLINE), ratings, context),
         *build.credit_events(news.filter(kind == rules.WARNING), watch, context),
         *build.conduct_events(news.filter(kind.str.starts_with(rules.CONDUCT)), findings, context),
     ]

@@ -26,6 +26,7 @@ TIER: Final = "tier"
 WATCH: Final = "watch"
 WARNING: Final = "warning"
 CONDUCT: Final = "conduct."
+DECLINE: Final = "decline"
 NOTHING: Final = "none"
 """What is told of a kind of which nothing stands (any more)."""
 
@@ -34,6 +35,8 @@ SILENT: Final = "silent"
 
 OF_A_RATING: Final = (TIER, WATCH)
 """The kinds that a first rating begins with in silence: what a customer is worth is in the mart, and is news once it changes."""
+KEPT: Final = (*OF_A_RATING, DECLINE)
+"""The kinds of which what was told stands where a customer is not rated any more."""
 
 EMITTED: Final = pl.Schema(
     {
@@ -62,7 +65,7 @@ HELD: Final = pl.Schema(
     }
 )
 """What holds. Grain: customer × kind. `holds`: the tier; the tier and direction of an expected move; the credit action under a
-warning; the confidence of a finding; or NOTHING. `since`: the day from which it holds."""
+warning; the confidence of a finding; the state of a decline; or NOTHING. `since`: the day from which it holds."""
 
 TO_EMIT: Final = pl.Schema(
     {
@@ -97,6 +100,22 @@ def held_by_rating(ratings: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
+def held_by_decline(ratings: pl.LazyFrame) -> pl.LazyFrame:
+    """Give the declines of a period's latest rating rows. Grain: customer × kind; ends at HELD.
+
+    NOTHING, too, of who is in none, or of whom it cannot be told: so it is known that it was looked at. Of a prospect nothing.
+    """
+    customers = ratings.filter(pl.col("effective_tier") != PROSPECT)
+    return _held(
+        customers,
+        kind=pl.lit(DECLINE),
+        holds=pl.col("decline_state").fill_null(NOTHING),
+        since="as_of",
+        period="period",
+        revision="revision",
+    )
+
+
 def held_by_credit(watch: pl.LazyFrame) -> pl.LazyFrame:
     """Give the credit warnings that stand in a credit watch. Grain: customer × kind; ends at HELD.
 
@@ -121,19 +140,22 @@ def to_emit(held: pl.LazyFrame, emitted: pl.LazyFrame, as_of: date) -> pl.LazyFr
 
     `held`: HELD rows of a company on its latest rated day; `emitted`: its emitted state (EMITTED), of the kinds that could be judged
     on that day. A warning or finding that was told and is not held any more has ended, on `as_of`; who is not rated any more
-    keeps the tier that was told. Nothing, where nothing was told, is no news.
+    keeps the tier and decline that were told. Nothing, where nothing was told, is no news; but where no decline was ever
+    looked at, everybody's is listed once: from then on it is known.
     """
     before = emitted.rename({"event_id": "previous_event_id"}).rename(
         {name: f"emitted_{name}" for name in ("since", "period", "revision")}
     )
     joined = held.join(before, on=_GRAIN, how="full", coalesce=True, validate="1:1")
     gone = pl.col("holds").is_null()
+    is_decline = pl.col("kind") == DECLINE
     return (
-        joined.filter(~(gone & pl.col("kind").is_in(OF_A_RATING)))
+        joined.with_columns(begins=~(is_decline & pl.col("emitted").is_not_null()).any())
+        .filter(~(gone & pl.col("kind").is_in(KEPT)))
         .with_columns(
             holds=pl.col("holds").fill_null(NOTHING), since=pl.col("since").fill_null(pl.lit(as_of))
         )
-        .filter(pl.col("holds") != pl.col("emitted").fill_null(NOTHING))
+        .filter((pl.col("holds") != pl.col("emitted").fill_null(NOTHING)) | (is_decline & pl.col("begins")))
         .with_columns(
             previous_event_id=pl.when(pl.col("previous_event_id") != SILENT).then("previous_event_id"),
             state_version=pl.col("state_version").fill_null(0) + 1,
@@ -162,17 +184,21 @@ def again(
     """List all that holds, for somebody who cannot know what he was told. Grain: customer × kind; ends at TO_EMIT.
 
     Of every customer that is rated, its tier, the move that is expected or none, and (if it `judges_credit`) the warning that
-    stands or none; of misconduct what stands, and what was told of it. `sequences`: each customer's last number (`sequence`),
+    stands or none; of misconduct and decline what stands, and what was told of it. `sequences`: each customer's last number (`sequence`),
     0 where it has none: it tells one such list from the next.
     """
     rated = held.filter(pl.col("kind") == TIER).select(KEY)
     none = _held(
         rated.with_columns(as_of=pl.lit(as_of)), kind=pl.lit(WARNING), holds=pl.lit(NOTHING), since="as_of"
     ).filter(pl.lit(judges_credit))
-    ended = emitted.filter(
-        pl.col("kind").str.starts_with(CONDUCT) | (pl.lit(judges_credit) & (pl.col("kind") == WARNING))
-    ).select(*_GRAIN, holds=pl.lit(NOTHING), since=pl.lit(as_of), period="period", revision="revision")
-    holds = pl.concat([held, none, ended.cast(HELD)]).unique(_GRAIN, keep="first", maintain_order=True)
+    is_decline = pl.col("kind") == DECLINE
+    of_a_day = pl.col("kind").str.starts_with(CONDUCT) | (pl.lit(judges_credit) & (pl.col("kind") == WARNING))
+    declined = emitted.filter(is_decline, pl.col("event_id") != SILENT).join(rated, on=KEY, how="semi")
+    ended = pl.concat([emitted.filter(of_a_day), declined]).select(
+        *_GRAIN, holds=pl.lit(NOTHING), since=pl.lit(as_of), period="period", revision="revision"
+    )
+    stands = held.filter(~(is_decline & (pl.col("holds") == NOTHING)))
+    holds = pl.concat([stands, none, ended.cast(HELD)]).unique(_GRAIN, keep="first", maintain_order=True)
     return _from_nothing(
         holds.join(emitted.select(*_GRAIN, "state_version"), on=_GRAIN, how="left", validate="1:1")
         .join(sequences, on=KEY, how="left", validate="m:1")
@@ -191,13 +217,20 @@ def _from_nothing(rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.with_columns(**nothing).select(TO_EMIT.names()).cast(TO_EMIT).sort(_GRAIN)
 
 
-def is_emitted(policy: Policy, *, is_baseline: bool) -> pl.Expr:
+def is_emitted(policy: Policy, *, is_baseline: bool, begins_decline: bool = False) -> pl.Expr:
     """Whether a difference (TO_EMIT) is told, or taken for known: a first rating is no news, unless the policy says so.
 
-    `is_baseline`: no tier of the company was told, or taken for known, before.
+    `is_baseline`: no tier of the company was told, or taken for known, before; `begins_decline`: no decline was, which is no news
+    in a company that was rated before either.
     """
     is_news = not is_baseline or policy.events.baseline_events
-    return pl.lit(is_news) | ~pl.col("kind").is_in(OF_A_RATING)
+    decline_is_news = not begins_decline or (is_baseline and policy.events.baseline_events)
+    is_something = (pl.col("holds") != NOTHING) | pl.col("emitted").is_not_null()
+    return (
+        (pl.lit(is_news) | ~pl.col("kind").is_in(OF_A_RATING))
+        & (pl.lit(decline_is_news) | (pl.col("kind") != DECLINE))
+        & is_something
+    )
 
 
 def period_moves(moves: pl.LazyFrame, policy: Policy, *, is_first: bool) -> pl.LazyFrame:
