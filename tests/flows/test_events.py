@@ -13,7 +13,13 @@ import polars as pl
 import pytest
 
 from flows.codegen.event_schemas import schema_path, schema_text
-from flows.events.build import EventContext, conduct_events, correction_events, credit_events
+from flows.events.build import (
+    EventContext,
+    conduct_events,
+    correction_events,
+    credit_events,
+    decline_events,
+)
 from flows.events.types import (
     DATA_TYPES,
     LARGEST,
@@ -38,6 +44,7 @@ from transforms.rating.events import (
     correction_changes,
     held_by_conduct,
     held_by_credit,
+    held_by_decline,
     held_by_rating,
     is_emitted,
     to_emit,
@@ -595,6 +602,37 @@ def test_the_committed_schema_is_that_of_the_model(data: type):
     jsonschema.Draft202012Validator.check_schema(json.loads(schema_text(data)))
 
 
+FALLS = {
+    "decline_state": "declining",
+    "decline_since": date(2024, 5, 1),
+    "decline_stake": Decimal("12000.5"),
+    "decline_reason": [{"code": "pace_of_sales", "value": Decimal("0.5"), "counted": 3}],
+    "pace_ratio": Decimal("0.5"),
+    "days_since_last_order": 12,
+}
+CALM = {"decline_state": "none"}
+
+
+def decline(before: dict[str, Any], after: dict[str, Any]) -> list[Event]:
+    told = emitted_before(held_by_decline(shown(before).lazy()))
+    now = with_text(ratings(after))
+    news = to_emit(held_by_decline(now.lazy()), told.lazy(), context().as_of).collect()
+    return [event for _, each in decline_events(news, now, context()) for event in each]
+
+
+def test_a_decline_is_told_with_what_is_at_stake_and_why():
+    (warned,) = decline(CALM, FALLS)
+    data = body(warned)["data"]
+    assert warned.type == "valuemart.customer.decline.warned.v1"
+    assert (data["decline_state_from"], data["decline_state"]) == ("none", "declining")
+    assert (data["decline_stake"], data["days_since_last_order"]) == ("12000.5000", 12)
+    assert data["decline_reason"] == "net sales of 3 months 0.5 of a year before"
+    (cleared,) = decline(FALLS, CALM)
+    assert cleared.type == "valuemart.customer.decline.cleared.v1"
+    assert body(cleared)["data"]["decline_state_from"] == "declining"
+    assert decline(FALLS, FALLS) == []
+
+
 def one_of_each() -> list[Event]:
     row = UP | {
         "effective_tier": "core",
@@ -609,6 +647,8 @@ def one_of_each() -> list[Event]:
             findings({}, {"customer_id": "C2", "confidence": "confirmed"}),
             findings({"confidence": "suspected", "value": Decimal("0.5")}, {"customer_id": "C2"}),
         ),
+        *decline(CALM, FALLS),
+        *decline(FALLS, CALM),
         *correct(corrected({})),
     ]
 

@@ -136,6 +136,24 @@ VALUES = (
         ),
     ),
     Subject(
+        "pace",
+        "customer_value",
+        exact=("days_since_last_order", "net_sales_12m_before", "pace_basis", "pace_months"),
+        ratios=("pace_ratio", "gap_multiple"),
+    ),
+    Subject(
+        "decline",
+        "customer_value",
+        exact=(
+            "decline_state",
+            "decline_since",
+            "decline_low_periods",
+            "decline_calm_periods",
+            "decline_stake",
+            "is_growing",
+        ),
+    ),
+    Subject(
         "feedback", "customer_value", exact=("feedback_reason", "complaints_12m"), ratios=("feedback_rate",)
     ),
     Subject(

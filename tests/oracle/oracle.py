@@ -70,7 +70,12 @@ def over_warehouse(warehouse: Path, watched_before: pl.DataFrame) -> duckdb.Duck
                JOIN (SELECT company_code, customer_id, period, max(revision) AS revision
                      FROM warehouse.rated.customer_value_history GROUP BY ALL)
                    USING (company_code, customer_id, period, revision)
-               WHERE period = date_trunc('month', getvariable('closed_through')::DATE)"""
+               WHERE period = date_trunc('month', getvariable('closed_through')::DATE);
+           CREATE VIEW before.decline AS
+               SELECT company_code, customer_id, decline_state, decline_since, decline_low_periods, decline_calm_periods
+               FROM warehouse.rated.customer_value_history
+               WHERE period = date_trunc('month', getvariable('closed_through')::DATE) - INTERVAL 1 MONTH
+               QUALIFY row_number() OVER (PARTITION BY company_code, customer_id ORDER BY revision DESC) = 1"""
     )
     return connection
 
@@ -84,6 +89,10 @@ def over_frames(
     """An oracle over frames of the canonical tables, one an extract, and what the product made of them."""
     connection = _fresh()
     _store(connection, "before.credit_watch", watched_before)
+    connection.execute(
+        """CREATE TABLE before.decline (company_code VARCHAR, customer_id VARCHAR, decline_state VARCHAR, decline_since DATE,
+               decline_low_periods INTEGER, decline_calm_periods INTEGER)"""
+    )
     for table, rows in extracts.items():
         _store(connection, f"erp.{table}", rows.with_columns(is_deleted=False))
     for table, rows in product.items():

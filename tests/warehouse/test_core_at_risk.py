@@ -20,6 +20,8 @@ VIEW = (Path(warehouse.mart.__file__).parent / "core_at_risk.sql").read_text(enc
         ({"cap_tier": "speculative", "cap_reason": "confirmed_conduct", "memory_tier": "strategic"}, "capped: confirmed_conduct"),
         ({"cap_tier": "marginal", "cap_reason": "credit_stop", "memory_tier": "cultivate"}, None),
         ({"is_value_customer": True, "watch_direction": "down"}, "expected to fall"),
+        ({"is_value_customer": True, "decline_state": "declining"}, "declining"),
+        ({"decline_state": "lapsed"}, None),
         ({"is_value_customer": True, "credit_action": "watch"}, "credit: watch"),
     ],
 )  # fmt: skip
@@ -30,7 +32,7 @@ def test_a_customer_whom_a_cap_took_out_of_the_highest_tiers_is_listed(
         "company_code": "1000", "customer_id": "C1", "name": "a name", "effective_tier": "core", "net_sales_12m": 1,
         "contribution_12m": 1, "sales_trend": 1, "score": 50, "watch_tier": None, "watch_gap": None, "watch_deadline": None,
         "cap_reason": None, "overdue_share": 0, "credit_grade": "A", "credit_action": "open", "watch_direction": None,
-        "cap_tier": None, "memory_tier": "core", "is_value_customer": False,
+        "cap_tier": None, "decline_state": "none", "memory_tier": "core", "is_value_customer": False,
     } | customer  # fmt: skip
     with duckdb.connect() as connection:
         texts = {name for name, value in row.items() if value is None or isinstance(value, str)}

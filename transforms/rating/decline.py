@@ -51,6 +51,7 @@ def tell_decline(rated: pl.LazyFrame, facts: Facts, policy: Policy, window: Wind
     inactive = facts.customers.filter(pl.col("status") == "inactive").select(
         *KEY, is_inactive=pl.lit(value=True)
     )
+    # Collected, since it is read twice over: planned again each time it would take longer than it runs.
     told = (
         rated.join(inactive, on=KEY, how="left", validate="1:1")
         .join(_with_open_orders(facts), on=KEY, how="left", validate="1:1")
@@ -85,6 +86,8 @@ def tell_decline(rated: pl.LazyFrame, facts: Facts, policy: Policy, window: Wind
             ),
         )
         .with_columns(decline_since=_since(window))
+        .collect()
+        .lazy()
     )
     # What is at stake is asked of the few who are warned of.
     warned = told.filter(pl.col("decline_state").is_in(WARNED)).select(*KEY, "last_order_on")

@@ -105,7 +105,7 @@ def rate_period(
         confirmed_conduct=confirmed_conduct(conduct) if can_confirm else None,
     )
     effective = override(capped, facts.tier_overrides, as_of).with_columns(effective_tier(policy.gates))
-    watched = watch(effective, policy, period)
+    watched = watch(effective, policy, period).collect().lazy()
     declined = decline.tell_decline(watched, facts, policy, Window(closed_through))
     values = declined.with_columns(
         pl.lit(period).alias("period"),

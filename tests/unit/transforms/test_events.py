@@ -16,10 +16,12 @@ from transforms.rating.events import (
     EMITTED,
     NOTHING,
     after_emitting,
+    again,
     as_emitted,
     correction_changes,
     held_by_conduct,
     held_by_credit,
+    held_by_decline,
     held_by_rating,
     is_emitted,
     period_moves,
@@ -262,3 +264,82 @@ def test_the_corrected_periods_of_a_run_are_gathered_by_customer_in_order_of_tim
     gathered = correction_changes(corrected).collect()
     assert gathered["customer_id"].to_list() == ["C1", "C2"]
     assert gathered["periods"].to_list() == [[march], [february, march]]
+
+
+# Declines. A state of a customer, or null where none can be told.
+
+
+def declines(**states: str | None) -> pl.LazyFrame:
+    rated = [
+        {
+            "customer_id": customer,
+            "effective_tier": "core",
+            "decline_state": state,
+            "as_of": TODAY,
+            "period": JUNE,
+        }
+        for customer, state in states.items()
+    ]
+    return held_by_decline(rows(CUSTOMER_VALUE_HISTORY, *rated))
+
+
+def test_of_every_customer_it_is_noted_once_how_it_stood_when_declines_were_first_looked_at():
+    held = declines(C1="none", C2=None, C3="lapsed")
+    assert differences(held) == [
+        ("C1", "decline", None, NOTHING),
+        ("C2", "decline", None, NOTHING),
+        ("C3", "decline", None, "lapsed"),
+    ]
+    assert differences(held, after(held)) == []
+
+
+def test_a_decline_that_begins_changes_or_ends_is_told():
+    known = after(declines(C1="none", C2="slowing", C3="lapsed", C4="slowing"))
+    assert differences(declines(C1="slowing", C2="declining", C3="none", C4=None, C5="none"), known) == [
+        ("C1", "decline", NOTHING, "slowing"),
+        ("C2", "decline", "slowing", "declining"),
+        ("C3", "decline", "lapsed", NOTHING),
+        ("C4", "decline", "slowing", NOTHING),
+    ]
+
+
+def test_who_is_not_rated_any_more_keeps_the_decline_that_was_told():
+    assert differences(declines(C2="none"), after(declines(C1="slowing", C2="none"))) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_baseline", "begins", "told"),
+    [
+        (QUIET, True, True, []),
+        (QUIET, False, True, []),  # a home that was rated before declines were
+        (LOUD, False, True, []),
+        (LOUD, True, True, ["C2"]),
+        (QUIET, False, False, ["C2"]),
+    ],
+)
+def test_declines_begin_in_silence_in_every_home(rule: Any, is_baseline: bool, begins: bool, told: list[str]):
+    news = to_emit(declines(C1="none", C2="slowing"), NOBODY, TODAY).filter(
+        is_emitted(rule, is_baseline=is_baseline, begins_decline=begins)
+    )
+    assert news.collect()["customer_id"].to_list() == told
+
+
+def test_a_resync_sends_the_declines_that_stand_and_that_one_ended_that_was_told():
+    was = declines(C1="slowing", C2="none", C3="lapsed", C4="slowing")
+    ids = pl.LazyFrame(
+        {"company_code": ["1000"], "customer_id": ["C1"], "kind": ["decline"], "event_id": ["E1"]}
+    )
+    known = after_emitting(to_emit(was, NOBODY, TODAY), ids).collect().lazy()
+    now = rows(
+        CUSTOMER_VALUE_HISTORY,
+        *(
+            {"customer_id": customer, "effective_tier": "core", "decline_state": state, "as_of": TODAY}
+            for customer, state in {"C1": "none", "C2": "none", "C3": "lapsed", "C4": "none"}.items()
+        ),
+    )
+    sequences = pl.LazyFrame(
+        schema={"company_code": pl.String, "customer_id": pl.String, "sequence": pl.Int64}
+    )
+    held = pl.concat([held_by_rating(now), held_by_decline(now)])
+    sent = again(held, known, sequences, TODAY, judges_credit=False).filter(pl.col("kind") == "decline")
+    assert sent.select("customer_id", "holds").collect().rows() == [("C1", NOTHING), ("C3", "lapsed")]

@@ -26,7 +26,7 @@ START = date(
 )  # 26 months before the year's end: seasons, trends and windows all have their edges inside
 CUSTOMERS = ("C1", "C2", "C3")
 RELATIVE = ("abc_class", "steadiness_seasonal", "history_truncated")
-MONEY = ("net_sales_12m", "contribution_12m", "headroom_12m", "estimated_demand_12m")
+MONEY = ("net_sales_12m", "net_sales_12m_before", "contribution_12m", "headroom_12m", "estimated_demand_12m")
 
 days = st.integers(0, 791).map(lambda day: START + timedelta(days=day))
 cents = st.integers(-(10**7), 10**8).map(lambda amount: Decimal(amount) / 100)
