@@ -13,7 +13,7 @@ import polars as pl
 from flows.console.progress import report_step
 from flows.events.build import EventContext, correction_events
 from flows.events.types import Event, TierChanged
-from flows.pipeline import credit_warnings, moves, telling
+from flows.pipeline import credit_warnings, forecast, moves, telling
 from flows.settings import Settings
 from flows.wording.reasons import with_text
 from transforms.credit.watch import credit_watch
@@ -186,8 +186,18 @@ class RatedCompany:
         # The one plan that goes through two years of sales by product as they are, which may be millions of rows.
         of_period = structure.collect(engine="streaming")
         history.replace_period(self.connection, "customer_structure", self.company, period, of_period)
+        is_shown = period == self.run.target and self.run.shown
+        forecast.update(
+            self.connection,
+            self.company,
+            self.facts,
+            rated.values,
+            period,
+            self.run.recorded_at,
+            shown_on=self.run.as_of if is_shown else None,
+        )
         if period == self.run.target:
-            if self.run.shown:
+            if is_shown:
                 self._show_current(rated, policy, _lazy(previous))
             self._replace("conduct_finding", rated.conduct.collect())
             if rated.credit is not None:

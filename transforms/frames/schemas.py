@@ -402,6 +402,39 @@ CREDIT_WATCH_DAY: Final = pl.Schema(
     }
 )
 
+# One row a rated customer, of the latest rated period.
+CUSTOMER_EXPECTATION: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "period": pl.Date(),
+        "expected_net_sales_12m": pl.Decimal(38, 4),
+        "expected_net_sales_low": pl.Decimal(38, 4),
+        "expected_net_sales_high": pl.Decimal(38, 4),
+        "expected_contribution_12m": pl.Decimal(38, 4),
+        "expected_basis": pl.String(),
+        "buying_share": pl.Decimal(9, 6),
+        "model_version": pl.Int32(),
+    }
+)
+
+# One row a rated customer and period.
+CUSTOMER_FORECAST: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "period": pl.Date(),
+        "expected_net_sales_12m": pl.Decimal(38, 4),
+        "expected_net_sales_low": pl.Decimal(38, 4),
+        "expected_net_sales_high": pl.Decimal(38, 4),
+        "expected_basis": pl.String(),
+        "net_sales_12m": pl.Decimal(38, 4),
+        "model_version": pl.Int32(),
+        "recorded_at": pl.Datetime("us"),
+        "origin": pl.String(),
+    }
+)
+
 # One row a customer and month with at least one line that counts.
 CUSTOMER_MONTH: Final = pl.Schema(
     {
@@ -580,6 +613,32 @@ CUSTOMER_VALUE_HISTORY: Final = pl.Schema(
     }
 )
 
+# One row a customer with an expected figure and month ahead, twelve each.
+EXPECTATION_MONTH: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "month": pl.Date(),
+        "period": pl.Date(),
+        "expected_net_sales": pl.Decimal(38, 4),
+    }
+)
+
+# One row a level and member, of the latest rated period; the members of a level sum up to the company.
+EXPECTATION_TOTAL: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "level": pl.String(),
+        "member": pl.String(),
+        "period": pl.Date(),
+        "customers": pl.Int32(),
+        "expected_net_sales_12m": pl.Decimal(38, 4),
+        "expected_net_sales_low": pl.Decimal(38, 4),
+        "expected_net_sales_high": pl.Decimal(38, 4),
+        "expected_contribution_12m": pl.Decimal(38, 4),
+    }
+)
+
 # One row a customer, as of the last rating.
 EXPLANATION: Final = pl.Schema(
     {
@@ -616,6 +675,27 @@ EXPLANATION_TERM: Final = pl.Schema(
         "points_to": pl.Decimal(7, 4),
         "delta": pl.Decimal(7, 4),
         "reason": pl.String(),
+    }
+)
+
+# One row a forecast period of which the twelve months that follow are closed.
+FORECAST_ACCURACY: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "period": pl.Date(),
+        "origin": pl.String(),
+        "model_version": pl.Int32(),
+        "customers": pl.Int32(),
+        "expected_net_sales": pl.Decimal(38, 4),
+        "actual_net_sales": pl.Decimal(38, 4),
+        "total_error": pl.Decimal(18, 6),
+        "wape": pl.Decimal(18, 6),
+        "last_year_net_sales": pl.Decimal(38, 4),
+        "last_year_total_error": pl.Decimal(18, 6),
+        "last_year_wape": pl.Decimal(18, 6),
+        "covered_share": pl.Decimal(9, 6),
+        "covered_share_large": pl.Decimal(9, 6),
+        "new_customer_net_sales": pl.Decimal(38, 4),
     }
 )
 

@@ -107,3 +107,16 @@ def read_sales(connection: duckdb.DuckDBPyConnection, company: str, since: date)
         f"SELECT {columns} FROM rated.sales_cell WHERE company_code = $company AND month >= $since",
         {"company": company, "since": since},
     ).lazy()
+
+
+def read_salespersons(connection: duckdb.DuckDBPyConnection, company: str, as_of: date) -> pl.LazyFrame:
+    """Who sold to a customer last, as of a day: company_code, customer_id, salesperson_id; none where no line names one."""
+    return frame(
+        connection,
+        """SELECT company_code, customer_id, arg_max(salesperson_id, (invoice_date, document_id, line_id)) AS salesperson_id
+           FROM erp.invoice_lines
+           WHERE company_code = $company AND salesperson_id IS NOT NULL AND NOT is_deleted AND NOT is_cancelled
+               AND available_on <= $as_of
+           GROUP BY company_code, customer_id ORDER BY customer_id""",
+        {"company": company, "as_of": as_of},
+    ).lazy()

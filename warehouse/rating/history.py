@@ -65,6 +65,26 @@ def current_rows(connection: duckdb.DuckDBPyConnection, table: str, company: str
     return frame(connection, sql, {"company": company})
 
 
+def forecast_periods(connection: duckdb.DuckDBPyConnection, company: str) -> list[date]:
+    """The periods of a company whose forecasts are kept, in order."""
+    rows = connection.execute(
+        "SELECT DISTINCT period FROM rated.customer_forecast WHERE company_code = ? ORDER BY period",
+        [company],
+    ).fetchall()
+    return [period for (period,) in rows]
+
+
+def forecasts_of(connection: duckdb.DuckDBPyConnection, company: str, periods: list[date]) -> pl.DataFrame:
+    """A company's kept forecasts of some periods."""
+    columns = ", ".join(quoted(name) for name in load_contract("customer_forecast").column_names)
+    return frame(
+        connection,
+        f"""SELECT {columns} FROM rated.customer_forecast
+            WHERE company_code = $company AND period IN (SELECT unnest($periods::DATE[]))""",
+        {"company": company, "periods": periods},
+    )
+
+
 def warnings_standing(connection: duckdb.DuckDBPyConnection, company: str, as_of: date) -> pl.DataFrame:
     """A company's credit warnings on the latest watched day before `as_of`; none where no such day is, or none stood."""
     columns = ", ".join(quoted(name) for name in load_contract("credit_warning_day").column_names)
