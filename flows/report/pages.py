@@ -222,6 +222,7 @@ class CustomerPage:
     credit: list[Row]
     conduct: list[Row]
     next_action: list[Row]
+    expectation: list[Row]
 
 
 def customer_page(data: CustomerData) -> CustomerPage:
@@ -258,6 +259,7 @@ def customer_page(data: CustomerData) -> CustomerPage:
         credit=data.credit,
         conduct=data.conduct,
         next_action=data.next_action,
+        expectation=data.expectation,
     )
 
 

@@ -123,6 +123,7 @@ def mart(tmp_path: Path) -> Path:
             "credit_watch",
             "conduct_finding",
             "next_action",
+            "customer_expectation",
             "publication",
         ):
             create(connection, name)

@@ -58,6 +58,7 @@ class CustomerFile:
     credit: Row | None
     conduct: list[Row]  # one a kind of conduct, also where nothing was found or nothing could be
     next_action: Row | None
+    expectation: Row | None  # what it is expected to bring
 
 
 def status(ops_file: Path, *, latest: int = 10) -> Status:
@@ -254,6 +255,7 @@ def customer_file(mart_file: Path, customer: str, company: str | None) -> Custom
         credit = _rows(connection, f"SELECT * FROM mart.credit_watch WHERE {meant}")
         conduct = _rows(connection, f"SELECT * FROM mart.conduct_finding WHERE {meant} ORDER BY kind")
         actions = _rows(connection, f"SELECT * FROM mart.next_action WHERE {meant}")
+        expected = _rows(connection, f"SELECT * FROM mart.customer_expectation WHERE {meant}")
     return CustomerFile(
         current=periods[0],
         previous=periods[1] if len(periods) > 1 else None,
@@ -261,6 +263,7 @@ def customer_file(mart_file: Path, customer: str, company: str | None) -> Custom
         credit=credit[0] if credit else None,
         conduct=conduct,
         next_action=actions[0] if actions else None,
+        expectation=expected[0] if expected else None,
     )
 
 

@@ -39,6 +39,7 @@ class CustomerData:
     credit: list[Row] = field(default_factory=list)  # one row, or none where there are no receivables
     conduct: list[Row] = field(default_factory=list)  # one a kind
     next_action: list[Row] = field(default_factory=list)
+    expectation: list[Row] = field(default_factory=list)  # one row: what it is expected to bring
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,7 @@ _PARTS = {
         SELECT company_code, customer_id, tier_basis, what_it_takes, counterfactual
         FROM mart.explanation SEMI JOIN chosen USING (company_code, customer_id)
         """,
+    "expectation": "FROM mart.customer_expectation SEMI JOIN chosen USING (company_code, customer_id)",
     "partner": "FROM mart.partner_card SEMI JOIN chosen USING (company_code, customer_id)",
     "periods": f"""
         SELECT company_code, customer_id, period, score, effective_tier, effective_rank, net_sales_12m

@@ -27,6 +27,7 @@ class Summary:
         Row
     ]  # the last 24 periods: net_sales, contribution, value_customers; null where months are not covered
     plan: list[Row]  # the company's year under way, one row; none where nothing is planned
+    expected: list[Row]  # the company's row of expectation_total; none where nothing is expected
     changed: list[Row]  # of what_changed
     call: list[Row]
     cultivate: list[Row]
@@ -42,6 +43,7 @@ def read(connection: duckdb.DuckDBPyConnection) -> Summary:
         figures=found["figures"][0],
         line=found["line"][::-1],
         plan=found["plan"],
+        expected=found["expected"],
         changed=found["changed"],
         call=found["call"],
         cultivate=found["cultivate"],
@@ -99,6 +101,7 @@ _QUERIES = {
         WHERE level = 'company' AND through = (SELECT last_day(max(period)) FROM {_of_company("customer_value")})
         ORDER BY period_end - period_start DESC, plan_id LIMIT 1
         """,
+    "expected": f"FROM {_of_company('expectation_total')} WHERE level = 'company'",
     "changed": f"FROM {_of_company('what_changed')} ORDER BY place",
     "call": f"""
         SELECT customer_id, name, sign, stake AS money, net_sales_difference, net_sales_year_before,

@@ -287,7 +287,13 @@ def show_customer(file: CustomerFile, why: Row, *, as_json: bool) -> None:
         return
     now, before = file.current, file.previous or {}
     echo(f"{now['customer_id']} {now['name']} ({now['company_code']})")
-    pairs({**_standing(now, before, why), **_next_action(file.next_action)})
+    pairs(
+        {
+            **_standing(now, before, why),
+            **_expected_business(file.expectation),
+            **_next_action(file.next_action),
+        }
+    )
     measures = [
         {
             "measure": each.heading,
@@ -360,6 +366,24 @@ def _decline(now: Row) -> dict[str, str]:
 def _returns(now: Row) -> str | None:
     """How much comes back, where that is warned of."""
     return f"{now['return_rate_12m']:.1%} of what is invoiced comes back" if now["returns_warned"] else None
+
+
+def _expected_business(expected: Row | None) -> dict[str, str]:
+    """What the next twelve months bring, its bounds, and what that rests on."""
+    from flows.wording.words import label
+
+    if expected is None:
+        return {}
+    basis = label("expected_basis", expected["expected_basis"]).en
+    if expected["expected_net_sales_12m"] is None:
+        return {"next 12 months": f"nothing is expected: {basis}"}
+    said = f"net sales {text(expected['expected_net_sales_12m'])}"
+    if expected["expected_net_sales_low"] is not None:
+        low, high = (text(expected[f"expected_net_sales_{side}"]) for side in ("low", "high"))
+        said += f" (four in five: {low} to {high})"
+    if expected["expected_contribution_12m"] is not None:
+        said += f", contribution {text(expected['expected_contribution_12m'])}"
+    return {"next 12 months": f"{said}; {basis}"}
 
 
 def _next_action(chosen: Row | None) -> dict[str, str]:

@@ -37,6 +37,7 @@ CODES = {
     "customer.channel": "channel",
     "data_quality.status": "status",
     "next_action.action": "next_action",
+    "customer_expectation.expected_basis": "expected_basis",
 }
 
 
