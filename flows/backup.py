@@ -117,9 +117,20 @@ def restore(settings: Settings, folder: Path, now: datetime) -> tuple[Backup, Pa
             outbox.raise_sequences(connection, _seen(settings, aside))
         state = ledger.generation(connection, "state").generation
         # What is published may carry the same number, and show what came after the backup.
-        publish.publish(connection, settings.home, contracts(), state, recorded_at, force=True)
+        publish.publish(
+            connection,
+            settings.home,
+            contracts(),
+            state,
+            recorded_at,
+            folder=settings.published_folder,
+            readers=settings.readers,
+            force=True,
+        )
     for each in settings.shares:
-        share.build_if_behind(settings.home, each)
+        share.build_if_behind(
+            settings.home, each, published=settings.published_folder, readers=settings.readers
+        )
     return made, aside
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 import duckdb
 
 from flows.errors import OTHER
+from flows.file_modes import wrong_modes
 from flows.settings import Settings
 from warehouse.connection import open_database
 from warehouse.errors import WarehouseBusyError
@@ -52,6 +53,7 @@ def examine(settings: Settings) -> Diagnosis:
     """
     looks: Sequence[tuple[str, Callable[[Settings], Iterator[Finding]]]] = (
         ("files", _files),
+        ("modes", _modes),
         ("warehouse", _warehouse),
         ("policy", _policy),
         ("published", _published),
@@ -100,6 +102,24 @@ def _files(settings: Settings) -> Iterator[Finding]:
     if left:
         yield Finding("files", "fault", f"{left[0]}: a restore was cut short; run `valuemart restore` again")
     yield Finding("files", "sound", f"the home is {settings.home}")
+
+
+def _modes(settings: Settings) -> Iterator[Finding]:
+    """A note, since it is no fault of the data; the secrets have findings of their own."""
+    if not settings.home.is_dir():
+        return
+    wrong = [path for path, _ in wrong_modes(settings)]
+    readers = f"the group {settings.publish_group}" if settings.publish_group else "nobody else"
+    if wrong:
+        more = f" and {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
+        yield Finding(
+            "modes",
+            "note",
+            f"{wrong[0]}{more}: others may read what is the owner's, or the readers may not; "
+            f"`valuemart maintain --fix-modes` gives the home to its owner, and what is published to {readers}",
+        )
+        return
+    yield Finding("modes", "sound", f"the home is its owner's; what is published is read by {readers}")
 
 
 def _warehouse(settings: Settings) -> Iterator[Finding]:
@@ -186,18 +206,23 @@ def _published(settings: Settings) -> Iterator[Finding]:
             yield Finding("published", "note", "is published anew once the warehouse is upgraded")
             return
         state = ledger.generation(connection, "state").generation
-    for name in publish.damaged_files(settings.home):
+    damaged = publish.damaged_files(settings.home, settings.published_folder)
+    for file in damaged:
         yield Finding(
             "published",
             "fault",
-            f"{settings.home / name} is cut short or of another program, and nobody can read it; `valuemart refresh` publishes it anew",
+            f"{file} is cut short or of another program, and nobody can read it; `valuemart refresh` publishes it anew",
         )
-    shown = publish.published_generation(settings.home)
+    if damaged:  # said once: that they are not all there follows from it
+        return
+    shown = publish.published_generation(settings.home, settings.published_folder)
     if shown != state:
         found = "are not all there, or of another version" if shown is None else "show an older state"
         yield Finding("published", "note", f"the published files {found}; `valuemart refresh` publishes anew")
         return
-    behind = [each.file_name for each in settings.shares if not share.is_current(settings.home, each)]
+    behind = [
+        each.file_name for each in settings.shares if not share.is_current(settings.published_folder, each)
+    ]
     if behind or not stamp.is_current(settings):
         late = ", ".join([*behind, *([] if stamp.is_current(settings) else ["the report"])])
         yield Finding("published", "note", f"behind the mart: {late}; `valuemart refresh` brings them up")

@@ -51,13 +51,15 @@ def prefect_server() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _nothing_leaks_through_variables() -> Iterator[None]:
     """No setting of the person who runs the tests gets in, and none that a command sets in its process gets out."""
-    before = dict(os.environ)
+    before, umask = dict(os.environ), os.umask(0o022)
+    os.umask(umask)
     for name in before:
         if name.startswith("VALUEMART_") and name != "VALUEMART_REQUIRE_SERVICES":
             del os.environ[name]
     yield
     os.environ.clear()
     os.environ.update(before)
+    os.umask(umask)  # whoever reads the settings writes for its owner alone from then on
 
 
 @pytest.fixture

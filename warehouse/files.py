@@ -1,10 +1,14 @@
-"""What a file system needs to be told so that a file survives a power cut."""
+"""What a file system needs to be told: so that a file survives a power cut, and who may read it."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+
+# Whoever makes files in a home makes them for its owner alone; what is published is then opened to its readers.
+OWNER_ALONE_UMASK = 0o077
 
 
 def sync(path: Path) -> None:
@@ -16,10 +20,49 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Put a text file in its place whole, or leave what was there; UTF-8."""
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Who may read a published file besides its owner: the members of a group, by its number; None for nobody."""
+
+    group: int | None = None
+
+    @property
+    def file_mode(self) -> int:
+        """The permissions of a published file."""
+        return 0o600 if self.group is None else 0o640
+
+    @property
+    def folder_mode(self) -> int:
+        """The permissions of a folder with published files."""
+        return 0o700 if self.group is None else 0o750
+
+    def admit(self, path: Path) -> None:
+        """Give a file, or a folder with all that is in it, to its owner and the readers; links stay as they are."""
+        for each in (*path.rglob("*"), path) if path.is_dir() else (path,):
+            if not each.is_symlink():
+                self.admit_one(each)
+
+    def admit_one(self, path: Path) -> None:
+        """Give a file or a folder, without what is in it, to its owner and the readers."""
+        if self.group is not None:
+            os.chown(path, -1, self.group)
+        path.chmod(self.folder_mode if path.is_dir() else self.file_mode)
+
+
+NOBODY_ELSE = Readers()
+
+
+def private_by_default() -> None:
+    """From here on, what this process and its children write is for their owner alone."""
+    os.umask(OWNER_ALONE_UMASK)
+
+
+def write_text(path: Path, text: str, readers: Readers | None = None) -> None:
+    """Put a text file in its place whole, or leave what was there; UTF-8. A published one is opened to its readers first."""
     building = path.with_name(f"{path.name}.building")
     building.write_text(text, encoding="utf-8")
+    if readers is not None:
+        readers.admit_one(building)
     sync(building)
     building.replace(path)
     sync(path.parent)

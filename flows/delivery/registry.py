@@ -52,7 +52,12 @@ def build_sink(settings: Settings, name: str, sink: kinds.SinkSettings) -> Sink:
 
 
 def _file(settings: Settings, name: str, sink: kinds.FileSettings) -> Sink:
-    return FileSink(sink.folder or settings.events_folder, name)
+    # A folder of its own is there to be read by others; that in the home is not.
+    return (
+        FileSink(sink.folder, name, settings.readers)
+        if sink.folder
+        else FileSink(settings.events_folder, name)
+    )
 
 
 def _webhook(_: Settings, name: str, sink: kinds.WebhookSettings) -> Sink:

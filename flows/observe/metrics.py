@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from flows.settings import Settings
+from warehouse.files import write_text
 from warehouse.mart import queries
+from warehouse.mart.publish import open_folder
 from warehouse.relay.records import Backlog
 
 if TYPE_CHECKING:
@@ -71,5 +73,6 @@ def _gauge(registry: CollectorRegistry, name: str, meaning: str, *labels: str) -
 
 
 def _write(settings: Settings, name: str, registry: CollectorRegistry) -> None:
-    settings.metrics_folder.mkdir(parents=True, exist_ok=True)
-    write_to_textfile(str(settings.metrics_folder / name), registry)
+    for folder in (settings.published_folder, settings.metrics_folder):
+        open_folder(folder, settings.readers)
+    write_text(settings.metrics_folder / name, generate_latest(registry).decode(), settings.readers)

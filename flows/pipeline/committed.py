@@ -47,7 +47,8 @@ def unpublished(settings: Settings) -> Unpublished | None:
                 return None
             state = ledger.generation(connection, "state").generation
             waits = not outbox.is_copied(connection, settings.relay_file)
-            if state == publish.published_generation(settings.home) and not waits:
+            shown = publish.published_generation(settings.home, settings.published_folder)
+            if state == shown and not waits:
                 return None
             out = publish.read_publication(settings.ops_file)
             batches, periods = ledger.since(connection, out.published_at if out else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -47,7 +47,11 @@ def open_warehouse(settings: Settings, recorded_at: datetime) -> Iterator[duckdb
     if held is not None:
         yield held
         return
-    settings.home.mkdir(parents=True, exist_ok=True)
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not settings.warehouse_file.exists():
+        # A new home, whoever made its folder; one that is in use changes by `maintain --fix-modes` alone.
+        with suppress(PermissionError):
+            settings.home.chmod(0o700)
     with open_database(settings.warehouse_file, memory=settings.memory_limit) as connection:
         migrate(connection, recorded_at)
         yield connection

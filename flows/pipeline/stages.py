@@ -20,6 +20,7 @@ from flows.console.progress import report_step
 from flows.delivery import relay
 from flows.delivery.routes import backlogs, sink_routes
 from flows.errors import REFUSED, ROW_FAULTS
+from flows.file_modes import require_membership
 from flows.inbox import landing
 from flows.pipeline import load, rate, resync
 from flows.pipeline.rate_company import RatingReport
@@ -137,9 +138,11 @@ def is_current(settings: Settings, as_of: date) -> bool:
 def check(settings: Settings) -> None:
     """Whether what was set can be used; nothing is touched.
 
-    PolicyError for the policy that would rule, PolicyMissingError where it is gone, SettingsError for a sink, ShareError for what a further mart hides.
+    PolicyError for the policy that would rule, PolicyMissingError where it is gone, SettingsError for a sink or for the group
+    that is to read what is published, ShareError for what a further mart hides.
     """
     sink_routes(settings)
+    require_membership(settings)
     if settings.policy_file.exists():
         rate.read_policy(settings.policy_file)
     rate.require_policy(settings)
@@ -211,9 +214,19 @@ def publish_stage(settings: Settings) -> Published:
         resync.answer(connection, settings, now())
         outbox.copy_to_relay(connection, settings.relay_file)
         state = ledger.generation(connection, "state").generation
-        published = publish.publish(connection, settings.home, contracts(), state, now())
+        published = publish.publish(
+            connection,
+            settings.home,
+            contracts(),
+            state,
+            now(),
+            folder=settings.published_folder,
+            readers=settings.readers,
+        )
     for each in settings.shares:
-        share.build_if_behind(settings.home, each)
+        share.build_if_behind(
+            settings.home, each, published=settings.published_folder, readers=settings.readers
+        )
     return published
 
 
@@ -265,8 +278,8 @@ def _publish_is_behind(position: Position) -> bool:
     return (
         not outbox.is_copied(position.connection, settings.relay_file)
         or resync.is_wanted(settings)
-        or publish.published_generation(settings.home) != state
-        or not all(share.is_current(settings.home, each) for each in settings.shares)
+        or publish.published_generation(settings.home, settings.published_folder) != state
+        or not all(share.is_current(settings.published_folder, each) for each in settings.shares)
     )
 
 

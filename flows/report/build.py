@@ -27,6 +27,7 @@ from transforms.policy.model import Policy, parse_policy
 from warehouse.files import write_text
 from warehouse.mart import queries, report, report_customers, report_list, report_workbook
 from warehouse.mart.files import Row
+from warehouse.mart.publish import open_folder
 
 CUSTOMERS_FOLDER = "customers"
 LIST_FILE = "index.html"
@@ -50,20 +51,23 @@ def build_if_behind(settings: Settings) -> Path:
     renderer = _Renderer(settings, data, customers, str(mark))
     folder = settings.report_folder / f"{CUSTOMERS_FOLDER}-{mark}"
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    open_folder(settings.report_folder, settings.readers)
+    folder.mkdir()
     for name, text in renderer.shared(report_list.read(settings.mart_file)).items():
         (folder / name).write_text(text, encoding="utf-8")
     for customer in customers.customers:
         (folder / renderer.files[_key(customer.value)]).write_text(
             renderer.customer(customer), encoding="utf-8"
         )
+    settings.readers.admit(folder)
     before = _swap(settings.report_folder / CUSTOMERS_FOLDER, folder)
     workbook.write(
         settings.report_folder / WORKBOOK_FILE,
         report_workbook.read(settings.mart_file),
         data.publication["published_at"],
+        settings.readers,
     )
-    write_text(settings.report_file, renderer.index(_policy(settings, data)))
+    write_text(settings.report_file, renderer.index(_policy(settings, data)), settings.readers)
     # The folder before stays, for who reads a page of it just now.
     for path in settings.report_folder.glob(f"{CUSTOMERS_FOLDER}-*"):
         if path.name not in {folder.name, before}:

@@ -15,7 +15,7 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
 from flows.wording.words import label, words
-from warehouse.files import sync
+from warehouse.files import NOBODY_ELSE, Readers, sync
 
 if TYPE_CHECKING:
     from openpyxl.worksheet._write_only import WriteOnlyWorksheet
@@ -49,8 +49,10 @@ _LIKE_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LONGEST = 32_767  # characters of a cell
 
 
-def write(file: Path, sheets: Sequence[Sheet], published_at: datetime) -> None:
-    """Put the workbook in its place whole: a sheet each, and the definitions of their columns at the end."""
+def write(
+    file: Path, sheets: Sequence[Sheet], published_at: datetime, readers: Readers = NOBODY_ELSE
+) -> None:
+    """Put the workbook in its place whole, for its readers: a sheet each, and the definitions of their columns at the end."""
     book = Workbook(write_only=True)
     book.properties.creator = "valuemart"
     book.properties.created = book.properties.modified = published_at
@@ -67,6 +69,7 @@ def write(file: Path, sheets: Sequence[Sheet], published_at: datetime) -> None:
     )
     building = file.with_name(f".{file.name}.building")
     book.save(building)
+    readers.admit_one(building)
     sync(building)
     building.replace(file)
 

@@ -15,6 +15,7 @@ from flows.settings.connections import PASSWORD_PREFIX
 from flows.settings.errors import SettingsError, format_error, nearest
 from flows.settings.model import PREFIX, Settings
 from flows.settings.sinks import absolute, named_variables
+from warehouse.files import private_by_default
 
 CONFIG_VARIABLE = "VALUEMART_CONFIG"
 CONFIG_NAME = "valuemart.toml"
@@ -27,7 +28,10 @@ TEST_PREFIX = "VALUEMART_TEST_"
 
 
 def load() -> Settings:
-    """The settings of this process. SettingsError, in one line, names what is wrong and where it was set."""
+    """The settings of this process. SettingsError, in one line, names what is wrong and where it was set.
+
+    From then on, what the process writes is for its owner alone: only what is published is opened to its readers.
+    """
     file = _config_file()
     values = _read(file) if file else {}
     _refuse_unknown_variables(named_variables(values.get("sinks")))
@@ -42,6 +46,7 @@ def load() -> Settings:
             f"{variable} is not JSON; write it as JSON, or set it in {CONFIG_NAME}"
         ) from error
     _refuse_passwords_of_nobody(settings)
+    private_by_default()
     return settings
 
 
@@ -50,6 +55,7 @@ def environment(settings: Settings) -> dict[str, str]:
     file = _config_file()
     paths = {
         "HOME": str(settings.home),
+        "PUBLISH_TO": str(settings.publish_to) if settings.publish_to else "",
         "SOURCES_PATH": os.pathsep.join(str(each.absolute()) for each in settings.sources_path),
         "POLICY": str(settings.policy.absolute()) if settings.policy else "",
         "CONFIG": str(file.absolute()) if file else "",
@@ -75,7 +81,7 @@ def _read(file: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} is not TOML: {error}") from error
     folder = file.absolute().parent
-    for key in ("home", "policy"):
+    for key in ("home", "policy", "publish_to"):
         if isinstance(values.get(key), str):
             values[key] = folder / values[key]
     connections = values.get("connections")

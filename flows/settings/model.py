@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import grp
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from flows.settings.connections import Connection
@@ -15,6 +16,7 @@ from flows.settings.sinks import AnySink, FileSettings, SinkName
 from flows.settings.values import (
     ConnectionName,
     Currency,
+    GroupName,
     MartName,
     MemoryLimit,
     PolicyFile,
@@ -22,6 +24,7 @@ from flows.settings.values import (
     Tenant,
     Timezone,
 )
+from warehouse.files import Readers
 
 if TYPE_CHECKING:
     from warehouse.mart.share import Share
@@ -64,9 +67,19 @@ class Settings(Places):
     memory_limit: MemoryLimit = Field(default_factory=default_limit)
     data_docs: Literal["never", "violations", "always"] = "violations"
     publish: dict[MartName, PublishRule] = Field(default_factory=dict)
+    publish_group: GroupName | None = None
     notify_url: SecretStr | None = None
     stuck_after_minutes: int = Field(default=60, ge=1)
     sinks: dict[SinkName, AnySink] = Field(default_factory=_files_only)
+
+    @model_validator(mode="after")
+    def _readers_can_get_there(self) -> Settings:
+        """The home is its owner's alone, so nobody else would get to a folder in it."""
+        if self.publish_to is not None and self.home in self.publish_to.parents:
+            raise ValueError(
+                f"publish_to: {self.publish_to} lies in the home, which nobody else may enter; name a folder outside it"
+            )
+        return self
 
     @property
     def shares(self) -> tuple[Share, ...]:
@@ -76,6 +89,11 @@ class Settings(Places):
         return tuple(
             Share(name, rule.companies, rule.drop, rule.mask) for name, rule in sorted(self.publish.items())
         )
+
+    @property
+    def readers(self) -> Readers:
+        """Who may read what is published: the members of `publish_group`, or nobody but the home's owner."""
+        return Readers(None if self.publish_group is None else grp.getgrnam(self.publish_group).gr_gid)
 
     @property
     def policy_file(self) -> Path:

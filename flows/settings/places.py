@@ -19,6 +19,12 @@ class Places(BaseSettings):
     """The home, and what lies where in it."""
 
     home: Annotated[Path, AfterValidator(_folder)] = Path("var")
+    publish_to: Annotated[Path, AfterValidator(_folder)] | None = None
+
+    @property
+    def published_folder(self) -> Path:
+        """Where the mart, its Parquet files, shared marts, report and metrics lie: what others may read."""
+        return self.publish_to or self.home
 
     @property
     def inbox(self) -> Path:
@@ -48,7 +54,7 @@ class Places(BaseSettings):
     @property
     def mart_file(self) -> Path:
         """The published mart, for BI."""
-        return self.home / "mart.duckdb"
+        return self.published_folder / "mart.duckdb"
 
     @property
     def ops_file(self) -> Path:
@@ -68,7 +74,7 @@ class Places(BaseSettings):
     @property
     def report_folder(self) -> Path:
         """The report: pages made of the published mart."""
-        return self.home / "report"
+        return self.published_folder / "report"
 
     @property
     def report_file(self) -> Path:
@@ -83,7 +89,7 @@ class Places(BaseSettings):
     @property
     def metrics_folder(self) -> Path:
         """Where each run leaves its numbers, for Prometheus."""
-        return self.home / "metrics"
+        return self.published_folder / "metrics"
 
     @property
     def backups_folder(self) -> Path:

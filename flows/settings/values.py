@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import grp
 import os
 import re
 from pathlib import Path
@@ -75,6 +76,14 @@ def _policy(value: Path) -> Path:
     return value
 
 
+def _group(value: str) -> str:
+    try:
+        grp.getgrnam(value)
+    except KeyError:
+        raise ValueError(f"this machine has no group {value!r}; make it with `groupadd {value}`") from None
+    return value
+
+
 def _mart_name(value: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", value):
         raise ValueError(f"{value!r} is no name of a mart; use small letters, digits and underscores")
@@ -85,6 +94,7 @@ Currency = Annotated[str, AfterValidator(_currency)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 Tenant = Annotated[str, AfterValidator(_tenant)]
 ConnectionName = Annotated[str, AfterValidator(_connection_name)]
+GroupName = Annotated[str, AfterValidator(_group)]
 MartName = Annotated[str, AfterValidator(_mart_name)]
 MemoryLimit = Annotated[int, BeforeValidator(_memory)]
 PolicyFile = Annotated[Path, AfterValidator(_policy)]

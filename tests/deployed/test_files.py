@@ -39,6 +39,11 @@ def test_a_unit_starts_a_command_that_is_there(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", UNITS, ids=lambda file: file.name)
+def test_what_a_unit_writes_is_its_users_alone(file: Path) -> None:
+    assert unit(file)["Service"]["UMask"] == "0077"
+
+
+@pytest.mark.parametrize("file", UNITS, ids=lambda file: file.name)
 def test_systemd_finds_nothing_wrong_with_a_unit_but_that_it_is_not_installed(file: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not here")

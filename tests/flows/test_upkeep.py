@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.deployments.maintain import look_after
+from flows.upkeep import look_after
 from tests.warehouse.making import FIRST_EXTRACT, SQL, Loader, line, of_lines
 
 REMEMBERED = "SELECT key FROM ops.tombstone"

@@ -297,9 +297,11 @@ def test_parquet_holds_what_the_mart_holds(warehouse: duckdb.DuckDBPyConnection,
             )
 
 
-def test_what_is_out_cannot_be_written(warehouse: duckdb.DuckDBPyConnection, home: Path):
+def test_what_is_out_is_its_owners_alone_unless_readers_are_named(
+    warehouse: duckdb.DuckDBPyConnection, home: Path
+):
     put_out(warehouse, home)
-    assert {stat.S_IMODE((home / name).stat().st_mode) for name in ("mart.duckdb", "ops.duckdb")} == {0o444}
+    assert {stat.S_IMODE((home / name).stat().st_mode) for name in ("mart.duckdb", "ops.duckdb")} == {0o600}
 
 
 def test_a_reading_connection_can_publish_too(warehouse: duckdb.DuckDBPyConnection, home: Path):

@@ -129,4 +129,4 @@ def test_publishing_may_be_killed_anywhere_and_the_next_run_makes_up_for_it(tmp_
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout)["deeds"] > 25
+    assert json.loads(run.stdout.splitlines()[-1])["deeds"] > 25  # a slow machine shows bars before it

@@ -1,6 +1,7 @@
 """Publishing: what the warehouse holds, as files that other people may open while the pipeline runs.
 
-`mart.duckdb` is for BI, `ops.duckdb` for the reading commands, `mart/current/*.parquet` for everything else. Each is
+`mart.duckdb` is for BI, `ops.duckdb` for the reading commands, `mart/current/*.parquet` for everything else. The books lie
+in the home, for its owner alone; the mart and its Parquet files where they are published to, for their readers. Each is
 built beside and swapped in by one rename, so that a reader sees a generation whole or not at all; a process goes on
 reading the old file until it has closed all its connections to it. The three are swapped one after another: one file is
 one consistent state.
@@ -23,7 +24,7 @@ import polars as pl
 
 from expectations.contract import CONTRACTS_PATH, Contract
 from warehouse.connection import PUBLISHED_STORAGE, literal, quoted, transaction
-from warehouse.files import sync
+from warehouse.files import NOBODY_ELSE, Readers, sync
 from warehouse.store import ddl
 from warehouse.store.migrate import FOLDER
 
@@ -133,43 +134,58 @@ def publish(
     generation: int,
     recorded_at: datetime,
     *,
+    folder: Path | None = None,
+    readers: Readers = NOBODY_ELSE,
     force: bool = False,
 ) -> Published:
     """Bring the published files up to a generation of the warehouse; does nothing where they are, unless forced.
 
+    `folder` is where the mart and its Parquet files go, for `readers`; the home unless another is named. The books stay in the home.
     The connection is open on the warehouse, for reading at least, and in no transaction; two runs at once are kept
     apart by the warehouse's lock only where it is open for writing. Of the contracts, those of the published tables are
     used. A file that is missing, cut short or laid out by another version counts as behind. A run that was killed leaves
     the old files as they were, and its leftovers to the next.
     """
-    _clear_leftovers(home)
-    behind = force or published_generation(home) != generation
+    folder = folder or home
+    _clear_leftovers(home, folder)
+    behind = force or published_generation(home, folder) != generation
     if behind:
         publication = _describe(connection, generation, recorded_at)
         by_name = {contract.name: contract for contract in contracts}
         home.mkdir(parents=True, exist_ok=True)
-        with building(connection, home / MART_FILE) as mart, transaction(connection):
+        open_folder(folder, readers)
+        with building(connection, folder / MART_FILE) as mart, transaction(connection):
             _fill_mart(connection, by_name, publication)
-            _write_parquet(connection, home / PARQUET_FOLDER / _BUILDING)
+            open_folder(folder / PARQUET_FOLDER, readers)
+            _write_parquet(connection, folder / PARQUET_FOLDER / _BUILDING)
         with building(connection, home / OPS_FILE) as ops, transaction(connection):
             _fill_ops(connection, by_name, publication)
-        swap(ops, home / OPS_FILE)
-        _swap_parquet(home / PARQUET_FOLDER, generation)
-        swap(mart, home / MART_FILE)
+        swap(ops, home / OPS_FILE, NOBODY_ELSE)
+        _swap_parquet(folder / PARQUET_FOLDER, generation, readers)
+        swap(mart, folder / MART_FILE, readers)
     return Published(
-        generation, home / MART_FILE, home / OPS_FILE, home / PARQUET_FOLDER / CURRENT, rebuilt=behind
+        generation, folder / MART_FILE, home / OPS_FILE, folder / PARQUET_FOLDER / CURRENT, rebuilt=behind
     )
 
 
-def published_generation(home: Path) -> int | None:
+def open_folder(folder: Path, readers: Readers) -> None:
+    """The folder that readers reach published files by; where there are none, a folder that is there stays as it is."""
+    folder.mkdir(mode=readers.folder_mode, parents=True, exist_ok=True)
+    if readers.group is not None:
+        readers.admit_one(folder)
+
+
+def published_generation(home: Path, folder: Path | None = None) -> int | None:
     """The generation that is out, read from the files alone; None where they are not all there, whole and of one.
 
     Files of another content version count as not there: the same state of the warehouse would look different today.
+    `folder`: where the mart lies, if not in the home.
     """
-    mart, ops = read_publication(home / MART_FILE), read_publication(home / OPS_FILE)
+    folder = folder or home
+    mart, ops = read_publication(folder / MART_FILE), read_publication(home / OPS_FILE)
     if mart is None or mart != ops or mart.content_version != content_version():
         return None
-    return mart.generation if _parquet_is_whole(home, mart.generation) else None
+    return mart.generation if _parquet_is_whole(folder, mart.generation) else None
 
 
 def read_publication(file: Path) -> Publication | None:
@@ -184,17 +200,17 @@ def read_publication(file: Path) -> Publication | None:
     return Publication(*rows[0]) if len(rows) == 1 else None
 
 
-def damaged_files(home: Path) -> list[str]:
+def damaged_files(home: Path, folder: Path | None = None) -> list[Path]:
     """The published files that are there and cannot be read: cut short, or of another program."""
     damaged = []
-    for name in (MART_FILE, OPS_FILE):
+    for file in ((folder or home) / MART_FILE, home / OPS_FILE):
         try:
-            with _attached(home / name):
+            with _attached(file):
                 pass
         except FileNotFoundError:
             continue
         except duckdb.Error:
-            damaged.append(name)
+            damaged.append(file)
     return damaged
 
 
@@ -316,9 +332,9 @@ def building(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[Path
         connection.execute("DETACH publishing")
 
 
-def swap(finished: Path, file: Path) -> None:
-    """Put a finished file in the place of the published one; there is no moment without either."""
-    finished.chmod(0o444)
+def swap(finished: Path, file: Path, readers: Readers) -> None:
+    """Put a finished file in the place of the published one, for its readers; there is no moment without either."""
+    readers.admit_one(finished)
     sync(finished)
     # A tool that opened the old file for writing and died left this; DuckDB would replay it onto the new file.
     file.with_name(f"{file.name}.wal").unlink(missing_ok=True)
@@ -328,7 +344,7 @@ def swap(finished: Path, file: Path) -> None:
 
 def _write_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """A copy of every table that lies in `publishing`, forced to disk."""
-    folder.mkdir(parents=True)
+    folder.mkdir()
     for (table,) in connection.execute(_TABLES, ["publishing"]).fetchall():
         file = folder / f"{table}.parquet"
         connection.execute(
@@ -338,12 +354,13 @@ def _write_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     sync(folder)
 
 
-def _swap_parquet(folder: Path, generation: int) -> None:
+def _swap_parquet(folder: Path, generation: int, readers: Readers) -> None:
     """Name the finished folder, point `current` to it, and remove all but it and the one before it."""
     before = _current(folder)
     taken = {path.name for path in folder.iterdir()}
     names = (f"{generation}" if n == 1 else f"{generation}-{n}" for n in count(1))
     target = folder / next(name for name in names if name not in taken)
+    readers.admit(folder / _BUILDING)
     (folder / _BUILDING).rename(target)
     link = folder / f".{CURRENT}{_BUILDING}"
     link.symlink_to(target.name)
@@ -360,23 +377,23 @@ def _current(folder: Path) -> str | None:
     return link.readlink().name if link.is_symlink() else None
 
 
-def _parquet_is_whole(home: Path, generation: int) -> bool:
+def _parquet_is_whole(published: Path, generation: int) -> bool:
     """Whether `current` is of that generation and has a file for every table of the mart."""
-    folder = home / PARQUET_FOLDER
+    folder = published / PARQUET_FOLDER
     current = _current(folder)
     if current is None or current.partition("-")[0] != str(generation):
         return False
     with duckdb.connect() as connection:
-        connection.execute(f"ATTACH {literal(str(home / MART_FILE))} AS published (READ_ONLY)")
+        connection.execute(f"ATTACH {literal(str(published / MART_FILE))} AS published (READ_ONLY)")
         tables = connection.execute(_TABLES, ["published"]).fetchall()
     return all((folder / current / f"{table}.parquet").is_file() for (table,) in tables)
 
 
-def _clear_leftovers(home: Path) -> None:
+def _clear_leftovers(home: Path, published: Path) -> None:
     """Remove what a killed run had begun to build; nobody reads it."""
-    for name in (MART_FILE, OPS_FILE):
+    for file in (published / MART_FILE, home / OPS_FILE):
         for suffix in ("", ".wal"):
-            (home / f"{name}{_BUILDING}{suffix}").unlink(missing_ok=True)
-    folder = home / PARQUET_FOLDER
+            file.with_name(f"{file.name}{_BUILDING}{suffix}").unlink(missing_ok=True)
+    folder = published / PARQUET_FOLDER
     (folder / f".{CURRENT}{_BUILDING}").unlink(missing_ok=True)
     shutil.rmtree(folder / _BUILDING, ignore_errors=True)

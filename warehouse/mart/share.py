@@ -14,7 +14,7 @@ import duckdb
 from expectations.contract import Contract, load
 from warehouse.connection import literal, quoted, transaction
 from warehouse.errors import UserError
-from warehouse.files import kept_secret
+from warehouse.files import NOBODY_ELSE, Readers, kept_secret
 from warehouse.mart.publish import (
     MART_FILE,
     PUBLISHED_TABLES,
@@ -70,24 +70,30 @@ def check(share: Share) -> None:
                 )
 
 
-def is_current(home: Path, share: Share) -> bool:
-    """Whether the shared mart shows what the mart shows, by these rules."""
-    mart, shared = read_publication(home / MART_FILE), read_publication(home / share.file_name)
+def is_current(published: Path, share: Share) -> bool:
+    """Whether the shared mart shows what the mart beside it shows, by these rules."""
+    mart, shared = read_publication(published / MART_FILE), read_publication(published / share.file_name)
     return mart is not None and shared == _as_shared(mart, share)
 
 
-def build_if_behind(home: Path, share: Share) -> bool:
-    """Build the shared mart from the published one and swap it in; False where it is current already."""
+def build_if_behind(
+    home: Path, share: Share, *, published: Path | None = None, readers: Readers = NOBODY_ELSE
+) -> bool:
+    """Build the shared mart from the published one and swap it in beside it; False where it is current already.
+
+    The key of its pseudonyms stays in the home. `published`: where the mart lies, if not there too.
+    """
     check(share)
-    mart = read_publication(home / MART_FILE)
-    if mart is None or is_current(home, share):
+    published = published or home
+    mart = read_publication(published / MART_FILE)
+    if mart is None or is_current(published, share):
         return False
     key = _key(home / KEY_FILE)
-    file = home / share.file_name
+    file = published / share.file_name
     for suffix in ("", ".wal"):
         file.with_name(f"{file.name}.building{suffix}").unlink(missing_ok=True)
     with duckdb.connect() as connection:
-        connection.execute(f"ATTACH {literal(str(home / MART_FILE))} AS mart (READ_ONLY)")
+        connection.execute(f"ATTACH {literal(str(published / MART_FILE))} AS mart (READ_ONLY)")
         with building(connection, file) as built, transaction(connection):
             shown = [_visible(load(table), share) for table in PUBLISHED_TABLES]
             for contract in shown:
@@ -98,7 +104,7 @@ def build_if_behind(home: Path, share: Share) -> bool:
             books = [load(name) for name in ("column_dictionary", "publication")]
             create(connection, books[0], ddl.dictionary_rows([*shown, *books]))
             create(connection, books[1], [astuple(_as_shared(mart, share))])
-        swap(built, file)
+        swap(built, file, readers)
     return True
 
 

@@ -1,4 +1,4 @@
-"""Run it day by day: serve, bootstrap, watch, backup, restore, doctor."""
+"""Run it day by day: serve, bootstrap, watch, backup, restore, doctor, maintain."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from flows.cli.commands.common import Json, app, operate, settings_of_this_process
-from flows.errors import UsageError
+from flows.errors import OTHER, UsageError
 
 
 @app.command(group=operate)
@@ -105,3 +105,45 @@ def doctor(*, as_json: Json = False) -> int:
     found = examine(settings_of_this_process())
     show_diagnosis(found, as_json=as_json)
     return found.exit_code
+
+
+@app.command(group=operate)
+def maintain(
+    *,
+    fix_modes: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            show_default=False,
+            help="Only give the home to its owner, and what is published to its readers.",
+        ),
+    ] = False,
+    keep_archive_days: Annotated[
+        int | None, Parameter(help="Drop raw batches that were loaded longer ago; else keep all.")
+    ] = None,
+    backups: Annotated[
+        int, Parameter(help="How many backups to keep, the new one included; 0 makes none.")
+    ] = 7,
+    as_json: Json = False,
+) -> int:
+    """Look after a home as the deployment `maintain` does: back up, drop what is too old, compact; or put its file modes right."""
+    from datetime import UTC, datetime
+
+    from flows.cli.run_flow import shown
+    from flows.cli.views.operate import show_fixed_modes, show_maintained
+
+    if backups < 0 or (keep_archive_days is not None and keep_archive_days < 1):
+        raise UsageError("--backups is 0 or more, --keep-archive-days 1 or more")
+    settings = settings_of_this_process()
+    if fix_modes:
+        from flows.file_modes import fix_modes as give_to_owner
+
+        fixed = give_to_owner(settings)
+        show_fixed_modes(settings, fixed, as_json=as_json)
+        return OTHER if fixed.left else 0
+    from flows.upkeep import look_after
+
+    with shown():
+        look_after(settings, datetime.now(UTC), keep_archive_days=keep_archive_days, backups=backups)
+    show_maintained(settings, as_json=as_json)
+    return 0

@@ -50,6 +50,13 @@ BRIEF = 160  # characters: two lines of a terminal
 OTHER_TERMS = {"coverage": "measures that came or went", "policy": "another policy"}
 
 
+def _readers(settings: Settings) -> str:
+    """Who may read what is published, as a line of the status."""
+    if settings.publish_group is None:
+        return "this user alone; set publish_group to let others read the mart and the report"
+    return f"this user and the group {settings.publish_group}, in {place(settings.published_folder)}"
+
+
 def show_status(
     settings: Settings,
     books: Status,
@@ -69,6 +76,8 @@ def show_status(
         echo_json(
             {
                 "home": settings.home,
+                "published_folder": settings.published_folder,
+                "publish_group": settings.publish_group,
                 "books": books,
                 "inbox": inbox,
                 "backlogs": backlogs,
@@ -84,6 +93,7 @@ def show_status(
         {
             "home": place(settings.home),
             "published": f"{text(out['published_at'])} UTC, generation {out['generation']}",
+            "readers": _readers(settings),
             **({"committed": f"and not published: {left}; `valuemart refresh` publishes it"} if left else {}),
             "rated": f"as of {out['as_of']}, policy {out['policy_id']} {out['policy_version']}"
             if out["as_of"]

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from flows.backup import Backup
     from flows.doctor import Diagnosis
+    from flows.file_modes import FixedModes
     from flows.server.bootstrap import Bootstrapped
     from flows.settings import Settings
 
@@ -62,6 +63,30 @@ def show_diagnosis(found: Diagnosis, *, as_json: bool) -> None:
     for each in found.findings:
         echo(f"{each.state:<5}  {each.what}: {each.message}")
     echo("something is wrong: see the lines that say fault" if found.exit_code else "nothing is wrong")
+
+
+def show_fixed_modes(settings: Settings, fixed: FixedModes, *, as_json: bool) -> None:
+    """What was given to its owner and its readers, and what is another user's."""
+    if as_json:
+        echo_json(fixed)
+        return
+    readers = f"the group {settings.publish_group}" if settings.publish_group else "nobody else"
+    echo(
+        f"{fixed.fixed:,} files and folders of {place(settings.home)} were given to their owner; "
+        f"what is published is read by {readers}"
+    )
+    if fixed.left:
+        echo(
+            f"{len(fixed.left):,} are another user's, such as {place(fixed.left[0])}: run this as that user or as root"
+        )
+
+
+def show_maintained(settings: Settings, *, as_json: bool) -> None:
+    """That upkeep is done, and where backups lie."""
+    if as_json:
+        echo_json({"home": settings.home, "backups": settings.backups_folder})
+        return
+    echo(f"looked after {place(settings.home)}; backups are in {place(settings.backups_folder)}")
 
 
 def _shown(made: Backup) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flows.delivery.sinks import Sent
-from warehouse.files import sync
+from warehouse.files import NOBODY_ELSE, Readers, sync
 from warehouse.relay.records import StoredEvent
 
 _CHUNK = 64 * 1024
@@ -24,9 +24,10 @@ class FileSink:
     written, and its event comes again.
     """
 
-    def __init__(self, folder: Path, name: str = "file") -> None:
+    def __init__(self, folder: Path, name: str = "file", readers: Readers = NOBODY_ELSE) -> None:
         self.folder = folder
         self.name = name
+        self.readers = readers
 
     def send(self, events: Sequence[StoredEvent]) -> Sent:
         """Append and force to disk, month by month; a file refuses nothing. OSError where the disk does."""
@@ -46,6 +47,7 @@ class FileSink:
             file.flush()
             os.fsync(file.fileno())
         if fresh:
+            self.readers.admit_one(path)
             sync(self.folder)
 
 
