@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from prefect import flow
 
 from flows import settings as configuration
 from flows.deployments import run_names
+from flows.deployments.parameters import Month
 from flows.deployments.run_stages import run_stages
 from flows.pipeline import stages
 from flows.pipeline.stages import RefreshResult
@@ -15,12 +14,12 @@ from transforms.frames.plan import month_end, months_between
 
 
 @flow(name="backfill", flow_run_name=run_names.of_backfill, persist_result=False, validate_parameters=True)
-def backfill(first: date, last: date) -> list[RefreshResult]:
+def backfill(first: Month, last: Month) -> list[RefreshResult]:
     """Rate past months in order, each by what was known at its end, then catch up with the latest rating.
 
     Args:
-        first: Any day of the first month to rate.
-        last: Any day of the last month to rate.
+        first: The first month to rate, as 2025-01, or any day of it.
+        last: The last month to rate, as 2025-06, or any day of it.
     """
     settings = configuration.load()
     days = [month_end(month) for month in months_between(first, last)]

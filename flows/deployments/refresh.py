@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from prefect import flow
 
 from flows import settings as configuration
 from flows.deployments import run_names
+from flows.deployments.parameters import Day
 from flows.deployments.run_stages import run_stages
 from flows.pipeline.stages import RefreshResult
 
 
 @flow(name="refresh", flow_run_name=run_names.of_refresh, persist_result=False, validate_parameters=True)
-def refresh(as_of: date | None = None) -> RefreshResult:
+def refresh(as_of: Day | None = None) -> RefreshResult:
     """Bring everything up to what has landed and to a day: load, rate, publish the mart, send the events.
 
     Args:
-        as_of: Rate as of this day; empty means yesterday in the company's time zone.
+        as_of: Rate as of this day, as 2025-06-30; empty means yesterday in the company's time zone.
     """
     settings = configuration.load()
     return run_stages(settings, [as_of or configuration.yesterday(settings.timezone)])[-1]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from prefect.runtime import flow_run
 
 from flows import settings as configuration
 from flows.inbox import watch
+
+MONTH = len("2025-06")
 
 
 def of_refresh() -> str:
@@ -23,10 +23,10 @@ def of_refresh() -> str:
 
 def of_backfill() -> str:
     """As `2024-01 to 2024-06`."""
-    first, last = (date.fromisoformat(str(flow_run.parameters[end])) for end in ("first", "last"))
-    return f"{first:%Y-%m} to {last:%Y-%m}"
+    first, last = (str(flow_run.parameters[end])[:MONTH] for end in ("first", "last"))
+    return f"{first} to {last}"
 
 
 def of_restate() -> str:
     """As `from 2024-01`."""
-    return f"from {date.fromisoformat(str(flow_run.parameters['first'])):%Y-%m}"
+    return f"from {str(flow_run.parameters['first'])[:MONTH]}"

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from flows import settings as configuration
+from flows.deployments.parameters import Month
 from flows.pipeline.rate import read_policy
 from flows.policy.simulate import Simulation
 from flows.policy.simulate import simulate as replay_stored_facts
 
 
 @flow(name="simulate", persist_result=False, validate_parameters=True)
-def simulate(policy: str, first: date | None = None, last: date | None = None) -> Simulation:
+def simulate(policy: str, first: Month | None = None, last: Month | None = None) -> Simulation:
     """Replay rated periods under another policy; nothing in the home is touched.
 
     Args:
         policy: The policy file, on the machine that runs this.
-        first: Any day of the first month; empty means as far back as was rated.
-        last: Any day of the last month; empty means the latest that was rated.
+        first: The first month, as 2025-01, or any day of it; empty means as far back as was rated.
+        last: The last month, as 2025-06, or any day of it; empty means the latest that was rated.
     """
     found = replay_stored_facts(
         configuration.load(),

@@ -5,23 +5,16 @@ The inbox is looked at whenever a file in it changes, and now and then anyway: o
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from flows.console.output import place
 from flows.inbox import landing
-from flows.inbox.announce import announce
 from flows.inbox.landing import Landed
 from flows.settings import Settings
 from warehouse.delivery.manifest import READY
 from warehouse.mart import queries
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 # Why nobody was told, None where somebody was.
 Tell = Callable[[Landed], str | None]
@@ -46,24 +39,24 @@ class Watcher:
 
     settings: Settings
     tell: Tell
-    told: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    told: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
 
     def look(self) -> Iterator[tuple[Landed, str | None]]:
         """The batches that have landed since the last look, each with why nobody was told of it, None where one was."""
         for landed in awaiting(self.settings):
-            landed_at = _landed_at(landed)
-            if landed_at is None or self.told.get(landed.identity) == landed_at:
+            moment = landed_at(landed)
+            if moment is None or self.told.get(landed.identity) == moment:
                 continue
             untold = self.tell(landed)
             if untold is None:
-                self.told[landed.identity] = landed_at
+                self.told[landed.identity] = moment
             yield landed, untold
 
 
-def _landed_at(landed: Landed) -> int | None:
-    """When `_SUCCESS` was written; None where the batch has been taken out of the inbox meanwhile."""
+def landed_at(landed: Landed) -> datetime | None:
+    """When `_SUCCESS` was written, in UTC; None where the batch has been taken out of the inbox meanwhile."""
     try:
-        return (landed.folder / READY).stat().st_mtime_ns
+        return datetime.fromtimestamp((landed.folder / READY).stat().st_mtime, UTC)
     except FileNotFoundError:
         return None
 
@@ -82,22 +75,6 @@ def changes(inbox: Path) -> Iterator[bool]:
         yield bool(changed) or quiet % TICKS_BETWEEN_LOOKS == 0
 
 
-@contextmanager
-def until_told_to_stop() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the block, which is how such a command ends."""
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    except KeyboardInterrupt:
-        pass
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(_: int, __: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def report(looked: Iterable[tuple[Landed, str | None]], echo: Callable[[str], None]) -> None:
     """One line for each batch that was seen."""
     for landed, untold in looked:
@@ -105,14 +82,3 @@ def report(looked: Iterable[tuple[Landed, str | None]], echo: Callable[[str], No
         echo(
             f"landed {name}: {'a refresh was asked for' if untold is None else f'nobody was told: {untold}'}"
         )
-
-
-def watch(settings: Settings, *, echo: Callable[[str], None]) -> None:
-    """Watch until Ctrl-C or SIGTERM."""
-    watcher = Watcher(settings, announce)
-    with until_told_to_stop():
-        echo(f"watching {place(settings.inbox)}")
-        for due in changes(settings.inbox):
-            if due:
-                report(watcher.look(), echo)
-    echo("stopped")

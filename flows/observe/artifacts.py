@@ -34,7 +34,7 @@ PROGRESS_EACH_SECONDS = 5
 
 
 def publish_artifacts(settings: Settings, results: Sequence[RefreshResult]) -> None:
-    """Artifacts of one run: `batches`, `rating`, and where mart and report lie."""
+    """Artifacts of one run: `batches`, `rating`, `movers`, and where mart and report lie."""
     batches = [
         {
             "batch": outcome.batch.place,
@@ -70,13 +70,33 @@ def publish_artifacts(settings: Settings, results: Sequence[RefreshResult]) -> N
             ],
             description=f"Whose tier changed, {min(len(moves), MOST_MOVES)} of {len(moves)}",
         )
-    for key, path in {
-        "mart": settings.mart_file,
+    _publish_places(settings)
+
+
+def _publish_places(settings: Settings) -> None:
+    """Where people find what is published: links if a web server shows the folder, else paths.
+
+    A browser opens no link to a file from a page of a server.
+    """
+    places = {
         "report": settings.report_file,
-        "data-docs": settings.home / "data_docs" / "index.html",
-    }.items():
-        if path.exists():
-            create_link_artifact(key=key, link=path.as_uri(), link_text=path.name, description=str(path))
+        "workbook": settings.workbook_file,
+        "mart": settings.mart_file,
+    }
+    there = {key: path for key, path in places.items() if path.exists()}
+    if settings.publish_url is not None:
+        for key, path in there.items():
+            link = (
+                f"{settings.publish_url.rstrip('/')}/{path.relative_to(settings.published_folder).as_posix()}"
+            )
+            create_link_artifact(key=key, link=link, link_text=path.name, description=str(path))
+    elif there:
+        listed = "\n".join(f"- {key}: `{path}`" for key, path in there.items())
+        create_markdown_artifact(
+            key="published",
+            markdown=f"{listed}\n\nSet `publish_url` in the settings to have links here.",
+            description="Where it lies",
+        )
 
 
 @contextmanager

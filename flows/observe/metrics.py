@@ -1,7 +1,7 @@
 """Numbers for Prometheus, as text files that its node exporter picks up (`--collector.textfile.directory`).
 
-A refresh writes `valuemart.prom`; whoever touches the events writes `valuemart_events.prom`. Each is put in its place
-whole. The counts are gauges: they are read from the books, and go down where a batch is delivered again.
+A refresh writes `valuemart.prom`; who looks after the events writes `valuemart_events.prom`, who looks after the runs
+`valuemart_runs.prom`. Each is put in its place whole. The counts are gauges: they are read from the books, and go down where a batch is delivered again.
 """
 
 from __future__ import annotations
@@ -66,6 +66,22 @@ def write_events(settings: Settings, backlogs: Mapping[str, Backlog], now: datet
         age.labels(sink).set(backlog.age(now).total_seconds())
     _gauge(registry, "outbox_counted_timestamp_seconds", "When this was counted").set(now.timestamp())
     _write(settings, "valuemart_events.prom", registry)
+
+
+def write_runs(settings: Settings, runs: Mapping[str, int], behind: datetime | None, now: datetime) -> None:
+    """How many runs the Prefect server knows, by their state, and since when something waits to be published; both aware."""
+    registry = CollectorRegistry()
+    counted = _gauge(registry, "runs", "Runs that the Prefect server knows, by their state", "state")
+    for state, number in runs.items():
+        counted.labels(state).set(number)
+    late = 0.0 if behind is None else max((now - behind).total_seconds(), 0.0)
+    _gauge(
+        registry,
+        "published_behind_seconds",
+        "For how long something has landed, or was committed, and is not published; 0: nothing",
+    ).set(late)
+    _gauge(registry, "runs_counted_timestamp_seconds", "When this was counted").set(now.timestamp())
+    _write(settings, "valuemart_runs.prom", registry)
 
 
 def _gauge(registry: CollectorRegistry, name: str, meaning: str, *labels: str) -> Gauge:

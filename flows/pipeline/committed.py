@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
+from flows.inbox import watch
 from flows.settings import Settings
 from warehouse.connection import open_database
 from warehouse.errors import WarehouseBusyError
@@ -32,6 +33,20 @@ class Unpublished:
             rated = f"periods {months} rated, the last as of {self.rated}"
         parts = [f"{self.batches:,} batches" if self.batches else "", rated, "events" if self.events else ""]
         return ", ".join(each for each in parts if each) or "a state of the books"
+
+
+def behind_since(settings: Settings) -> datetime | None:
+    """Since when something waits to be published, in UTC; None where nothing does.
+
+    The landing of the oldest complete batch that the published books do not know; where something is committed and not published,
+    the last publishing, before which it was not there.
+    """
+    waiting = [moment for each in watch.awaiting(settings) if (moment := watch.landed_at(each)) is not None]
+    if unpublished(settings) is not None:
+        out = publish.read_publication(settings.ops_file)
+        if out is not None:
+            waiting.append(out.published_at.replace(tzinfo=UTC))
+    return min(waiting, default=None)
 
 
 def unpublished(settings: Settings) -> Unpublished | None:

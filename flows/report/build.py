@@ -31,7 +31,6 @@ from warehouse.mart.publish import open_folder
 
 CUSTOMERS_FOLDER = "customers"
 LIST_FILE = "index.html"
-WORKBOOK_FILE = "mart.xlsx"
 BRIEF = 200  # characters of a next action's reason
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -62,7 +61,7 @@ def build_if_behind(settings: Settings) -> Path:
     settings.readers.admit(folder)
     before = _swap(settings.report_folder / CUSTOMERS_FOLDER, folder)
     workbook.write(
-        settings.report_folder / WORKBOOK_FILE,
+        settings.workbook_file,
         report_workbook.read(settings.mart_file),
         data.publication["published_at"],
         settings.readers,
@@ -129,7 +128,7 @@ class _Renderer:
             _SAYING,
             publication=data.publication,
             currency=settings.company_currency,
-            workbook=WORKBOOK_FILE,
+            workbook=settings.workbook_file.name,
             stamp=mark,
             style=style.text,
             style_hash=style.digest,

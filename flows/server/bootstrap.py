@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
 
 POOL = "valuemart"
 # The warehouse has one writer. The limit is the queue's, since that one holds for all deployments together.
-QUEUES: dict[str, int | None] = {"writer": 1, "relay": 1, "asking": None}
+QUEUES: dict[str, int | None] = {"writer": 1, "asking": None}
 NOTIFY_BLOCK = "valuemart-notify"
+
+# What earlier versions deployed: a run a minute for what processes of their own do now, `valuemart relay` and `watch`.
+RETIRED_DEPLOYMENTS, RETIRED_QUEUES = ("relay/relay", "sweep/sweep"), ("relay",)
 
 DEPLOYMENTS = "prefect.yaml"
 # Characters of what `prefect deploy` says last, which is where it says what is wrong.
@@ -70,6 +74,7 @@ def bootstrap(notify_url: SecretStr | None) -> Bootstrapped:
                 automations += notifications(_save_notify_block(notify_url))
             for automation in automations:
                 _ensure_automation(client, automation)
+            _retire(client)
             _deploy(file)
             deployments = _deployed(client)
     except httpx.HTTPStatusError as error:
@@ -118,6 +123,18 @@ def _ensure_queues(client: SyncPrefectClient) -> None:
         else:
             if queue.concurrency_limit != limit:
                 client.update_work_queue(queue.id, concurrency_limit=limit)
+
+
+def _retire(client: SyncPrefectClient) -> None:
+    """Take away what an earlier version left: its schedules would go on asking for flows that are gone."""
+    from prefect.exceptions import ObjectNotFound
+
+    for name in RETIRED_DEPLOYMENTS:
+        with suppress(ObjectNotFound):
+            client.delete_deployment(client.read_deployment_by_name(name).id)
+    for name in RETIRED_QUEUES:
+        with suppress(ObjectNotFound):
+            client.delete_work_queue_by_id(client.read_work_queue_by_name(name, work_pool_name=POOL).id)
 
 
 def _save_notify_block(url: SecretStr) -> UUID:

@@ -1,8 +1,8 @@
-"""Everything on one machine: a Prefect server, the deployments, a worker, and the watcher of the inbox, until told to stop.
+"""Everything on one machine: a Prefect server, the deployments, a worker, a relay, and who attends to them, until told to stop.
 
 The server listens on this machine alone, unless told otherwise, and asks for a password, which is kept in the home.
-Server and worker are processes of their own that end with this one, however it ends (flows/server/supervised.py). A worker that
-dies is started anew.
+Server, worker and relay are processes of their own that end with this one, however it ends (flows/server/supervised.py). A worker
+or a relay that dies is started anew.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from flows.console.output import place
+from flows.console.stopping import until_told_to_stop
 from flows.errors import ServerError, UsageError
 from flows.inbox import watch
-from flows.inbox.announce import announce
 from flows.server.bootstrap import POOL, Bootstrapped, bootstrap
+from flows.server.logs import Log
 from flows.server.run_server import LOCAL, PATIENCE_SECONDS, pass_by_proxies
 from flows.server.supervised import descendants, end
 from flows.settings import Settings, environment
@@ -34,6 +35,9 @@ USER = "valuemart"
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 FOLDER, AUTH_FILE = "server", "auth-string"
 OWN_AUTH = "PREFECT_SERVER_API_AUTH_STRING"
+
+RELAY_EACH_SECONDS = 10
+TICKS_BETWEEN_LOGS = 30
 
 # How long a stop waits for the run in progress; after that the run is told to end, and reports itself as crashed.
 PATIENT_STOP_SECONDS = 20
@@ -84,6 +88,16 @@ class Program:
         """Whether the process is there."""
         return self.process is not None and self.process.poll() is None
 
+    def wait_for_its_runs(self, patience: float) -> None:
+        """Come back when nothing that it started is at work any more, after the patience at the latest."""
+        give_up = time.monotonic() + patience
+        while self.has_runs() and time.monotonic() < give_up:
+            time.sleep(0.2)
+
+    def has_runs(self) -> bool:
+        """Whether something that it started is at work."""
+        return self.process is not None and self.running and bool(descendants(self.process.pid))
+
     def stop(self, patience: float) -> None:
         """Ask it to end what it does; it, and all that came of it, to end at once where that takes too long."""
         if self.process is None or self.process.stdin is None:
@@ -123,6 +137,12 @@ class Serving:
     there: Bootstrapped
     api: Program
     worker: Program
+    relay: Program
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """The processes beside this one."""
+        return self.api, self.worker, self.relay
 
 
 def auth_string(home: Path) -> str:
@@ -135,9 +155,10 @@ def auth_string(home: Path) -> str:
 
 
 @contextmanager
-def served(settings: Settings, *, host: str, port: int) -> Iterator[Serving]:
-    """A server with the deployments on it and a worker, for the length of the block; the three stop with it.
+def served(settings: Settings, *, host: str, port: int, echo: Callable[[str], None]) -> Iterator[Serving]:
+    """A server with the deployments on it, a worker and a relay, for the length of the block; all of them stop with it.
 
+    A stop lets the run in progress end, for PATIENT_STOP_SECONDS at most. `echo` is told what is waited for.
     UsageError where the port is taken, ServerError where the server does not come up.
     """
     _free(host, port)
@@ -153,12 +174,16 @@ def served(settings: Settings, *, host: str, port: int) -> Iterator[Serving]:
         api = Program(
             "server",
             ["prefect", "server", "start"],
-            _server_variables(server, host, port),
+            _server_variables(server, host, port, settings.keep_runs_days),
             server.folder / "server.log",
         )
         stack.callback(api.stop, PROMPT_STOP_SECONDS)
+        echo(
+            f"waiting for Prefect's server; a first start makes its books, which takes up to a minute ({place(api.log)})"
+        )
         api.start()
         _wait_until_healthy(api, server)
+        echo("setting up its queues, automations and deployments")
         there = bootstrap(settings.notify_url)
         name = socket.gethostname()
         crash_leftovers(name)
@@ -168,23 +193,41 @@ def served(settings: Settings, *, host: str, port: int) -> Iterator[Serving]:
             {"PREFECT_WORKER_QUERY_SECONDS": "2", "PREFECT_LOGGING_LEVEL": "INFO", **environment(settings)},
             server.folder / "worker.log",
         )
-        stack.callback(worker.stop, PATIENT_STOP_SECONDS)
-        worker.start()
-        yield Serving(server, there, api, worker)
+        relay = Program(
+            "relay",
+            ["flows.cli", "relay", "--every", str(RELAY_EACH_SECONDS)],
+            environment(settings),
+            server.folder / "relay.log",
+        )
+        for program in (relay, worker):
+            stack.callback(program.stop, PROMPT_STOP_SECONDS)
+            program.start()
+        stack.callback(_let_runs_end, worker, echo)
+        yield Serving(server, there, api, worker, relay)
 
 
 def serve(settings: Settings, *, host: str, port: int, echo: Callable[[str], None]) -> None:
     """Serve until Ctrl-C or SIGTERM; ServerError where the server ends by itself."""
-    with watch.until_told_to_stop(), served(settings, host=host, port=port) as serving:
+    with (
+        until_told_to_stop(),
+        served(settings, host=host, port=port, echo=echo) as serving,
+    ):
+        # It imports Prefect, which must find its server's address in the environment.
+        from flows.server.attendant import Attendant
+
         _tell(serving, settings, echo)
-        watcher = watch.Watcher(settings, announce)
-        for due in watch.changes(settings.inbox):
+        attendant = Attendant(settings, echo)
+        logs = [Log(each.log) for each in serving.programs]
+        for tick, due in enumerate(watch.changes(settings.inbox)):
             if not serving.api.running:
                 raise ServerError(f"the Prefect server ended; {serving.api.log} says why")
-            if serving.worker.revive():
-                echo(f"the worker ended, and was started anew; {place(serving.worker.log)} says why")
-            if due:
-                watch.report(watcher.look(), echo)
+            for program in (serving.worker, serving.relay):
+                if program.revive():
+                    echo(f"the {program.name} ended, and was started anew; {place(program.log)} says why")
+            attendant.attend(look=due)
+            if tick % TICKS_BETWEEN_LOGS == 0:
+                for log in logs:
+                    log.look(echo)
     echo("stopped")
 
 
@@ -194,6 +237,12 @@ def _tell(serving: Serving, settings: Settings, echo: Callable[[str], None]) -> 
     echo(f"inbox       {place(settings.inbox)}: a batch is loaded half a minute after its _SUCCESS")
     echo(f"deployments {', '.join(serving.there.deployments)}")
     echo("stop with Ctrl-C")
+
+
+def _let_runs_end(worker: Program, echo: Callable[[str], None]) -> None:
+    if worker.has_runs():
+        echo(f"stopping: waiting for the run in progress, {PATIENT_STOP_SECONDS} s at most")
+        worker.wait_for_its_runs(PATIENT_STOP_SECONDS)
 
 
 def _adopt_orphans() -> None:
@@ -220,13 +269,30 @@ def _free(host: str, port: int) -> None:
             ) from error
 
 
-def _server_variables(server: Server, host: str, port: int) -> dict[str, str]:
+def _server_variables(server: Server, host: str, port: int, keep_runs_days: int) -> dict[str, str]:
+    """What the server is told; of what a person may want otherwise, what is in the environment wins."""
     return {
+        **{
+            name: value
+            for name, value in at_rest(server.ui, keep_runs_days).items()
+            if name not in os.environ
+        },
         "PREFECT_SERVER_API_HOST": host,
         "PREFECT_SERVER_API_PORT": str(port),
         OWN_AUTH: server.auth,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+    }
+
+
+def at_rest(ui: str, keep_runs_days: int) -> dict[str, str]:
+    """How a server is told to refuse other origins and forged requests, and for how long to remember runs."""
+    return {
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ui,
+        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+        # Runs with their logs and artifacts, and what is left of either.
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(keep_runs_days * 86_400),
     }
 
 

@@ -23,6 +23,7 @@ from flows.settings.values import (
     SourceFolders,
     Tenant,
     Timezone,
+    WebAddress,
 )
 from warehouse.files import Readers
 
@@ -68,8 +69,11 @@ class Settings(Places):
     data_docs: Literal["never", "violations", "always"] = "violations"
     publish: dict[MartName, PublishRule] = Field(default_factory=dict)
     publish_group: GroupName | None = None
+    publish_url: WebAddress | None = None
     notify_url: SecretStr | None = None
     stuck_after_minutes: int = Field(default=60, ge=1)
+    # A quarter of failures to look back on; the books of a server at rest then stay of one size.
+    keep_runs_days: int = Field(default=90, ge=1, le=3_650)
     sinks: dict[SinkName, AnySink] = Field(default_factory=_files_only)
 
     @model_validator(mode="after")

@@ -82,6 +82,11 @@ class Places(BaseSettings):
         return self.report_folder / "index.html"
 
     @property
+    def workbook_file(self) -> Path:
+        """The report's lists as a workbook, beside its first page."""
+        return self.report_folder / "mart.xlsx"
+
+    @property
     def confirmation_file(self) -> Path:
         """Who has confirmed the policy that was fitted into the home, and which."""
         return self.home / "policy.confirmed.json"

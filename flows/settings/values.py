@@ -8,6 +8,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, TypeAdapter, ValidationError
@@ -76,6 +77,15 @@ def _policy(value: Path) -> Path:
     return value
 
 
+def _web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise ValueError(
+            f"{value!r} is no address that a browser opens; write it as https://bi.example/valuemart"
+        )
+    return value
+
+
 def _group(value: str) -> str:
     try:
         grp.getgrnam(value)
@@ -94,6 +104,7 @@ Currency = Annotated[str, AfterValidator(_currency)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 Tenant = Annotated[str, AfterValidator(_tenant)]
 ConnectionName = Annotated[str, AfterValidator(_connection_name)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
 GroupName = Annotated[str, AfterValidator(_group)]
 MartName = Annotated[str, AfterValidator(_mart_name)]
 MemoryLimit = Annotated[int, BeforeValidator(_memory)]

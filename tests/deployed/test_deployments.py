@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import stat
 import subprocess
@@ -13,11 +14,14 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import duckdb
+import httpx
 import pytest
 import yaml
+from prefect.exceptions import PrefectHTTPStatusError
 
 from flows.settings import yesterday
 from tests.deployed.plant import Plant, Receiver, months_ago, overlapping, override, wait_for
+from tests.flows.test_metrics import numbers
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -55,7 +59,7 @@ def test_a_fresh_clone_deploys_everything_and_again_adds_nothing(running: Plant)
     before = on_the_server(running)
     names = [name.rpartition("/")[2] for name in before["deployments"]]
     assert sorted(names) == sorted(each["name"] for each in deployed)
-    assert {"writer": 1, "relay": 1, "asking": None}.items() <= before["queues"].items()
+    assert {"writer": 1, "asking": None}.items() <= before["queues"].items()
     assert Counter(before["automations"]).most_common(1)[0][1] == 1
     assert len(before["ours"]) == 5
 
@@ -91,7 +95,7 @@ def test_a_batch_dropped_into_the_inbox_arrives_as_an_event_with_no_other_action
         (run,) = running.ended(run_id)
         left = {each.key for each in client.read_artifacts() if each.flow_run_id == run_id}
     assert run.name == f"{yesterday(running.settings.timezone)} generic_csv/1000/{folder.name}"
-    assert {"batches", "rating", "movers", "mart"} <= left
+    assert {"batches", "rating", "movers", "published"} <= left
     metrics = (running.settings.metrics_folder / "valuemart.prom").read_text(encoding="utf-8")
     assert "valuemart_refresh_last_success_timestamp_seconds" in metrics
 
@@ -135,6 +139,75 @@ def test_runs_that_are_asked_for_together_wait_for_each_other_and_write_nothing_
     told = wait_for("the message", lambda: [text for text in people.texts if spoilt.name in text] or None)
     assert len(told) == 1
     assert told[0].startswith(f"valuemart refused the batch generic_csv/1000/{spoilt.name}: ")
+
+
+@pytest.mark.parametrize(
+    ("deployment", "parameters", "said"),
+    [
+        ("backfill/backfill", {"first": "June", "last": "2025-06"}, "first"),
+        ("backfill/backfill", {"first": "2025-13", "last": "2025-06"}, "first"),
+        ("backfill/backfill", {"last": "2025-06"}, "first"),
+        ("refresh/refresh-nightly", {"as_of": "yesterday"}, "as_of"),
+        ("pull/pull-example", {"source": "", "company": "1000"}, "source"),
+    ],
+)
+def test_a_parameter_that_cannot_be_is_refused_when_it_is_asked_for(
+    running: Plant, deployment: str, parameters: dict[str, str], said: str
+) -> None:
+    with pytest.raises(PrefectHTTPStatusError) as refused:
+        running.ask(deployment, **parameters)
+    assert refused.value.response.status_code in {409, 422}
+    assert said in refused.value.response.text
+
+
+def test_a_backfill_takes_months_as_the_command_line_does_and_who_fails_is_said_in_one_line(
+    running: Plant, people: Receiver
+) -> None:
+    month = f"{months_ago(running.settings, 2):%Y-%m}"
+    backfill = running.ask("backfill/backfill", first=month, last=month)
+    pull = running.ask("pull/pull-example", source="no_such_source", company="1000")
+
+    done, failed = running.ended(backfill, pull)
+    assert (done.state_name, done.name) == ("Completed", f"{month} to {month}")
+    assert failed.state_name == "Failed"
+    (line,) = wait_for(
+        "the line of the failed run", lambda: [each for each in running.said if failed.name in each] or None
+    )
+    assert line.startswith("failed: pull, run ")
+    assert "no_such_source" in line
+    (text,) = wait_for("the message", lambda: [each for each in people.texts if failed.name in each] or None)
+    assert text.startswith("valuemart: pull, run ")
+
+    def counted() -> dict[tuple[str, ...], float] | None:
+        file = running.settings.metrics_folder / "valuemart_runs.prom"
+        found = numbers(file) if file.exists() else {}
+        return found if found.get(("valuemart_runs", "failed")) else None
+
+    found = wait_for("the metric", counted)
+    assert found["valuemart_runs", "failed"] == 1
+    assert found["valuemart_published_behind_seconds",] < 300
+
+
+def test_other_origins_and_forged_requests_are_refused(running: Plant) -> None:
+    auth = base64.b64encode((running.settings.home / "server" / "auth-string").read_bytes()).decode()
+    preflight = httpx.options(
+        f"{running.url}/flow_runs/filter",
+        headers={"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"},
+    )
+    assert preflight.status_code in {400, 401}
+    assert "access-control-allow-origin" not in preflight.headers
+    forged = httpx.post(
+        f"{running.url}/flow_runs/filter", json={}, headers={"Authorization": f"Basic {auth}"}
+    )
+    assert (forged.status_code, "CSRF" in forged.text) == (403, True)
+
+
+def test_relaying_and_sweeping_leave_no_run(running: Plant) -> None:
+    with running.client() as client:
+        flows = {flow.id: flow.name for flow in client.read_flows()}
+        names = {flows[run.flow_id] for run in client.read_flow_runs()}
+    assert names <= {"refresh", "backfill", "pull"}
+    assert (running.settings.home / "server" / "relay.log").exists()
 
 
 def test_nothing_is_refreshed_that_nobody_asked_for(running: Plant) -> None:

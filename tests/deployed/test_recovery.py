@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -102,3 +103,21 @@ def test_the_server_keeps_its_books_in_postgresql_where_a_team_wants_that(
         # The event leaves while its refresh still has the report to write; stopped here, the run would never end.
         wait_for("the refresh to end in PostgreSQL", lambda: _completed_runs(database) or None)
     assert not list(settings.home.glob("server/*.db"))
+
+
+def test_a_stop_lets_the_run_in_progress_end_and_nothing_dies_loudly(tmp_path: Path) -> None:
+    settings = company(tmp_path / "home")
+    project = clone(tmp_path / "project", quiet_seconds=10, on_schedule=False)
+    with receiver() as there, plant(settings, project, there) as running:
+        override(settings, "AMBER", "strategic", sequence=2)
+        asked = running.ask("refresh/refresh-nightly")
+        wait_for("the run to begin", lambda: True if _state(running, asked) == "Running" else None)
+    # The block ends with SIGTERM, and sees to it that `stopped` is said and no process is left.
+    assert any(
+        each.startswith("stopping: waiting for the run in progress, 20 s at most") for each in running.said
+    )
+    with closing(sqlite3.connect(settings.home / "server" / "prefect.db")) as books:
+        (state,) = books.execute("SELECT state_type FROM flow_run WHERE id = ?", [str(asked)]).fetchone()
+    assert state == "COMPLETED"
+    for log in (settings.home / "server").glob("*.log"):
+        assert "Fatal Python error" not in log.read_text(encoding="utf-8", errors="replace")

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from expectations.gate import Gate
-from flows import backup
-from flows.deployments import maintain
+from flows import backup, upkeep
 from flows.pipeline import stages
 from flows.settings import Settings
 from tests.flows import small_history
@@ -171,7 +170,7 @@ def test_upkeep_backs_up_and_drops_raw_batches_that_were_loaded_long_ago(
     (batch,) = settings.archive.glob("*/*/*")
     loaded_at = datetime.now(UTC)  # when the fixture loaded it
     for now, kept in ((loaded_at + timedelta(days=9), True), (loaded_at + timedelta(days=11), False)):
-        maintain.look_after(settings, now, keep_archive_days=10, backups=1, backup_folder=None)
+        upkeep.look_after(settings, now, keep_archive_days=10, backups=1, backup_folder=None)
 
         assert batch.exists() == kept
         assert [each.name for each in settings.backups_folder.iterdir()] == [

@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from flows.deployments.sweep import REFRESH, REFRESHES
 from flows.inbox.announce import LANDED
 from flows.server.automations import TAG
 from flows.server.bootstrap import POOL, QUEUES
+from flows.server.sweep import REFRESH, REFRESHES
 
 PROJECT = Path(__file__).parents[2]
 DEPLOYED: dict[str, dict[str, Any]] = {
@@ -19,7 +21,7 @@ DEPLOYED: dict[str, dict[str, Any]] = {
     for each in yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
 }
 FOLDER = PROJECT / "flows" / "deployments"
-SHARED = {"run_names", "run_stages"}
+SHARED = {"parameters", "run_names", "run_stages"}
 OPEN_THE_WAREHOUSE = {"refresh-nightly", "refresh-on-landing", "backfill", "restate", "simulate", "maintain"}
 RUN_BY_HAND = {"backfill", "restate", "simulate"}
 
@@ -99,3 +101,34 @@ def test_the_night_run_is_in_the_companys_time_zone() -> None:
     (schedule,) = DEPLOYED["refresh-nightly"]["schedules"]
 
     assert schedule == {"cron": "30 3 * * *", "timezone": "Europe/Berlin", "active": True}
+
+
+@pytest.mark.parametrize("name", sorted(DEPLOYED))
+def test_what_runs_more_often_than_daily_is_in_utc_where_no_hour_comes_twice_or_not_at_all(name: str) -> None:
+    for schedule in DEPLOYED[name].get("schedules", ()):
+        minute, hour, *_ = schedule["cron"].split()
+        if "*" in hour or "*" in minute:
+            assert schedule["timezone"] == "UTC"
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("2025-06", date(2025, 6, 1)),
+        ("2025-06-30", date(2025, 6, 30)),
+        ("2025-13", None),
+        ("2025-6", None),
+        ("June", None),
+        ("2025-06-32", None),
+        ("", None),
+    ],
+)
+@pytest.mark.parametrize("name", ["backfill", "restate"])
+def test_a_month_is_taken_as_the_command_line_takes_it_and_else_refused_by_the_schema(
+    name: str, written: str, day: date | None
+) -> None:
+    schema = flow_of(name).parameters.model_dump()["properties"]["first"]
+    assert bool(re.match(schema["pattern"], written)) == (day is not None)
+    if day is not None:
+        parameters = {"first": written} | ({"last": written} if name == "backfill" else {})
+        assert flow_of(name).validate_parameters(parameters)["first"] == day

@@ -17,7 +17,6 @@ import pytest
 from flows.cli import main
 from flows.delivery.relay import RelayReport, SinkRoute, relay
 from flows.delivery.sinks import Sent
-from flows.deployments import relay as relay_deployment
 from flows.deployments import run_stages
 from flows.pipeline import stages
 from flows.pipeline.load import LoadReport
@@ -92,7 +91,8 @@ def test_relay_says_which_sink_is_down_and_ends_with_1(books: Path, capsys: pyte
     assert (sink["sink"], sink["delivered"], sink["backlog"]["waiting"]) == ("file", 0, 3)
 
 
-def test_a_relay_that_goes_on_sends_what_comes_and_ends_when_it_is_interrupted(books: Path):
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_a_relay_that_goes_on_sends_what_comes_and_ends_when_it_is_told_to(books: Path, told: signal.Signals):
     program = "from flows.cli import main; import sys; sys.argv = ['valuemart', 'relay', '--every', '0.1']; main.main()"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -100,8 +100,8 @@ def test_a_relay_that_goes_on_sends_what_comes_and_ends_when_it_is_interrupted(b
         with open_store(books) as store:
             store.add([event("A", 3)])
         assert process.stdout.readline() == "sink file: 1 delivered, has everything\n"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        process.send_signal(told)
+        assert process.wait(60) == 0
 
 
 def test_relay_makes_a_home_and_needs_no_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -298,19 +298,3 @@ def test_the_relay_stage_leaves_what_a_slow_sink_has_not_got_to_the_relay(
     monkeypatch.setattr(stages, "SENDING_AT_MOST", timedelta(0))
     (sink,) = stages.relay_stage(load()).sinks
     assert (sink.delivered, sink.backlog.waiting) == (0, 3)
-
-
-def test_the_flow_serves_every_sink(books: Path, monkeypatch: pytest.MonkeyPatch):
-    said: list[str] = []
-
-    class Log:
-        def warning(self, text: str, *values: object) -> None:
-            said.append(text % values)
-
-    monkeypatch.setattr(relay_deployment, "get_run_logger", Log)
-    assert relay_deployment.relay.fn(seconds=30).delivered == 3
-    with open_store(books) as store:
-        store.add([event("C", 1)])
-        store.disable("file", "410 Gone", WRITTEN)
-    assert relay_deployment.relay.fn(seconds=30).delivered == 0
-    assert said == ["sink file: disabled: 410 Gone; 1 events wait"]

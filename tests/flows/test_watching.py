@@ -8,10 +8,10 @@ import pytest
 from prefect.states import Cancelled, Completed, Crashed, Failed, Pending, Running, Scheduled, State
 
 from expectations.gate import Gate
-from flows.deployments import sweep
 from flows.inbox import watch
 from flows.inbox.landing import Landed
 from flows.pipeline import stages
+from flows.server import sweep
 from flows.settings import Settings
 from tests.flows.small_company import customer, land, settings_of
 

@@ -43,6 +43,7 @@ def relay(
 ) -> int:
     """Offer the sinks the events they have not got yet; needs neither Prefect nor the warehouse."""
     from flows.cli.views import events as event_views
+    from flows.console.stopping import until_told_to_stop
     from flows.delivery.relay import relay as serve_once
     from flows.delivery.relay import serve_for_ever
     from flows.delivery.routes import sink_routes
@@ -55,7 +56,9 @@ def relay(
     served = sink_routes(settings, sink or ())
     settings.home.mkdir(parents=True, exist_ok=True)
     if every is not None:
-        serve_for_ever(settings.relay_file, served, timedelta(seconds=every), event_views.show_served)
+        with until_told_to_stop():
+            serve_for_ever(settings.relay_file, served, timedelta(seconds=every), event_views.show_served)
+        return 0
     report = serve_once(settings.relay_file, served)
     event_views.show_relayed(report, as_json=as_json)
     return OTHER if any(each.down for each in report.sinks) else 0

@@ -40,12 +40,18 @@ def bootstrap(*, as_json: Json = False) -> None:
 
 @app.command(group=operate)
 def watch() -> None:
-    """Watch the inbox, and ask the Prefect server of PREFECT_API_URL for a refresh when a batch lands; until Ctrl-C."""
+    """Watch the inbox and the runs of the Prefect server of PREFECT_API_URL, and ask it for refreshes; until Ctrl-C.
+
+    A batch that lands is told of at once; what landed unheard or was left undone is asked for every five minutes. Runs that
+    failed or crashed are said, a line each.
+    """
     from flows.console.output import echo_err
-    from flows.inbox import watch as watching
 
     _asked_server("is to be asked for refreshes")
-    watching.watch(settings_of_this_process(), echo=echo_err)
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # what goes wrong is said once, a line each
+    from flows.server.attendant import watch as attend
+
+    attend(settings_of_this_process(), echo=echo_err)
 
 
 def _asked_server(purpose: str) -> str:

@@ -1,4 +1,4 @@
-"""The sweep: every few minutes, it asks for what was missed, and tells what is stuck. It changes nothing itself.
+"""The sweep: every few minutes, it asks for what was missed. It changes nothing itself, and leaves no run of its own.
 
 An event that a batch has landed can get lost, and a run that crashed is not tried again by Prefect. The sweep looks at
 the inbox, the books and the latest runs, and asks for a refresh where one is due and nothing that writes is on its way: what
@@ -8,26 +8,16 @@ a backfill had committed before it crashed or was cancelled is caught up with an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from prefect import flow
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import (
-    DeploymentFilter,
-    DeploymentFilterName,
-    DeploymentFilterTags,
-    FlowRunFilter,
-    FlowRunFilterExpectedStartTime,
-)
-from prefect.client.schemas.sorting import FlowRunSort
-from prefect.deployments import run_deployment
-from prefect.states import State
-
-from flows import settings as configuration
-from flows.delivery.routes import backlogs
 from flows.inbox import watch
-from flows.observe import alerts, metrics
 from flows.pipeline.committed import unpublished
+from flows.settings import Settings
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.filters import DeploymentFilter
+    from prefect.states import State
 
 REFRESH, REFRESHES = "refresh/refresh-on-landing", "refresh"
 # Other runs that rate and publish; after a bad end, a refresh brings on what they had committed.
@@ -37,11 +27,10 @@ OTHERS = ("backfill", "restate")
 BAD_ENDS = 3
 
 
-@flow(name="sweep", persist_result=False)
-def sweep() -> str | None:
+def sweep(settings: Settings) -> str | None:
     """Ask for a refresh where something landed unheard, or was left undone; the reason, None where nothing was due."""
-    settings = configuration.load()
-    _look_after_events(settings)
+    from prefect.deployments import run_deployment
+
     landed = ["/".join(batch.identity) for batch in watch.awaiting(settings)]
     reason = due(landed, latest_states(), latest_states_of_others(), lambda: unpublished(settings))
     if reason:
@@ -77,15 +66,23 @@ def due(
 
 def latest_states() -> list[State]:
     """The states of the latest refreshes that should have begun by now, newest first."""
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+
     return _states(DeploymentFilter(tags=DeploymentFilterTags(all_=[REFRESHES])))
 
 
 def latest_states_of_others() -> list[State]:
     """The states of the latest backfills and restatements that should have begun by now, newest first."""
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+
     return _states(DeploymentFilter(name=DeploymentFilterName(any_=list(OTHERS))))
 
 
 def _states(deployments: DeploymentFilter) -> list[State]:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterExpectedStartTime
+    from prefect.client.schemas.sorting import FlowRunSort
+
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(
             deployment_filter=deployments,
@@ -96,13 +93,3 @@ def _states(deployments: DeploymentFilter) -> list[State]:
             limit=BAD_ENDS + 1,
         )
     return [run.state for run in runs if run.state is not None]
-
-
-def _look_after_events(settings: configuration.Settings) -> None:
-    """Count what each sink has not got yet, and tell where one has been stuck for too long."""
-    now = datetime.now(UTC)
-    outstanding = backlogs(settings)
-    metrics.write_events(settings, outstanding, now)
-    for sink, backlog in outstanding.items():
-        if backlog.age(now) > timedelta(minutes=settings.stuck_after_minutes):
-            alerts.outbox_stuck(sink, backlog, now)

@@ -1,0 +1,89 @@
+"""What became of the runs on the Prefect server: how many are in which state, and which ended badly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from flows.server.automations import TAG
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.filters import FlowRunFilterTags
+
+# Of a state's message; the run's own page has all of it.
+_LONGEST_MESSAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class BadEnd:
+    """A run that failed or crashed, and what its last state says of it, in one line."""
+
+    id: UUID
+    flow: str
+    run: str
+    state: str
+    message: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.state.lower()}: {self.flow}, run {self.run}{f': {self.message}' if self.message else ''}"
+        )
+
+
+def bad_ends(since: datetime) -> list[BadEnd]:
+    """The runs of ours that failed or crashed after an instant, which is aware, in the order of their ends."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterEndTime,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+    )
+    from prefect.client.schemas.objects import StateType
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    ended_badly = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.FAILED, StateType.CRASHED]))
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(
+                state=ended_badly, end_time=FlowRunFilterEndTime(after_=since), tags=_ours()
+            ),
+            sort=FlowRunSort.END_TIME_DESC,
+        )
+        flows = {run.flow_id: client.read_flow(run.flow_id).name for run in runs}
+    return [
+        BadEnd(
+            run.id,
+            flows[run.flow_id],
+            run.name,
+            run.state.name or run.state.type.value if run.state else "ended badly",
+            " ".join(((run.state.message if run.state else None) or "").split())[:_LONGEST_MESSAGE],
+        )
+        for run in reversed(runs)
+    ]
+
+
+def counts() -> Mapping[str, int]:
+    """How many runs of ours the server knows in each state, by the state's name in small letters; 0 where none is."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+    from prefect.client.schemas.objects import StateType
+
+    with get_client(sync_client=True) as client:
+        return {
+            state.value.lower(): client.count_flow_runs(
+                flow_run_filter=FlowRunFilter(
+                    state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[state])), tags=_ours()
+                )
+            )
+            for state in StateType
+        }
+
+
+def _ours() -> FlowRunFilterTags:
+    from prefect.client.schemas.filters import FlowRunFilterTags
+
+    return FlowRunFilterTags(all_=[TAG])

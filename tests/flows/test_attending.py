@@ -1,0 +1,207 @@
+"""What goes on beside the runs in `serve` and `watch`: each thing is said once, and a fault of one keeps no other from its turn."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from flows.observe import metrics
+from flows.pipeline.committed import behind_since
+from flows.server import attendant, bootstrap, runs, serve, sweep
+from flows.server.attendant import SWEEP_EACH, Attendant
+from flows.server.logs import ADVICE, Log
+from flows.settings import Settings
+from tests.flows.small_company import customer, land, settings_of
+from tests.flows.test_metrics import numbers
+
+NOW = datetime(2025, 7, 1, 4, 0, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=self.seconds)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_of(tmp_path / "home")
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def attending(
+    settings: Settings, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> tuple[Attendant, Clock, list[runs.BadEnd]]:
+    """Somebody who attends to a server on which these runs ended badly."""
+    ended: list[runs.BadEnd] = []
+    monkeypatch.setattr(runs, "bad_ends", lambda _: list(ended))
+    monkeypatch.setattr(runs, "counts", lambda: {"failed": len(ended)})
+    monkeypatch.setattr(sweep, "sweep", lambda _: None)
+    clock = Clock()
+    return Attendant(settings, said.append, clock=clock, now=clock.now), clock, ended
+
+
+def bad_end(name: str) -> runs.BadEnd:
+    return runs.BadEnd(uuid.uuid4(), "refresh", name, "Crashed", "its process is gone")
+
+
+def test_a_run_that_ended_badly_is_said_in_one_line_and_once(
+    attending: tuple[Attendant, Clock, list[runs.BadEnd]], said: list[str]
+) -> None:
+    there, clock, ended = attending
+    ended.append(bad_end("2025-06-30 nothing new"))
+    for clock.seconds in (0.0, 10.0, 400.0):
+        there.attend(look=False)
+    assert said == ["crashed: refresh, run 2025-06-30 nothing new: its process is gone"]
+
+
+def test_a_server_that_does_not_answer_is_said_once_until_it_has_answered_again(
+    attending: tuple[Attendant, Clock, list[runs.BadEnd]], said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, clock, _ = attending
+    answers = runs.bad_ends
+
+    def silent(_: datetime) -> list[runs.BadEnd]:
+        raise ConnectionError("refused")
+
+    for clock.seconds, answer in ((0.0, silent), (10.0, silent), (20.0, answers), (30.0, silent)):
+        monkeypatch.setattr(runs, "bad_ends", answer)
+        there.attend(look=False)
+    assert said == ["runs: could not be looked after (ConnectionError: refused); it is tried again"] * 2
+
+
+def test_the_sweep_waits_a_minute_and_then_comes_every_five(
+    attending: tuple[Attendant, Clock, list[runs.BadEnd]], said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, clock, _ = attending
+    swept: list[float] = []
+    monkeypatch.setattr(sweep, "sweep", lambda _: swept.append(clock.seconds))
+    for second in range(int(60 + 2 * SWEEP_EACH + 2)):
+        clock.seconds = float(second)
+        there.attend(look=False)
+    assert swept == [60.0, 60.0 + SWEEP_EACH, 60.0 + 2 * SWEEP_EACH]
+    assert said == []
+
+
+def test_the_published_files_are_behind_since_the_oldest_batch_that_waits(settings: Settings) -> None:
+    assert behind_since(settings) is None
+    for sequence in (1, 2):
+        land(settings, {"customers": [customer(f"C{sequence}")]}, taken=date(2025, 6, 30), sequence=sequence)
+    since = behind_since(settings)
+    assert since is not None
+
+    metrics.write_runs(settings, {"failed": 2, "completed": 40}, since, since + timedelta(minutes=5))
+    found = numbers(settings.metrics_folder / "valuemart_runs.prom")
+    assert found["valuemart_runs", "failed"] == 2
+    assert found["valuemart_runs", "completed"] == 40
+    assert found["valuemart_published_behind_seconds",] == 300
+
+
+def test_a_log_that_grows_too_large_begins_anew_and_its_program_writes_on(
+    tmp_path: Path, said: list[str]
+) -> None:
+    file = tmp_path / "server.log"
+    with file.open("ab", buffering=0) as program:
+        log = Log(file, largest=100)
+        program.write(b"x" * 101)
+        log.look(said.append)
+        assert (file.stat().st_size, (tmp_path / "server.log.1").stat().st_size) == (0, 101)
+        program.write(b"and on")
+    assert file.read_bytes() == b"and on"
+    assert said == []
+
+
+def test_postgresql_is_recommended_once_where_sqlite_is_locked(tmp_path: Path, said: list[str]) -> None:
+    file = tmp_path / "server.log"
+    file.write_text("sqlite3.OperationalError: database is locked\n")  # of an earlier life
+    log = Log(file)
+    log.look(said.append)
+    assert said == []
+    for _ in range(2):
+        with file.open("a") as program:
+            program.write("sqlite3.OperationalError: database is locked\n")
+        log.look(said.append)
+    assert said == [ADVICE]
+    assert "\n" not in ADVICE
+
+
+def test_a_supervised_program_ends_without_a_word_while_its_supervisor_waits(tmp_path: Path) -> None:
+    (tmp_path / "brief.py").write_text("import time; time.sleep(0.5)\n")
+    process = subprocess.Popen(
+        [sys.executable, Path(serve.__file__).with_name("supervised.py"), "brief"],
+        env={"PYTHONPATH": str(tmp_path)}, start_new_session=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.wait(30) == 0
+    assert process.communicate() == (b"", b"")
+
+
+def test_a_server_is_told_to_refuse_strangers_and_to_forget_what_is_old() -> None:
+    told = serve.at_rest("http://127.0.0.1:4200", keep_runs_days=30)
+    assert told["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] == "http://127.0.0.1:4200"
+    assert told["PREFECT_SERVER_CSRF_PROTECTION_ENABLED"] == "true"
+
+    # As Prefect itself understands it.
+    from prefect.settings.models.server.services import ServerServicesDBVacuumSettings
+
+    vacuum = ServerServicesDBVacuumSettings.model_validate(
+        {
+            "enabled": told["PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED"],
+            "retention_period": told["PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD"],
+        }
+    )
+    assert {"events", "flow_runs", "orphans"} <= vacuum.enabled_vacuum_types
+    assert vacuum.retention_period == timedelta(days=30)
+
+
+def test_what_an_earlier_version_deployed_is_taken_away() -> None:
+    class Server:
+        def __init__(self) -> None:
+            self.gone: list[str] = []
+
+        def read_deployment_by_name(self, name: str) -> object:
+            from prefect.exceptions import ObjectNotFound
+
+            if name == "sweep/sweep":
+                raise ObjectNotFound(Exception("already gone"))
+            return type("Deployment", (), {"id": name})
+
+        def delete_deployment(self, name: str) -> None:
+            self.gone.append(name)
+
+        def read_work_queue_by_name(self, name: str, *, work_pool_name: str) -> object:
+            assert work_pool_name == bootstrap.POOL
+            return type("Queue", (), {"id": name})
+
+        def delete_work_queue_by_id(self, name: str) -> None:
+            self.gone.append(name)
+
+    server = Server()
+    bootstrap._retire(server)  # type: ignore[arg-type]
+    assert server.gone == ["relay/relay", "relay"]
+
+
+def test_attending_needs_no_prefect_before_its_servers_address_is_known() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, flows.server.serve; sys.exit('prefect' in sys.modules)"],
+        check=False,
+    )
+    assert done.returncode == 0
+    assert attendant.RUNS_EACH < attendant.NUMBERS_EACH < SWEEP_EACH
