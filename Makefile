@@ -14,7 +14,7 @@ LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --gene
 	--all-extras --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test test-long check check-real bench bench-predict bench-credit bench-stability bench-latency chaos fuzz docs clean lock
+.PHONY: help install run serve test test-long check check-real bench bench-predict bench-credit bench-stability bench-latency chaos fuzz docs audit sbom clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,13 @@ chaos: $(STAMP) ## every sink: 10,000 events, five stops of its receiver, twenty
 
 fuzz: $(STAMP) ## load files broken in every way (FILES=2000), and print how they ended
 	@$(BIN)/python -m tests.fuzz.fuzzing $(FILES)
+
+audit: ## ask an advisory database (OSV_URL, else osv.dev) about the lock; fails where none can be asked
+	@$(PYTHON) deploy/supply_chain.py audit requirements.lock
+
+sbom: ## write the lock's bill of materials (CycloneDX) to dist/valuemart.cdx.json
+	@mkdir -p dist
+	@$(PYTHON) deploy/supply_chain.py sbom requirements.lock > dist/valuemart.cdx.json
 
 clean: ## remove .venv, caches and build leftovers (never ./var, where the data lies)
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
