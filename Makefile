@@ -9,12 +9,13 @@ GENERATED := expectations.codegen.dictionary expectations.codegen.frame_schemas 
 LINES ?= 1000000
 CUSTOMERS ?= 20000
 FILES ?= 2000
+MINUTES ?= 30
 UV ?= uv
 LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--all-extras --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test test-long check check-real bench bench-predict bench-credit bench-stability bench-latency chaos fuzz docs audit sbom clean lock
+.PHONY: help install run serve test test-long check check-real bench bench-predict bench-credit bench-stability bench-latency chaos fuzz soak docs audit sbom clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +86,9 @@ audit: ## ask an advisory database (OSV_URL, else osv.dev) about the lock; fails
 sbom: ## write the lock's bill of materials (CycloneDX) to dist/valuemart.cdx.json
 	@mkdir -p dist
 	@$(PYTHON) deploy/supply_chain.py sbom requirements.lock > dist/valuemart.cdx.json
+
+soak: $(STAMP) ## serve for MINUTES=30 with landings, readers and kills, and say what was lost and how large all became
+	@$(BIN)/python -m tests.deployed.soak $(MINUTES)
 
 clean: ## remove .venv, caches and build leftovers (never ./var, where the data lies)
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -80,6 +80,9 @@ def _start_server(folder: Path) -> OwnServer:
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "server.log"
     variables = {
+        # It asks for no password, since it is this run's alone: so no page in a browser may use it either.
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{LOCAL}",
+        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "1",
         "PREFECT_UI_ENABLED": "0",
         "PREFECT__SERVER_EPHEMERAL": "1",
         "PREFECT__SERVER_FINAL": "1",

@@ -1,8 +1,8 @@
 """Everything on one machine: a Prefect server, the deployments, a worker, a relay, and who attends to them, until told to stop.
 
 The server listens on this machine alone, unless told otherwise, and asks for a password, which is kept in the home.
-Server, worker and relay are processes of their own that end with this one, however it ends (flows/server/supervised.py). A worker
-or a relay that dies is started anew.
+Server, worker and relay are processes of their own that end with this one, however it ends (flows/server/supervised.py). One that
+dies is started anew.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ OWN_AUTH = "PREFECT_SERVER_API_AUTH_STRING"
 
 RELAY_EACH_SECONDS = 10
 TICKS_BETWEEN_LOGS = 30
+# A server that ends again so soon after its start would do so for ever.
+STEADY_SECONDS = 60
 
 # How long a stop waits for the run in progress; after that the run is told to end, and reports itself as crashed.
 PATIENT_STOP_SECONDS = 20
@@ -78,10 +80,15 @@ class Program:
 
         A run that outlived its worker works on, and reports by itself how it ends.
         """
-        if self.running or time.monotonic() < self.started_at + REVIVAL_PAUSE_SECONDS:
+        if self.running or self.age < REVIVAL_PAUSE_SECONDS:
             return False
         self.start()
         return True
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was started last."""
+        return time.monotonic() - self.started_at
 
     @property
     def running(self) -> bool:
@@ -207,7 +214,7 @@ def served(settings: Settings, *, host: str, port: int, echo: Callable[[str], No
 
 
 def serve(settings: Settings, *, host: str, port: int, echo: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C or SIGTERM; ServerError where the server ends by itself."""
+    """Serve until Ctrl-C or SIGTERM; ServerError where the server does not come up, or ends again and again."""
     with (
         until_told_to_stop(),
         served(settings, host=host, port=port, echo=echo) as serving,
@@ -219,9 +226,9 @@ def serve(settings: Settings, *, host: str, port: int, echo: Callable[[str], Non
         attendant = Attendant(settings, echo)
         logs = [Log(each.log) for each in serving.programs]
         for tick, due in enumerate(watch.changes(settings.inbox)):
-            if not serving.api.running:
-                raise ServerError(f"the Prefect server ended; {serving.api.log} says why")
-            for program in (serving.worker, serving.relay):
+            if not serving.api.running and serving.api.age < STEADY_SECONDS:
+                raise ServerError(f"the Prefect server does not go on; {serving.api.log} says why")
+            for program in serving.programs:
                 if program.revive():
                     echo(f"the {program.name} ended, and was started anew; {place(program.log)} says why")
             attendant.attend(look=due)

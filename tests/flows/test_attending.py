@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import uuid
@@ -205,3 +206,30 @@ def test_attending_needs_no_prefect_before_its_servers_address_is_known() -> Non
     )
     assert done.returncode == 0
     assert attendant.RUNS_EACH < attendant.NUMBERS_EACH < SWEEP_EACH
+
+
+OWN_SERVER = """
+import sys, httpx
+from pathlib import Path
+from flows.server import run_server
+server = run_server.prepare(Path(sys.argv[1]))
+server.wait()
+address = f"{server.url}/flow_runs/filter"
+stranger = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
+preflight = httpx.options(address, headers=stranger)
+print(preflight.status_code, "access-control-allow-origin" in preflight.headers, httpx.post(address, json={}).status_code)
+from prefect.client.orchestration import get_client
+with get_client(sync_client=True) as client:
+    print(client.read_flow_runs())
+"""
+
+
+@pytest.mark.timeout(300)
+def test_the_server_of_one_run_answers_the_run_and_no_page_in_a_browser(tmp_path: Path) -> None:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    done = subprocess.run(
+        [sys.executable, "-c", OWN_SERVER, str(tmp_path / "home")],
+        env=own, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["400 False 403", "[]"]
