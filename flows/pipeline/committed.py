@@ -35,14 +35,14 @@ class Unpublished:
         return ", ".join(each for each in parts if each) or "a state of the books"
 
 
-def behind_since(settings: Settings) -> datetime | None:
-    """Since when something waits to be published, in UTC; None where nothing does.
+def behind_since(settings: Settings, *, is_unpublished: bool) -> datetime | None:
+    """Since when something waits to be published, in UTC; None where nothing does. The warehouse is not opened.
 
-    The landing of the oldest complete batch that the published books do not know; where something is committed and not published,
-    the last publishing, before which it was not there.
+    The landing of the oldest complete batch that the published books do not know; where something is committed and not published
+    (`is_unpublished`), the last publishing, before which it was not there.
     """
     waiting = [moment for each in watch.awaiting(settings) if (moment := watch.landed_at(each)) is not None]
-    if unpublished(settings) is not None:
+    if is_unpublished:
         out = publish.read_publication(settings.ops_file)
         if out is not None:
             waiting.append(out.published_at.replace(tzinfo=UTC))

@@ -17,7 +17,7 @@ from flows.delivery.routes import backlogs
 from flows.inbox import watch as watching
 from flows.inbox.announce import announce
 from flows.observe import alerts, metrics
-from flows.pipeline.committed import behind_since
+from flows.pipeline.committed import behind_since, unpublished
 from flows.server import runs, sweep
 from flows.settings import Settings
 
@@ -38,6 +38,7 @@ class Attendant:
     _watcher: watching.Watcher = field(init=False)
     _due: dict[str, float] = field(init=False)
     _since: datetime = field(init=False)
+    _is_unpublished: bool = field(default=False, init=False)
     _known: set[UUID] = field(default_factory=set, init=False)
     _trouble: dict[str, str] = field(default_factory=dict, init=False)
 
@@ -84,7 +85,8 @@ class Attendant:
         """What each sink has not got yet, how far behind the published files are, and what the server knows of runs."""
         now = self.now()
         metrics.write_events(self.settings, backlogs(self.settings), now)
-        metrics.write_runs(self.settings, runs.counts(), behind_since(self.settings), now)
+        behind = behind_since(self.settings, is_unpublished=self._is_unpublished)
+        metrics.write_runs(self.settings, runs.counts(), behind, now)
 
     def _sweep(self) -> None:
         """Ask for what was missed, and tell of sinks whose oldest event has been waiting for too long."""
@@ -92,6 +94,7 @@ class Attendant:
         for sink, backlog in backlogs(self.settings).items():
             if backlog.age(now) > timedelta(minutes=self.settings.stuck_after_minutes):
                 alerts.outbox_stuck(sink, backlog, now)
+        self._is_unpublished = unpublished(self.settings) is not None
         if reason := sweep.sweep(self.settings):
             self.echo(f"sweep: a refresh was asked for: {reason}")
 

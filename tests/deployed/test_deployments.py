@@ -62,6 +62,10 @@ def test_a_fresh_clone_deploys_everything_and_again_adds_nothing(running: Plant)
     assert {"writer": 1, "asking": None}.items() <= before["queues"].items()
     assert Counter(before["automations"]).most_common(1)[0][1] == 1
     assert len(before["ours"]) == 5
+    assert [each.partition(";")[0] for each in running.said[:2]] == [
+        "waiting for Prefect's server",
+        "setting up its queues, automations and deployments\n",
+    ]
 
     auth = (running.settings.home / "server" / "auth-string").read_text().strip()
     done = bootstrap(running, auth)
