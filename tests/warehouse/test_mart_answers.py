@@ -120,6 +120,11 @@ def mart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCo
             {"plan_id": "BUDGET", "plan_version": "2", "level": "company", "planned": 900, "planned_to_date": 450,
              "net_sales": 405, "attainment": "0.9"},
         ),
+        (
+            "expectation_total",
+            {"level": "company", "member": "all", "expected_net_sales_12m": 1_000, "expected_net_sales_low": 800,
+             "expected_net_sales_high": 1_200},
+        ),
         *(
             ("sales_by_customer_product", {"customer_id": "0000100234", "month": month, "net_sales": sales, **group})
             for month, sales, group in [
@@ -190,6 +195,7 @@ ANSWERS: dict[str, list[tuple[object, ...]]] = {
         ("S2", 1, 0, -500, None, None, 500),
     ],
     "What does a customer buy, against the year before?": [("PUMPS", 7, 9), (None, 5, None)],
+    "What comes in the next twelve months?": [("company", "all", 1_000, 800, 1_200)],
     "How do we stand against plan?": [("BUDGET", "company", None, 900, 450, 405, Decimal("0.9"))],
     "What do its peers buy that it does not?": [],  # nobody here has five peers; see test_products_of_customers
 }

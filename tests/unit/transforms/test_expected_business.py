@@ -252,7 +252,7 @@ def test_totals_sum_up_and_their_bounds_are_narrower_than_the_sum_of_bounds() ->
         assert rows["expected_net_sales_12m"].sum() == found.customers["expected_net_sales_12m"].sum()
     [whole] = by_level["company"].to_dicts()
     spans = found.customers["expected_net_sales_high"] - found.customers["expected_net_sales_low"]
-    assert 0 < whole["expected_net_sales_high"] - whole["expected_net_sales_low"]
+    assert whole["expected_net_sales_high"] - whole["expected_net_sales_low"] > 0
     still = replace(found, drift=(0, 0))
     [evened] = (
         expectation_totals(still, world, NOBODY).filter(pl.col("level") == "company").collect().to_dicts()
