@@ -28,6 +28,7 @@ TABLES = {
     "PRICE_FLOORS": "floors",
     "OBSERVATIONS": "observations",
     "OVERRIDES": "overrides",
+    "ACTIONS": "actions",
 }
 
 
@@ -133,6 +134,13 @@ def _columns(account: pl.Expr, item: pl.Expr) -> dict[str, list[pl.Expr]]:
             pl.col("owner").alias("Owner"),
             pl.col("reason").alias("Reason"),
             pl.col("valid_to").cast(pl.String).alias("Valid to"),
+        ],
+        "ACTIONS": [
+            pl.format("DONE-{}", pl.col("number").cast(pl.String).str.zfill(5)).alias("Action ID"),
+            account.alias("Account"),
+            pl.col("done").alias("Action"),
+            pl.col("day").cast(pl.String).alias("Done on"),
+            pl.col("remark").alias("Remark"),
         ],
         "PLANS": [
             pl.col("plan").alias("Plan"),

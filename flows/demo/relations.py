@@ -60,6 +60,14 @@ STORY_CONTACTS = {
     ),
     "import_substitute": ((8, "new_product_need"), (21, "technical_exchange")),
 }
+# Story: how many months ago something was done about the customer, on which day, what, and what came of the talk.
+STORY_ACTIONS = (
+    ("loss_making_giant", 9, 14, "renegotiate", "freight from now on at cost; rebate refused"),
+    ("lapsing_core", 4, 21, "call", 'visited; new buyer, "asks for quotes"'),
+    ("loyal_grower_1", 8, 9, "cultivate", "second product group offered"),
+    ("arrears", 5, 17, "prepay", "agreed by telephone"),
+    ("strategic_partner", 2, 6, "protect", "yearly talk held"),
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,7 @@ class Relations:
     floors: pl.DataFrame
     observations: pl.DataFrame
     overrides: pl.DataFrame
+    actions: pl.DataFrame
 
 
 def relate(
@@ -87,6 +96,7 @@ def relate(
         floors=_floors(catalogue, calendar),
         observations=_observations(people, seats, catalogue, calendar, stream(seed, 9)),
         overrides=_overrides(seats, calendar),
+        actions=_actions(seats, calendar),
     )
 
 
@@ -335,4 +345,31 @@ def _overrides(seats: dict[str, int], calendar: Calendar) -> pl.DataFrame:
             "reason": ['New plant in spring,\nfirst orders promised, "in writing"'],
             "valid_to": [start.replace(year=start.year + 1, day=28)],
         }
+    )
+
+
+def _actions(seats: dict[str, int], calendar: Calendar) -> pl.DataFrame:
+    """What the sales office did about customers with a story, as far as the months reach back."""
+    last = calendar.months - 1
+    return pl.DataFrame(
+        [
+            {
+                "number": number,
+                "customer": seats[role],
+                "month": last - ago,
+                "done": done,
+                "day": calendar.month(last - ago).replace(day=day),
+                "remark": remark,
+            }
+            for number, (role, ago, day, done, remark) in enumerate(STORY_ACTIONS, start=1)
+            if ago <= last
+        ],
+        schema={
+            "number": pl.Int64,
+            "customer": pl.Int64,
+            "month": pl.Int64,
+            "done": pl.String,
+            "day": pl.Date,
+            "remark": pl.String,
+        },
     )

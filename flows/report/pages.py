@@ -218,6 +218,7 @@ class CustomerPage:
     columns: charts.Columns | None
     products: list[Row]
     white_spots: list[Row]
+    actions: list[Row]
     moves: list[Row]
     credit: list[Row]
     conduct: list[Row]
@@ -255,6 +256,7 @@ def customer_page(data: CustomerData) -> CustomerPage:
         columns=charts.columns(data.months, "net_sales", before="net_sales_year_before", height=210),
         products=data.products,
         white_spots=data.white_spots,
+        actions=data.actions,
         moves=data.moves,
         credit=data.credit,
         conduct=data.conduct,

@@ -120,6 +120,15 @@ def mart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCo
             {"plan_id": "BUDGET", "plan_version": "2", "level": "company", "planned": 900, "planned_to_date": 450,
              "net_sales": 405, "attainment": "0.9"},
         ),
+        *(
+            (
+                "action_outcome",
+                {"action_id": "X1", "months_after": months, "name": "A", "action_done": "call", "done_on": date(2024, 2, 10),
+                 "net_sales_after": after, "net_sales_year_before": 40, "change_on_year": "0.25",
+                 "company_change_on_year": "0.2"},
+            )
+            for months, after in [(3, 50), (6, None)]
+        ),
         (
             "expectation_total",
             {"level": "company", "member": "all", "expected_net_sales_12m": 1_000, "expected_net_sales_low": 800,
@@ -197,6 +206,9 @@ ANSWERS: dict[str, list[tuple[object, ...]]] = {
     "What does a customer buy, against the year before?": [("PUMPS", 7, 9), (None, 5, None)],
     "What comes in the next twelve months?": [("company", "all", 1_000, 800, 1_200)],
     "How do we stand against plan?": [("BUDGET", "company", None, 900, 450, 405, Decimal("0.9"))],
+    "What came of what we did?": [
+        ("A", "call", date(2024, 2, 10), 3, 50, 40, Decimal("0.25"), Decimal("0.2")),
+    ],
     "What do its peers buy that it does not?": [],  # nobody here has five peers; see test_products_of_customers
 }
 

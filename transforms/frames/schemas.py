@@ -11,6 +11,19 @@ import polars as pl
 # Extracts of which a rating of any day reads all rows, as they are now.
 READ_AS_THEY_ARE_NOW: Final = frozenset({"customers", "products"})
 
+# One row an action.
+ACTIONS: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "action_id": pl.String(),
+        "customer_id": pl.String(),
+        "action_done": pl.String(),
+        "done_on": pl.Date(),
+        "remark": pl.String(),
+        "available_on": pl.Date(),
+    }
+)
+
 # One row an assessment of a customer on a day.
 CUSTOMER_ASSESSMENTS: Final = pl.Schema(
     {

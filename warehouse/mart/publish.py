@@ -81,6 +81,7 @@ PUBLISHED_TABLES = (
     "margin_by_channel_and_stage",
     "sales_by_customer_product",
     "plan_attainment",
+    "action_outcome",
     "white_spot",
     "concentration",
     "batch_quality",

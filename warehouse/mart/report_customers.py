@@ -35,6 +35,9 @@ class CustomerData:
         default_factory=list
     )  # one a product group, the largest first: net_sales of 12 months, and of those before (null before the data begin)
     white_spots: list[Row] = field(default_factory=list)  # the largest first
+    actions: list[Row] = field(
+        default_factory=list
+    )  # what was done about it, latest first, and what it bought after three and after six months, on the year before
     moves: list[Row] = field(default_factory=list)  # latest first
     credit: list[Row] = field(default_factory=list)  # one row, or none where there are no receivables
     conduct: list[Row] = field(default_factory=list)  # one a kind
@@ -164,6 +167,19 @@ _PARTS = {
     "white_spots": """
         FROM mart.white_spot SEMI JOIN chosen USING (company_code, customer_id)
         ORDER BY company_code, customer_id, worth_12m DESC, product_category
+        """,
+    "actions": f"""
+        SELECT company_code, customer_id, action_id, any_value(action_done) AS action_done, any_value(done_on) AS done_on,
+            any_value(remark) AS remark, any_value(net_sales_after) FILTER (WHERE months_after = 3) AS after_3,
+            any_value(change_on_year) FILTER (WHERE months_after = 3) AS change_3,
+            any_value(net_sales_after) FILTER (WHERE months_after = 6) AS after_6,
+            any_value(change_on_year) FILTER (WHERE months_after = 6) AS change_6
+        FROM mart.action_outcome SEMI JOIN chosen USING (company_code, customer_id)
+        GROUP BY company_code, customer_id, action_id
+        QUALIFY row_number() OVER (
+            PARTITION BY company_code, customer_id ORDER BY done_on DESC, action_id DESC
+        ) <= {MOST_MOVES}
+        ORDER BY company_code, customer_id, done_on DESC, action_id DESC
         """,
     "moves": f"""
         SELECT company_code, customer_id, period, revision, from_tier, to_tier, direction, cause, score_from, score_to, reasons

@@ -44,6 +44,7 @@ CANONICAL_KEYS = {
     "open_orders": ("order_id", "line_id"),
     "interactions": ("interaction_id",),
     "demand_estimates": ("customer_id", "product_group", "period_start", "estimate_version"),
+    "actions": ("action_id",),
     "plans": ("plan_id", "plan_version", "level", "member", "period_start"),
     "customer_assessments": ("customer_id", "assessed_on"),
     "territories": ("territory_id", "customer_id", "product_group", "valid_from"),

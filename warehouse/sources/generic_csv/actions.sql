@@ -1,0 +1,3 @@
+-- Grain: one row an action.
+SELECT *
+FROM actions
