@@ -62,7 +62,7 @@ bench: $(STAMP) ## measure a refresh and its load (LINES=1000000), a rating (CUS
 	@$(BIN)/python -m tests.bench.rating $(CUSTOMERS)
 	@$(BIN)/python -m tests.bench.views $(DEMO)
 
-bench-predict: $(STAMP) ## how well ratings predict the next period's sales and contribution, beside yardsticks (real sets)
+bench-predict: $(STAMP) ## how well ratings and expected figures predict the next period, beside yardsticks (real sets, the sample company)
 	@$(BIN)/python -m tests.bench.predict
 
 bench-credit: $(STAMP) ## how early and how rightly credit warnings come, beside a naive rule (real set)

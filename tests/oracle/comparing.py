@@ -274,6 +274,22 @@ STRUCTURE = (
     ),
 )
 
+EXPECTED = (
+    Subject(
+        "expectation",
+        "customer_expectation",
+        exact=(
+            "period",
+            "expected_net_sales_12m",
+            "expected_net_sales_low",
+            "expected_net_sales_high",
+            "expected_contribution_12m",
+            "expected_basis",
+        ),
+        ratios=("buying_share",),
+    ),
+)
+
 # The product reckons concentration in whole cents: the squares of the largest amounts must fit into 128 bits. So it says the
 # same only where nothing is sold for a part of a cent.
 CONCENTRATION = (
@@ -285,7 +301,7 @@ CONCENTRATION = (
     ),
 )
 
-EVERYTHING = MONTHS + VALUES + CREDIT + STRUCTURE + CONCENTRATION
+EVERYTHING = MONTHS + VALUES + CREDIT + STRUCTURE + EXPECTED + CONCENTRATION
 
 
 def differences(connection: duckdb.DuckDBPyConnection, subjects: tuple[Subject, ...]) -> list[str]:

@@ -62,6 +62,7 @@ def over_warehouse(warehouse: Path, watched_before: pl.DataFrame) -> duckdb.Duck
            CREATE VIEW product.credit_watch AS FROM warehouse.rated.credit_watch;
            CREATE VIEW product.sales_cell AS FROM warehouse.rated.sales_cell;
            CREATE VIEW product.value_curve AS FROM warehouse.rated.value_curve;
+           CREATE VIEW product.customer_expectation AS FROM warehouse.rated.customer_expectation;
            CREATE VIEW product.customer_structure AS
                FROM warehouse.rated.customer_structure
                WHERE period = date_trunc('month', getvariable('closed_through')::DATE);

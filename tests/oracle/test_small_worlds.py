@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+from datetime import date
+
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -11,6 +14,10 @@ from tests.oracle import oracle
 from tests.oracle.comparing import CONCENTRATION, EVERYTHING, differences
 from tests.oracle.worlds import World, facts_of, frame, worlds
 from transforms.credit.warnings import credit_warnings
+from transforms.facts.model import Facts
+from transforms.forecast.business import expect_business
+from transforms.frames.schemas import CUSTOMER_EXPECTATION
+from transforms.measures.window import Window
 from transforms.policy.model import parse_policy
 from transforms.rating.period import rate_period
 from transforms.rating.structure import customer_structure, value_curve
@@ -38,6 +45,7 @@ def differing(world: World) -> list[str]:
         "customer_value": rated.values,
         "customer_structure": customer_structure(facts, sales, closed_through=world.closed_through),
         "value_curve": value_curve(rated.values),
+        "customer_expectation": expected(facts, rated.values, world.closed_through),
         **watches,
     }
     left_out = () if world.is_in_cents else CONCENTRATION
@@ -46,6 +54,28 @@ def differing(world: World) -> list[str]:
     with oracle.over_frames(frames, world.delivered, product, before) as connection:
         oracle.consult(connection, world.policy, closed_through=world.closed_through, as_of=world.as_of)
         return differences(connection, subjects)
+
+
+def expected(facts: Facts, values: pl.LazyFrame, closed_through: date) -> pl.LazyFrame:
+    """What the customers of each company are expected to bring."""
+    rated = values.collect()
+    found = [
+        expect_business(of_company(facts, company), rated.lazy(), Window(closed_through)).customers
+        for company, rated in (
+            (company, rated.filter(company_code=company)) for company in rated["company_code"].unique()
+        )
+    ]
+    return pl.concat([pl.DataFrame(schema=CUSTOMER_EXPECTATION), *found]).lazy()
+
+
+def of_company(facts: Facts, company: str) -> Facts:
+    """The facts of one company, as a run rates them."""
+    kept = {
+        each.name: frame.filter(pl.col("company_code") == company)
+        for each in fields(facts)
+        if (frame := getattr(facts, each.name)) is not None
+    }
+    return replace(facts, **kept)
 
 
 # Not shrunk: a world takes a second, so that would take minutes, and a difference names customer and figure. Hypothesis

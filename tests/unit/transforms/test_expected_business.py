@@ -359,7 +359,7 @@ def of(world: list[list[Decimal]], factor: int = 1) -> list[dict[str, Any]]:
 
 
 @given(worlds, st.sampled_from([10, 1000]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_scaling_money_scales_the_figure(world: list[list[Decimal]], factor: int) -> None:
     figure = pl.col("expected_net_sales_12m").cast(pl.Float64)
     plain, scaled = (expect(facts(of(world, each))).customers for each in (1, factor))
@@ -370,7 +370,7 @@ def test_scaling_money_scales_the_figure(world: list[list[Decimal]], factor: int
 
 
 @given(worlds, st.randoms(use_true_random=False))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_the_order_of_rows_changes_nothing(world: list[list[Decimal]], random: Any) -> None:
     rows = [*many(32), *of(world)]
     mixed = random.sample(rows, len(rows))
@@ -378,7 +378,7 @@ def test_the_order_of_rows_changes_nothing(world: list[list[Decimal]], random: A
 
 
 @given(worlds)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_selling_more_in_the_last_month_never_lowers_the_figure(world: list[list[Decimal]]) -> None:
     rows = of(world)
     more = line(date(2024, 12, 10), 50, customer_id="C0", document_id="more")
