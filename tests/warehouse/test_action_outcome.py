@@ -68,7 +68,11 @@ def test_the_months_after_the_actions_own_are_held_against_those_before_it_and_o
     three, six = outcome(
         tmp_path, {**LONG_AGO, **sold}, tiers={date(2024, 1, 1): "marginal", date(2024, 5, 1): "cultivate"}
     )
-    assert (three["months_after"], three["through"], six["through"]) == (3, date(2024, 5, 31), date(2024, 8, 31))
+    assert (three["months_after"], three["through"], six["through"]) == (
+        3,
+        date(2024, 5, 31),
+        date(2024, 8, 31),
+    )
     figures = (
         "net_sales_before",
         "net_sales_after",

@@ -169,13 +169,13 @@ _PARTS = {
         ORDER BY company_code, customer_id, worth_12m DESC, product_category
         """,
     "actions": f"""
-        SELECT company_code, customer_id, action_id, any_value(action_done) AS action_done, any_value(done_on) AS done_on,
+        SELECT company_code, customer_id, action_id, any_value(action_done) AS action_done, done_on,
             any_value(remark) AS remark, any_value(net_sales_after) FILTER (WHERE months_after = 3) AS after_3,
             any_value(change_on_year) FILTER (WHERE months_after = 3) AS change_3,
             any_value(net_sales_after) FILTER (WHERE months_after = 6) AS after_6,
             any_value(change_on_year) FILTER (WHERE months_after = 6) AS change_6
         FROM mart.action_outcome SEMI JOIN chosen USING (company_code, customer_id)
-        GROUP BY company_code, customer_id, action_id
+        GROUP BY company_code, customer_id, action_id, done_on
         QUALIFY row_number() OVER (
             PARTITION BY company_code, customer_id ORDER BY done_on DESC, action_id DESC
         ) <= {MOST_MOVES}
