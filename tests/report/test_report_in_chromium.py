@@ -43,6 +43,13 @@ def opened(
     assert [said for said in complaints if tolerating is None or tolerating not in said] == []
 
 
+def unfold(tab: Page) -> None:
+    """Open all parts, as a person may on a phone."""
+    tab.evaluate(
+        "document.querySelectorAll('h2 > button[aria-expanded=false]').forEach((each) => each.click())"
+    )
+
+
 def _is_local(address: str) -> bool:
     return address.startswith(("file:", "data:"))
 
@@ -64,6 +71,7 @@ def test_on_a_phone_charts_and_lists_are_seen_whole_and_a_cell_says_its_heading(
     browser: Browser, reported: Settings, page: str, language: str
 ) -> None:
     with opened(browser, reported, page, locale=language, viewport={"width": 375, "height": 800}) as tab:
+        unfold(tab)
         assert tab.evaluate("probes.cutOff('.scroll:has(.chart), .scroll:has(.list)')") == []
         assert tab.evaluate("probes.cellsWithoutHeading()") == []
         heading = tab.evaluate(
@@ -169,6 +177,7 @@ def test_a_definition_shows_on_hover_inside_the_window(
     browser: Browser, reported: Settings, width: int
 ) -> None:
     with opened(browser, reported, viewport={"width": width, "height": 700}) as tab:
+        unfold(tab)
         for number in (0, 5, -1):
             tab.locator("main a.def").nth(number).hover()
             box = tab.locator("#tip").bounding_box()
@@ -202,8 +211,51 @@ def test_definitions_lie_folded_and_open_for_who_follows_a_term(browser: Browser
             assert said.is_visible()
 
 
+@pytest.mark.parametrize("page", [FIRST, CUSTOMER])
+def test_on_a_phone_all_parts_but_the_first_begin_folded_within_ten_screens(
+    browser: Browser, reported: Settings, page: str
+) -> None:
+    with opened(browser, reported, page, viewport={"width": 375, "height": 800}) as tab:
+        assert tab.evaluate("document.documentElement.scrollHeight") <= 10 * 800
+        parts, shut = tab.locator("section.part:visible"), tab.locator("section.part.shut:visible")
+        assert parts.count() - shut.count() == 2, (
+            "the first one, and the definitions, which fold by themselves"
+        )
+        assert tab.locator("section.part.shut h2:visible").count() == shut.count(), (
+            "each still says what it is"
+        )
+
+
+def test_a_folded_part_opens_by_its_heading_by_the_keyboard_and_for_who_is_led_into_it(
+    browser: Browser, reported: Settings
+) -> None:
+    with opened(browser, reported, viewport={"width": 375, "height": 800}) as tab:
+        credit, movers = (tab.locator(f"section.part[id$='-{name}']") for name in ("credit", "movers"))
+        heading = credit.locator("h2 > button")
+        assert heading.get_attribute("aria-expanded") == "false"
+        heading.press("Enter")
+        assert heading.get_attribute("aria-expanded") == "true"
+        assert credit.locator("table").first.is_visible()
+        heading.click()
+        assert not credit.locator("table").first.is_visible()
+        tab.locator("nav.sections a[href$='-movers']").click()
+        assert movers.locator(".card").first.is_visible()
+        movers.locator("h2 > button").click()
+        tab.locator("nav.sections a[href$='-movers']").click()
+        assert movers.locator(".card").first.is_visible(), "led there a second time"
+
+
+def test_nothing_is_folded_on_a_wide_window_nor_on_paper(browser: Browser, reported: Settings) -> None:
+    with opened(browser, reported) as tab:
+        assert tab.locator("section.part.shut, h2 > button").count() == 0
+    with opened(browser, reported, viewport={"width": 375, "height": 800}) as tab:
+        tab.emulate_media(media="print")
+        assert tab.locator("section.part.shut .card").first.is_visible()
+
+
 def test_a_long_list_is_folded_on_a_phone_and_whole_elsewhere(browser: Browser, reported: Settings) -> None:
     with opened(browser, reported, viewport={"width": 375, "height": 800}) as tab:
+        unfold(tab)
         # The small company has no list that is long: one is made longer in the page.
         shown = tab.evaluate(
             """() => {

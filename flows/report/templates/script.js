@@ -76,10 +76,31 @@
       }
     });
 
-    // What is led to lies open, also where a browser does not see to that itself.
-    const reveal = () => document.getElementById(decodeURIComponent(location.hash.slice(1)))?.closest("details")?.setAttribute("open", "");
-    addEventListener("hashchange", reveal);
-    reveal();
+    // On a phone every part but the first begins folded under its heading, so that all of them are within reach.
+    const fold = (part, is) => {
+      part.classList.toggle("shut", is);
+      part.querySelector("h2 > .fold")?.setAttribute("aria-expanded", String(!is));
+    };
+    if (matchMedia("(max-width: 40rem)").matches) document.querySelectorAll("section.part + section.part > h2").forEach((heading) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "fold";
+      button.append(...heading.childNodes);
+      heading.append(button);
+      button.addEventListener("click", () => fold(heading.parentElement, !heading.parentElement.classList.contains("shut")));
+      fold(heading.parentElement, true);
+    });
+
+    // What is led to lies open, also where a browser does not see to that itself, and where it was led to before.
+    const lead = (hash) => {
+      const target = document.getElementById(decodeURIComponent(hash.slice(1)));
+      target?.closest("details")?.setAttribute("open", "");
+      const part = target?.closest("section.part.shut");
+      if (part) { fold(part, false); target.scrollIntoView(); }
+    };
+    addEventListener("hashchange", () => lead(location.hash));
+    document.addEventListener("click", (event) => { const link = event.target.closest?.("a[href^='#']:not(.def)"); if (link) lead(link.hash); });
+    lead(location.hash);
 
     // On a phone a long list begins folded; the style sheet decides how much of it that hides.
     document.querySelectorAll(".unfold").forEach((button) => {
