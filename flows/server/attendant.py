@@ -53,7 +53,7 @@ class Attendant:
         if look:
             self._try("inbox", lambda: watching.report(self._watcher.look(), self.echo))
         for task, each, work in (
-            ("runs", RUNS_EACH, self._say_bad_ends),
+            ("runs", RUNS_EACH, self._look_after_runs),
             ("numbers", NUMBERS_EACH, self._write_numbers),
             ("sweep", SWEEP_EACH, self._sweep),
         ):
@@ -73,13 +73,17 @@ class Attendant:
         else:
             self._trouble.pop(task, None)
 
-    def _say_bad_ends(self) -> None:
-        """A run may be written down a little after it ended: so a stretch is looked at twice, and said once."""
+    def _look_after_runs(self) -> None:
+        """Say which ended badly, and let one refresh wait for all that lands.
+
+        A run may be written down a little after it ended: so a stretch is looked at twice, and said once.
+        """
         for each in runs.bad_ends(self._since - timedelta(seconds=2 * RUNS_EACH)):
             if each.id not in self._known:
                 self._known.add(each.id)
                 self.echo(str(each))
         self._since = max(self._since, self.now() - timedelta(minutes=5))
+        runs.cancel_surplus(sweep.REFRESH.rpartition("/")[2], self.now())
 
     def _write_numbers(self) -> None:
         """What each sink has not got yet, how far behind the published files are, and what the server knows of runs."""

@@ -1,4 +1,4 @@
-"""What became of the runs on the Prefect server: how many are in which state, and which ended badly."""
+"""The runs on the Prefect server: how many are in which state, which ended badly, and which nobody needs."""
 
 from __future__ import annotations
 
@@ -64,6 +64,40 @@ def bad_ends(since: datetime) -> list[BadEnd]:
         )
         for run in reversed(runs)
     ]
+
+
+def cancel_surplus(deployment: str, now: datetime) -> int:
+    """Leave one run of a deployment waiting, the first, and cancel those behind it; how many. `now` is aware.
+
+    A refresh takes all that has landed by its beginning: under a stream of batches, those behind the first would find nothing.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        DeploymentFilter,
+        DeploymentFilterName,
+        FlowRunFilter,
+        FlowRunFilterExpectedStartTime,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+    )
+    from prefect.client.schemas.objects import StateType
+    from prefect.client.schemas.sorting import FlowRunSort
+    from prefect.states import Cancelled
+
+    waiting = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
+    with get_client(sync_client=True) as client:
+        surplus = client.read_flow_runs(
+            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[deployment])),
+            flow_run_filter=FlowRunFilter(
+                state=waiting, expected_start_time=FlowRunFilterExpectedStartTime(before_=now)
+            ),
+            sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+        )[1:]
+        for run in surplus:
+            client.set_flow_run_state(
+                run.id, Cancelled(message="A refresh that waits already takes its batches along.")
+            )
+    return len(surplus)
 
 
 def counts() -> Mapping[str, int]:

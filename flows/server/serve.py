@@ -46,6 +46,9 @@ PATIENT_STOP_SECONDS = 20
 PROMPT_STOP_SECONDS = 10
 REVIVAL_PAUSE_SECONDS = 10
 
+# What the programs write into their logs, unless the environment says otherwise.
+LOG_LEVELS = {"PREFECT_LOGGING_LEVEL": "WARNING", "PREFECT_LOGGING_INTERNAL_LEVEL": "ERROR"}
+
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 _PROGRAM = Path(__file__).with_name("supervised.py")
@@ -173,7 +176,8 @@ def served(settings: Settings, *, host: str, port: int, echo: Callable[[str], No
     server = Server(f"http://{address}:{port}/api", auth_string(settings.home), settings.home / FOLDER)
     # Before Prefect is imported, which reads them once.
     os.environ.update(server.variables(), PREFECT_HOME=str(server.folder), DO_NOT_TRACK="1")
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    levels = {name: os.environ.get(name, level) for name, level in LOG_LEVELS.items()}
+    os.environ.update(dict.fromkeys(LOG_LEVELS, "CRITICAL"))  # here, what is wrong is said once, a line each
     pass_by_proxies()
     _adopt_orphans()
     with ExitStack() as stack:
@@ -181,7 +185,7 @@ def served(settings: Settings, *, host: str, port: int, echo: Callable[[str], No
         api = Program(
             "server",
             ["prefect", "server", "start"],
-            _server_variables(server, host, port, settings.keep_runs_days),
+            {**levels, **_server_variables(server, host, port, settings.keep_runs_days)},
             server.folder / "server.log",
         )
         stack.callback(api.stop, PROMPT_STOP_SECONDS)
@@ -197,13 +201,18 @@ def served(settings: Settings, *, host: str, port: int, echo: Callable[[str], No
         worker = Program(
             "worker",
             ["prefect", "worker", "start", "--pool", POOL, "--name", name],
-            {"PREFECT_WORKER_QUERY_SECONDS": "2", "PREFECT_LOGGING_LEVEL": "INFO", **environment(settings)},
+            {
+                **levels,
+                "PREFECT_WORKER_QUERY_SECONDS": "2",
+                "PREFECT_LOGGING_LEVEL": "INFO",
+                **environment(settings),
+            },
             server.folder / "worker.log",
         )
         relay = Program(
             "relay",
             ["flows.cli", "relay", "--every", str(RELAY_EACH_SECONDS)],
-            environment(settings),
+            {**levels, **environment(settings)},
             server.folder / "relay.log",
         )
         for program in (relay, worker):

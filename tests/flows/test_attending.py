@@ -53,6 +53,7 @@ def attending(
     """Somebody who attends to a server on which these runs ended badly."""
     ended: list[runs.BadEnd] = []
     monkeypatch.setattr(runs, "bad_ends", lambda _: list(ended))
+    monkeypatch.setattr(runs, "cancel_surplus", lambda *_: 0)
     monkeypatch.setattr(runs, "counts", lambda: {"failed": len(ended)})
     monkeypatch.setattr(sweep, "sweep", lambda _: None)
     clock = Clock()
@@ -233,3 +234,30 @@ def test_the_server_of_one_run_answers_the_run_and_no_page_in_a_browser(tmp_path
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["400 False 403", "[]"]
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_under_a_stream_of_landings_one_refresh_waits_and_those_behind_it_are_cancelled() -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.states import Scheduled
+
+    now = datetime.now(UTC)
+    with get_client(sync_client=True) as client:
+        flow = client.create_flow_from_name("streamed")
+        deployments = [client.create_deployment(flow, name) for name in ("streamed", "another")]
+        asked = [
+            client.create_flow_run_from_deployment(
+                deployment, state=Scheduled(scheduled_time=now + timedelta(seconds=seconds))
+            ).id
+            for deployment, seconds in (
+                (deployments[0], -30),
+                (deployments[0], -20),
+                (deployments[0], -10),
+                (deployments[0], 600),
+                (deployments[1], -20),
+            )
+        ]
+        assert runs.cancel_surplus("streamed", now) == 2
+        assert runs.cancel_surplus("streamed", now) == 0
+        states = [client.read_flow_run(each).state_name for each in asked]
+    assert [state == "Cancelled" for state in states] == [False, True, True, False, False]

@@ -48,7 +48,8 @@ def watch() -> None:
     from flows.console.output import echo_err
 
     _asked_server("is to be asked for refreshes")
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # what goes wrong is said once, a line each
+    for level in ("PREFECT_LOGGING_LEVEL", "PREFECT_LOGGING_INTERNAL_LEVEL"):
+        os.environ.setdefault(level, "CRITICAL")  # what goes wrong is said once, a line each
     from flows.server.attendant import watch as attend
 
     attend(settings_of_this_process(), echo=echo_err)
