@@ -45,7 +45,8 @@ def expected_sales(facts: Facts, rated: pl.LazyFrame, window: Window, ahead: int
       its peers, until the next month with a sale: a first order says that somebody buys, not yet how often;
     - whether it still buys: `p_alive` in a company where more than half of the customers bought on one day; else by its own
       rhythm, 1 up to three usual gaps without a sale, falling to 0 at six;
-    - who has a season of its own (`loyalty_basis`) is expected to buy what it bought in the same months of last year.
+    - who has a season of its own (`loyalty_basis`) has the later half of the window weighed by the part of a year that this half
+      brought in the last two years, and not by its months; the months ahead bring the part that they brought then.
     `units` is at least 0. `contribution_units` is the same of contribution, null where `contribution_12m` is.
     Source: docs/figures.md, Expected business.
     """
@@ -53,7 +54,7 @@ def expected_sales(facts: Facts, rated: pl.LazyFrame, window: Window, ahead: int
     own = _own(months, window, ahead)
     known = require_columns(rated, _RATED)
     has_season = (pl.col("loyalty_basis") == "season").fill_null(value=False) & (
-        pl.col("data_months") >= YEAR
+        pl.col("data_months") >= 2 * YEAR
     )
     share = pl.coalesce(to_scaled_int("p_alive", RATIO_PLACES), _rhythm_share())
     contribution = to_scaled_int("contribution_12m")
@@ -69,16 +70,14 @@ def expected_sales(facts: Facts, rated: pl.LazyFrame, window: Window, ahead: int
         .with_columns(
             paced=_pace(pl.col("sold"), pl.col("sold_later"), ahead),
             paced_contribution=_pace(contribution, later_contribution, ahead),
-            season_contribution=div_half_even(
-                contribution * pl.col("same_months"),
-                pl.when(pl.col("sold") > 0).then(pl.col("sold")),
-            ),
+            in_season=_in_season(),
         )
+        .with_columns(season_contribution=div_half_even(contribution * pl.col("in_season"), pl.col("sold")))
         .select(
             *KEY,
             "data_months",
             pl.when(has_season)
-            .then("same_months")
+            .then("in_season")
             .otherwise("paced")
             .clip(lower_bound=int128(0))
             .alias("units"),
@@ -86,7 +85,7 @@ def expected_sales(facts: Facts, rated: pl.LazyFrame, window: Window, ahead: int
             .then("season_contribution")
             .otherwise("paced_contribution")
             .alias("contribution_units"),
-            pl.when(~has_season).then("share").alias("share"),
+            "share",
             pl.when(pl.col("sold") <= 0)
             .then(pl.lit("no_sales"))
             .when(has_season)
@@ -158,7 +157,11 @@ def _own(months: pl.LazyFrame, window: Window, ahead: int) -> pl.LazyFrame:
             sold_later=pl.col("net").filter(lately).sum(),
             contribution=pl.col("gain").filter(within).sum(),
             contribution_later=pl.col("gain").filter(lately).sum(),
-            same_months=pl.col("net").filter(pl.col("age").is_between(YEAR - ahead, YEAR - 1)).sum(),
+            two_years=pl.col("net").filter(pl.col("age") < 2 * YEAR).sum(),
+            two_halves=pl.col("net").filter(pl.col("age") % YEAR < YEAR // 2, pl.col("age") < 2 * YEAR).sum(),
+            twice_ahead=pl.col("net")
+            .filter(pl.col("age") % YEAR >= YEAR - ahead, pl.col("age") < 2 * YEAR)
+            .sum(),
             first=pl.col("age").filter(sells).max(),
             last=pl.col("age").filter(sells).min(),
             times=sells.sum().cast(pl.Int128),
@@ -202,6 +205,19 @@ def _pace(sold: pl.Expr, sold_later: pl.Expr, ahead: int) -> pl.Expr:
     return div_half_even(
         weighted * pl.col("share") * int128(ahead * _MILLI),
         int128(sum(WEIGHTS) * _ONE) * over * over_later,
+    )
+
+
+def _in_season() -> pl.Expr:
+    """What the months ahead bring to who has a season: the year's figure × the part of a year that they brought in two years."""
+    whole, half = (int128(weight) for weight in WEIGHTS)
+    sold, two_years = pl.col("sold"), pl.col("two_years")
+    year_of_half = div_half_even(two_years * _ONE, pl.col("two_halves"))
+    later = div_half_even(pl.col("sold_later") * year_of_half, int128(_ONE))
+    year = div_half_even(whole * sold + half * later.fill_null(sold), int128(sum(WEIGHTS)))
+    part = div_half_even(pl.col("twice_ahead") * _ONE, two_years)
+    return div_half_even(
+        div_half_even(year * pl.col("share"), int128(_ONE)) * part.fill_null(int128(0)), int128(_ONE)
     )
 
 

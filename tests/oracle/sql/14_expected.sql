@@ -29,7 +29,9 @@ own AS (
         any_value(span) AS span, any_value(later) AS later,
         coalesce(sum(net) FILTER (age < span), 0) AS sold, coalesce(sum(net) FILTER (age < later), 0) AS sold_later,
         coalesce(sum(gain) FILTER (age < span), 0) AS gained, coalesce(sum(gain) FILTER (age < later), 0) AS gained_later,
-        coalesce(sum(net) FILTER (age BETWEEN 12 - ahead AND 11), 0) AS same_months,
+        coalesce(sum(net) FILTER (age < 24), 0) AS two_years,
+        coalesce(sum(net) FILTER (age BETWEEN 0 AND 5 OR age BETWEEN 12 AND 17), 0) AS two_halves,
+        coalesce(sum(net) FILTER (age BETWEEN 12 - ahead AND 11 OR age BETWEEN 24 - ahead AND 23), 0) AS twice_ahead,
         max(age) FILTER (net > 0) AS first, min(age) FILTER (net > 0) AS last,
         count(*) FILTER (net > 0) AS times, count(*) FILTER (net > 0 AND age < span) AS times_lately
     FROM known GROUP BY ALL
@@ -45,7 +47,7 @@ peers AS (
 ),
 shared AS (
     SELECT aged.*, product.expected_basis = 'still_buys' AS is_given,
-        coalesce(loyalty_basis = 'season', false) AND data_months >= 12 AS has_season,
+        coalesce(loyalty_basis = 'season', false) AND data_months >= 24 AS has_season,
         least(coalesce(tenure * 1000 + rhythm, span * 1000), span * 1000)::HUGEINT AS over_span,
         least(coalesce(least(tenure, later) * 1000 + rhythm, later * 1000), later * 1000)::HUGEINT AS over_later,
         units4(contribution_12m) AS contribution,
@@ -58,19 +60,25 @@ shared AS (
     LEFT JOIN oracle.loyalty USING (company_code, customer_id)
     LEFT JOIN oracle.contribution USING (company_code, customer_id)
     LEFT JOIN product.customer_expectation AS product USING (company_code, customer_id)
+),
+seasoned AS (
+    SELECT *, half_even(half_even(
+        half_even(2 * sold + coalesce(half_even(sold_later * half_even(two_years * 1000000, two_halves), 1000000), sold), 3)
+            * share, 1000000) * coalesce(half_even(twice_ahead * 1000000, two_years), 0), 1000000) AS in_season
+    FROM shared
 )
 SELECT company_code, customer_id, ago, is_given, share, has_season,
-    greatest(CASE WHEN has_season THEN same_months ELSE half_even(
+    greatest(CASE WHEN has_season THEN in_season ELSE half_even(
         (2 * sold * over_later + sold_later * over_span) * share * ahead * 1000,
         3000000::HUGEINT * over_span * over_later) END, 0) AS units,
-    CASE WHEN has_season THEN half_even(contribution * same_months, CASE WHEN sold > 0 THEN sold END)
+    CASE WHEN has_season THEN half_even(contribution * in_season, sold)
          ELSE half_even(
         (2 * contribution * over_later
             + (gained_later + half_even((contribution - gained) * later, span::HUGEINT)) * over_span) * share * ahead * 1000,
         3000000::HUGEINT * over_span * over_later) END AS contribution_units,
     CASE WHEN sold <= 0 THEN 'no_sales' WHEN has_season THEN 'own_season' WHEN is_given THEN 'still_buys'
          WHEN share < 1000000 THEN 'silent' WHEN tenure < span THEN 'peers' ELSE 'recent_pace' END AS basis
-FROM shared;
+FROM seasoned;
 
 -- What came true of the earlier forecasts.
 CREATE OR REPLACE TABLE oracle.missed AS
@@ -94,8 +102,8 @@ WITH sized AS (
 listed AS (
     SELECT company_code, is_large, list_sort(list(ratio)) AS ratios, count(*) AS n FROM sized GROUP BY ALL HAVING count(*) >= 30
 )
-SELECT company_code, is_large, greatest(ratios[-(-n * 10 // 100)], 0) AS low,
-    ratios[CASE WHEN ratios[-(-n * 10 // 100)] <= 0 THEN -(-n * 85 // 100) ELSE -(-n * 90 // 100) END] AS high
+SELECT company_code, is_large, greatest(ratios[(n * 10 + 99) // 100], 0) AS low,
+    ratios[(n * CASE WHEN ratios[(n * 10 + 99) // 100] <= 0 THEN 85 ELSE 90 END + 99) // 100] AS high
 FROM listed;
 
 CREATE OR REPLACE TABLE oracle.expectation AS
@@ -134,7 +142,7 @@ SELECT figured.company_code, figured.customer_id, figured.channel, this_month() 
         AS expected_net_sales_high,
     CASE WHEN bounded.has_contribution THEN from_units4(coalesce(bounded.contribution_units, 0))::DECIMAL(38, 4) END
         AS expected_contribution_12m,
-    CASE WHEN NOT bounded.has_season THEN bounded.share / 1000000 END AS buying_share
+    bounded.share / 1000000 AS buying_share
 FROM figured
 LEFT JOIN bounded USING (company_code, customer_id)
 LEFT JOIN given USING (company_code)

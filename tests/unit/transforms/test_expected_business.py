@@ -100,11 +100,23 @@ def test_two_months_with_sales_have_no_rhythm_that_a_silence_could_break() -> No
     assert expected(*monthly(100, 100, *[0] * 8))["buying_share"] == 1
 
 
-def test_who_has_a_season_is_expected_to_buy_what_it_bought_in_the_year_before() -> None:
-    season = [0, 0, 0, 0, 900, 900, 0, 0, 0, 0, 0, 0]
+SPRING = [0, 0, 0, 0, 900, 900, 0, 0, 0, 0, 0, 0]
+AUTUMN = SPRING[6:] + SPRING[:6]
+
+
+@pytest.mark.parametrize("season", [SPRING, AUTUMN])
+def test_who_has_a_season_is_expected_to_buy_for_a_year_wherever_in_the_year_it_is(season: list[int]) -> None:
     row = expected(*monthly(*season * 3))
     assert (row["expected_net_sales_12m"], row["expected_basis"]) == (1800, "own_season")
-    assert row["buying_share"] is None
+    assert row["buying_share"] == 1
+
+
+def test_the_later_half_of_a_season_is_weighed_by_the_part_of_the_year_that_it_brings() -> None:
+    # both years the later half brings 600 of 900, so 1200 of it are as good as 1800 a year
+    before, now = [0, 300, 0, 0, 0, 0, 0, 0, 600, 0, 0, 0], [0, 600, 0, 0, 0, 0, 0, 0, 1200, 0, 0, 0]
+    row = expected(*monthly(*before, *before, *now))
+    assert row["expected_basis"] == "own_season"
+    assert row["expected_net_sales_12m"] == (2 * 1800 + 1200 * Decimal("1.5")) / 3
 
 
 def test_where_most_bought_on_one_day_it_is_asked_whether_a_customer_still_buys() -> None:
