@@ -15,7 +15,7 @@ LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --gene
 	--all-extras --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test test-long check check-real bench bench-predict bench-credit bench-stability bench-latency chaos fuzz soak docs audit sbom clean lock
+.PHONY: help install run serve test test-long check check-real bench bench-predict bench-credit bench-decline bench-stability bench-latency chaos fuzz soak docs audit sbom clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench-predict: $(STAMP) ## how well ratings and expected figures predict the nex
 
 bench-credit: $(STAMP) ## how early and how rightly credit warnings come, beside a naive rule (real set)
 	@$(BIN)/python -m tests.bench.credit
+
+bench-decline: $(STAMP) ## how early and how rightly declines are warned of, beside naive rules (real sets, a made world)
+	@$(BIN)/python -m tests.bench.decline
 
 bench-stability: $(STAMP) ## how calm tiers are: under noise, and with the memory on and off (the sample company)
 	@$(BIN)/python -m tests.bench.stability
