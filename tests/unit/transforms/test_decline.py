@@ -269,7 +269,7 @@ def test_who_comes_each_season_is_never_warned_of_and_who_stays_away_is() -> Non
 amounts = st.lists(st.sampled_from([0, 0, 500, 2000, 6000, 20_000]), min_size=26, max_size=30)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(amounts, amounts, st.randoms(use_true_random=False))
 def test_a_decline_is_the_customer_s_own_and_the_same_in_any_order(
     one_s: list[int], other_s: list[int], shuffler: Any
@@ -283,7 +283,7 @@ def test_a_decline_is_the_customer_s_own_and_the_same_in_any_order(
     assert_frame_equal(alone, among)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(amounts, st.sampled_from([3, 10]))
 def test_scaling_amounts_and_what_is_material_scales_what_is_at_stake_and_nothing_else(
     bought: list[int], factor: int
