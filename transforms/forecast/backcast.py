@@ -51,10 +51,10 @@ def times_ago(data_months: int) -> list[int]:
     return [ago for ago in dict.fromkeys((longest, (longest + 1) // 2)) if ago >= SHORTEST]
 
 
-def missed(facts: Facts, rated: pl.LazyFrame, window: Window, data_months: int) -> Missed:
+def missed(facts: Facts, rated: pl.LazyFrame, once: pl.LazyFrame, window: Window, data_months: int) -> Missed:
     """Forecast, from what was known some months ago, what is known now. `facts`: of one company, of which months after `window` are not looked at.
 
-    Seasons and contribution are those of `rated`, as in `expected_sales`. Source: docs/figures.md, Expected business.
+    Seasons are those of `rated` and `once` is as today, as in `expected_sales`. Source: docs/figures.md, Expected business.
     """
     ratios, drift = [], []
     for ago in times_ago(data_months):
@@ -66,7 +66,7 @@ def missed(facts: Facts, rated: pl.LazyFrame, window: Window, data_months: int) 
             .agg(came_true=to_scaled_int("net_sales").sum())
         )
         found = (
-            expected_sales(facts, rated, then, ago)
+            expected_sales(facts, rated, once, then, ago)
             .filter(pl.col("units") > 0)
             .join(came_true, on=KEY, how="left", validate="1:1")
             .select(*KEY, "units", pl.col("came_true").fill_null(int128(0)))

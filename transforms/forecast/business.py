@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from transforms.forecast.backcast import bounds, missed, with_large
-from transforms.forecast.expected import MODEL_VERSION, expected_sales
+from transforms.forecast.expected import MODEL_VERSION, bought_once, expected_sales
 from transforms.frames.conform import columns_of, conform_to, require_columns
 from transforms.frames.fixed_point import (
     MONEY_PLACES,
@@ -67,9 +67,10 @@ def expect_business(facts: Facts, rated: pl.LazyFrame, window: Window, ahead: in
     the highest tenth (`backcast`); the figure itself is always within. Source: docs/figures.md, Expected business.
     """
     known = require_columns(rated, _RATED).collect()
-    found = expected_sales(facts, known.lazy(), window, ahead).collect()
+    once = bought_once(facts, window).collect().lazy()
+    found = expected_sales(facts, known.lazy(), once, window, ahead).collect()
     data_months: int = found.select(pl.col("data_months").max()).item() or 0
-    past = missed(facts, known.lazy(), window, data_months)
+    past = missed(facts, known.lazy(), once, window, data_months)
     master = require_columns(facts.customers, _MASTER).select(*KEY, "status").collect()
     bare = known.join(found, on=KEY, how="left", validate="1:1").join(
         master, on=KEY, how="left", validate="1:1"

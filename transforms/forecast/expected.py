@@ -35,15 +35,17 @@ _RATED: Final = columns_of(CUSTOMER_VALUE_HISTORY, (*KEY, "loyalty_basis", "cont
 _ORDER_DAY: Final = columns_of(ORDER_DAY, (*KEY, "order_on", "orders"))
 
 
-def expected_sales(facts: Facts, rated: pl.LazyFrame, window: Window, ahead: int = YEAR) -> pl.LazyFrame:
+def expected_sales(
+    facts: Facts, rated: pl.LazyFrame, once: pl.LazyFrame, window: Window, ahead: int = YEAR
+) -> pl.LazyFrame:
     """Expect net sales and contribution of the `ahead` months after a window. Grain: customer with a sale within 36 months of its end.
 
-    `rated`: columns of the rating (`loyalty_basis`, `contribution_12m`). Amounts are whole units of money:
+    `rated`: columns of the rating (`loyalty_basis`, `contribution_12m`); `once`: as `bought_once` gives it. Amounts are whole units of money:
     - the pace a month = (2 × that of the window + that of its later half) ÷ 3; the window is 12 months, or as many as the
       company's data have;
     - a customer that is younger than the window has its sales spread over its own months and as many more as go by, at
       its peers, until the next month with a sale: a first order says that somebody buys, not yet how often;
-    - whether it still buys: `p_alive` in a company where more than half of the customers bought on one day; else by its own
+    - whether it still buys: `p_alive` in a company of `once`; else by its own
       rhythm, 1 up to three usual gaps without a sale, falling to 0 at six;
     - who has a season of its own (`loyalty_basis`) has the later half of the window weighed by the part of a year that this half
       brought in the last two years, and not by its months; the months ahead bring the part that they brought then.
@@ -65,7 +67,7 @@ def expected_sales(facts: Facts, rated: pl.LazyFrame, window: Window, ahead: int
     return (
         own.join(_rhythm_of_peers(own), on="company_code", how="left", validate="m:1")
         .join(known, on=KEY, how="left", validate="1:1")
-        .join(still_buying(facts, window), on=KEY, how="left", validate="1:1")
+        .join(_still_buying(facts, once, window), on=KEY, how="left", validate="1:1")
         .with_columns(_spread("window"), _spread("later"), has_season=has_season, share=share)
         .with_columns(
             paced=_pace(pl.col("sold"), pl.col("sold_later"), ahead),
@@ -102,24 +104,25 @@ def expected_sales(facts: Facts, rated: pl.LazyFrame, window: Window, ahead: int
     )
 
 
-def still_buying(facts: Facts, window: Window) -> pl.LazyFrame:
-    """Give `p_alive` to the customers of companies where more than half bought on a single day. Grain: company × customer.
-
-    Empty for any other company, and where the model cannot be fitted. Source: transforms/measures/p_alive.py.
-    """
+def bought_once(facts: Facts, window: Window) -> pl.LazyFrame:
+    """List the companies in which more than half of the customers bought on a single day, up to a window's end. Column: company_code."""
     by_customer = (
         require_columns(facts.order_day, _ORDER_DAY)
         .filter(pl.col("orders") > 0, pl.col("order_on") <= window.closed_through)
         .group_by(KEY)
         .agg(days=pl.len())
     )
-    companies = (
+    return (
         by_customer.group_by("company_code")
         .agg(once=(pl.col("days") == 1).sum(), customers=pl.len())
         .filter(pl.col("once") * 2 > pl.col("customers"))
         .select("company_code")
     )
-    of_these = facts.order_day.join(companies, on="company_code", how="semi")
+
+
+def _still_buying(facts: Facts, once: pl.LazyFrame, window: Window) -> pl.LazyFrame:
+    """Give `p_alive` to the customers of some companies. Grain: customer; empty where the model cannot be fitted."""
+    of_these = facts.order_day.join(once, on="company_code", how="semi")
     return estimate_p_alive(replace(facts, order_day=of_these), window, "shown")
 
 
