@@ -43,7 +43,7 @@ def wrong_modes(settings: Settings) -> Iterator[tuple[Path, Readers]]:
             found = path.lstat()
         except FileNotFoundError:  # of a run that is at work
             continue
-        mode = stat.S_IMODE(found.st_mode)
+        mode = found.st_mode & 0o777  # a folder may hand on its group as well
         if readers.group is None:
             if mode & 0o077:
                 yield path, readers

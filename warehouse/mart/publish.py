@@ -13,7 +13,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from datetime import UTC, date, datetime
 from itertools import count
@@ -170,10 +170,11 @@ def publish(
 
 
 def open_folder(folder: Path, readers: Readers) -> None:
-    """The folder that readers reach published files by; where there are none, a folder that is there stays as it is."""
+    """The folder that readers reach published files by; where there are none, or it is another user's, it stays as it is."""
     folder.mkdir(mode=readers.folder_mode, parents=True, exist_ok=True)
     if readers.group is not None:
-        readers.admit_one(folder)
+        with suppress(PermissionError):
+            readers.admit_one(folder)
 
 
 def published_generation(home: Path, folder: Path | None = None) -> int | None:
