@@ -261,3 +261,19 @@ def test_under_a_stream_of_landings_one_refresh_waits_and_those_behind_it_are_ca
         assert runs.cancel_surplus("streamed", now) == 0
         states = [client.read_flow_run(each).state_name for each in asked]
     assert [state == "Cancelled" for state in states] == [False, True, True, False, False]
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_the_sweep_asks_the_server_for_a_refresh_of_what_landed_unheard_and_not_for_a_second(
+    settings: Settings,
+) -> None:
+    from prefect.client.orchestration import get_client
+
+    land(settings, {"customers": [customer("C1")]}, taken=date(2025, 6, 30), sequence=1)
+    with get_client(sync_client=True) as client:
+        flow = client.create_flow_from_name("refresh")
+        deployment = client.create_deployment(flow, "refresh-on-landing", tags=["valuemart", "refresh"])
+        assert str(sweep.sweep(settings)).startswith("1 landed: generic_csv/1000/")
+        (run,) = [each for each in client.read_flow_runs() if each.deployment_id == deployment]
+        assert run.state_name == "Scheduled"
+    assert sweep.sweep(settings) is None
