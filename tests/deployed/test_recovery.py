@@ -27,10 +27,10 @@ def test_a_batch_whose_event_was_lost_is_brought_by_the_sweep_within_its_period(
     with running.client() as client:
         (landing,) = client.read_automations_by_name("A batch has landed")
         client.pause_automation(landing.id)
-    override(running.settings, "CORAL", "strategic", sequence=11)
+    override(running.settings, "BRASS", "strategic", sequence=11)
     try:
         # The sweep looks every five minutes; a minute and a half for the sweep and the refresh themselves.
-        wait_for("the tier change of CORAL", lambda: running.moved("CORAL"), patience=300 + 90)
+        wait_for("the tier change of BRASS", lambda: running.moved("BRASS"), patience=300 + 90)
     finally:
         with running.client() as client:
             client.resume_automation(landing.id)
