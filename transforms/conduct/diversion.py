@@ -276,7 +276,8 @@ def _strongest(rule: DiversionRule) -> tuple[pl.Expr, ...]:
         .then(share)
         .alias("threshold"),
         pl.when(is_sighted).then(pl.col("outside")).cast(pl.Int32).alias("evidence_count"),
-        pl.col("shipped_outside").alias("concerned_amount"),
+        # What is suspected by sight or by a surge alone is money that nobody knows, not none.
+        pl.when(pl.col("shipped_outside") > 0).then("shipped_outside").alias("concerned_amount"),
     )
 
 
