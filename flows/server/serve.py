@@ -250,7 +250,7 @@ def serve(settings: Settings, *, host: str, port: int, echo: Callable[[str], Non
 def _tell(serving: Serving, settings: Settings, echo: Callable[[str], None]) -> None:
     kept = OWN_AUTH if os.environ.get(OWN_AUTH) else place(serving.server.folder / AUTH_FILE)
     echo(f"Prefect     {serving.server.ui}, password in {kept}")
-    echo(f"inbox       {place(settings.inbox)}: a batch is loaded half a minute after its _SUCCESS")
+    echo(f"inbox       {place(settings.inbox)}: a batch is loaded some ten seconds after its _SUCCESS")
     echo(f"deployments {', '.join(serving.there.deployments)}")
     echo("stop with Ctrl-C")
 

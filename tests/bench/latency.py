@@ -1,7 +1,7 @@
 """How long it takes from a batch's `_SUCCESS` to the event at a webhook: `python -m tests.bench.latency [TIMES]`.
 
 A real server, worker and watcher on this machine, as `valuemart serve` runs them, with the deployments as they are
-shipped: 30 s of the time is the pause that lets several landings become one refresh.
+shipped: 10 s of the time are the pause that lets several landings become one refresh.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.deployed.plant import BUYERS, Plant, clone, company, override, plant, receiver, wait_for
 
 TIERS = ("strategic", "marginal", "core", "cultivate")
-PAUSE, SWEEP_PERIOD = 30, 300
+PAUSE, SWEEP_PERIOD = 10, 300
 
 
 def arrival(running: Plant, sequence: int, patience: float) -> float:
@@ -39,7 +39,7 @@ def main(times: int) -> None:
     """Print the times of several landings and their median, and the time of one whose event was lost."""
     with tempfile.TemporaryDirectory(prefix="valuemart-latency-") as folder:
         settings = company(Path(folder) / "home")
-        project = clone(Path(folder) / "project", quiet_seconds=PAUSE, on_schedule=True)
+        project = clone(Path(folder) / "project", on_schedule=True)
         with receiver() as there, plant(settings, project, there) as running:
             time.sleep(2 * PAUSE)  # the refresh that follows every deployment
             took = [arrival(running, number, patience=600) for number in range(4, 4 + times)]

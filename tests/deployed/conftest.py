@@ -22,6 +22,6 @@ def running(
     folder = tmp_path_factory.mktemp("plant")
     settings = company(folder / "home")
     on_schedule = getattr(request.module, "ON_SCHEDULE", False)
-    project = clone(folder / "project", quiet_seconds=10, on_schedule=on_schedule)
+    project = clone(folder / "project", on_schedule=on_schedule)
     with plant(settings, project, people) as there:
         yield there

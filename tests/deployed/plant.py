@@ -50,8 +50,8 @@ def wait_for(what: str, look: Callable[[], Found | None], patience: float = PATI
     raise AssertionError(f"waited {patience:.0f} s in vain for {what}")
 
 
-def clone(folder: Path, *, quiet_seconds: int, on_schedule: bool) -> Path:
-    """What a fresh clone of the project holds, with another pause between a landing and the refresh.
+def clone(folder: Path, *, on_schedule: bool) -> Path:
+    """What a fresh clone of the project holds.
 
     Unless it is to run on schedule, nothing runs that is not asked for: tests share their cores.
     """
@@ -65,8 +65,6 @@ def clone(folder: Path, *, quiet_seconds: int, on_schedule: bool) -> Path:
         shutil.copyfile(PROJECT / name, target)
     deployments = folder / "prefect.yaml"
     text = deployments.read_text(encoding="utf-8")
-    assert text.count("within: 30\n") == 1
-    text = text.replace("within: 30\n", f"within: {quiet_seconds}\n")
     if not on_schedule:
         text = text.replace("active: true", "active: false")
     deployments.write_text(text, encoding="utf-8")

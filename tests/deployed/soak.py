@@ -158,7 +158,7 @@ def main(minutes: float) -> int:
         }
         configured = Settings.model_validate({"sinks": sinks}).sinks
         settings = company(folder / "home").model_copy(update={"sinks": configured})
-        project = clone(folder / "project", quiet_seconds=10, on_schedule=False)
+        project = clone(folder / "project", on_schedule=False)
         people = stack.enter_context(receiver())
         with plant(settings, project, people, VALUEMART_SINKS=json.dumps(sinks)) as running:
             reader = Reader(settings.mart_file)

@@ -92,7 +92,7 @@ def test_the_server_keeps_its_books_in_postgresql_where_a_team_wants_that(
     database: str, tmp_path: Path
 ) -> None:
     settings = company(tmp_path / "home")
-    project = clone(tmp_path / "project", quiet_seconds=10, on_schedule=False)
+    project = clone(tmp_path / "project", on_schedule=False)
     books = f"{POSTGRES}/{database}"
     with (
         receiver() as there,
@@ -107,7 +107,7 @@ def test_the_server_keeps_its_books_in_postgresql_where_a_team_wants_that(
 
 def test_a_stop_lets_the_run_in_progress_end_and_nothing_dies_loudly(tmp_path: Path) -> None:
     settings = company(tmp_path / "home")
-    project = clone(tmp_path / "project", quiet_seconds=10, on_schedule=False)
+    project = clone(tmp_path / "project", on_schedule=False)
     with receiver() as there, plant(settings, project, there) as running:
         override(settings, "AMBER", "strategic", sequence=2)
         asked = running.ask("refresh/refresh-nightly")
