@@ -153,7 +153,7 @@ def _component(package: Pinned) -> dict[str, Any]:
         "externalReferences": [
             {
                 "type": "distribution",
-                "url": f"https://pypi.org/project/{package.name}/{package.version}/#files",
+                "url": package.purl,
                 "hashes": [{"alg": "SHA-256", "content": each} for each in package.hashes],
             }
         ],
