@@ -215,9 +215,10 @@ def _to_do(summary: Summary) -> Iterator[Localized]:
         rows = getattr(summary, key)
         if rows:
             first = rows[0]
+            few = first.get("few", first["total"])
             yield _said(
-                f"do_{key}",
-                customers=_customers(first["total"]),
+                f"do_{key}" if few == first["total"] else f"do_{key}_few",
+                customers=_customers(few),
                 found=numbers.grouped(first["total"]),
                 amount="–" if first["sum"] is None else numbers.short(abs(first["sum"])),
                 name=first["name"],

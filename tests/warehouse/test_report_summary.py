@@ -65,6 +65,21 @@ def test_last_year_is_not_spoken_of_where_the_data_do_not_reach_back(tmp_path: P
     assert "无法同比" in found.sentences[0].zh
 
 
+def test_what_to_do_counts_those_to_call_who_hold_four_fifths_of_what_is_at_stake(tmp_path: Path) -> None:
+    falls = {"A": 50_000, "B": 30_000, "C": 15_000, "D": 5_000}
+    found = screen(
+        tmp_path,
+        REACH,
+        *(row for who, fall in falls.items() for row in year(who, 90_000, 90_000 - fall, sales_trend="-0.5")),
+    )
+    assert found.sentences[-1].en == (
+        "What to do: call 2 customers who hold four fifths of the 100k at stake, A first."
+    )
+    [call] = [each for each in found.lists if each.key == "call"]
+    assert call.summed is not None
+    assert call.summed.en == "4 in all, 100k EUR"
+
+
 def test_what_to_do_names_whom_to_call_first_and_what_is_at_stake(tmp_path: Path) -> None:
     found = screen(
         tmp_path,

@@ -103,11 +103,16 @@ _QUERIES = {
         """,
     "expected": f"FROM {_of_company('expectation_total')} WHERE level = 'company'",
     "changed": f"FROM {_of_company('what_changed')} ORDER BY place",
+    # `few`: how many from the first on hold four fifths of all that is at stake.
     "call": f"""
         SELECT customer_id, name, sign, stake AS money, net_sales_difference, net_sales_year_before,
             (net_sales_difference / nullif(greatest(net_sales_year_before, 0), 0))::DECIMAL(18,6) AS share, last_order_on,
-            days_silent, usual_gap_days, watch_tier, sales_change_cause, count(*) OVER () AS total, sum(stake) OVER () AS sum
-        FROM {_of_company("call_now")} ORDER BY place LIMIT {MOST_FIRST}
+            days_silent, usual_gap_days, watch_tier, sales_change_cause, count(*) OVER () AS total, sum,
+            count(*) FILTER (WHERE above * 5 < sum * 4) OVER () AS few
+        FROM (
+            SELECT *, sum(stake) OVER () AS sum, sum(stake) OVER (ORDER BY place) - stake AS above FROM {_of_company("call_now")}
+        )
+        ORDER BY place LIMIT {MOST_FIRST}
         """,
     "cultivate": f"""
         SELECT customer_id, name, headroom_12m AS money, net_sales_12m, headroom_reason, count(*) OVER () AS total,
