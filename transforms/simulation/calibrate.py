@@ -5,7 +5,9 @@ Here, and only here, customers are looked at relative to one another. What comes
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import date
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from math import ceil, log
 from statistics import median
@@ -24,7 +26,6 @@ from transforms.scoring.segments import segment_customers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import date
 
     from transforms.policy.model import Policy
 
@@ -41,6 +42,7 @@ CURRENCY_OF_DEFAULT: Final = "EUR"
 ARREARS_OF_MATERIAL: Final = 5
 NEAR: Final = Decimal("0.05")
 AUTHOR: Final = "valuemart calibrate"
+_ID: Final = "calibrated-"
 AUTHOR_OF_SCALED: Final = "valuemart calibrate, scaled"
 
 # Where a money scale has its breakpoints, among the customers above 0: dense at the top, where the money is. It ends
@@ -132,7 +134,7 @@ def calibrate(
     content = base.model_dump()
     notes: dict[str, str] = {}
     content["policy"] |= {
-        "id": f"calibrated-{sample.closed_through:%Y-%m}",
+        "id": f"{_ID}{sample.closed_through:%Y-%m}",
         "version": "1.0.0",
         "effective_from": effective_from,
         "reason": reason,
@@ -149,6 +151,12 @@ def calibrate(
     _set_material(content, notes, sample)
     _set_credit_amounts(content, notes, sample)
     return _written(content, notes, base, sample)
+
+
+def fitted_through(policy: Policy) -> date | None:
+    """Give the first day of the last month whose data a policy was calibrated to, as its id says; None for any other policy."""
+    found = re.fullmatch(rf"{_ID}(\d{{4}})-(\d\d)", policy.id)
+    return date(int(found[1]), int(found[2]), 1) if found else None
 
 
 def is_calibrated(policy: Policy) -> bool:

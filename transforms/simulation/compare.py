@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from transforms.measures.window import KEY
+from transforms.simulation.outcome import outcomes
 from transforms.simulation.volatility import tier_moves, volatility
 from transforms.simulation.warning_lead import warning_lead
 from transforms.tiers.caps import CAUSES
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+_SIDES: Final = ("ruling", "candidate")
 _CANDIDATE: Final = "_candidate"
 _COMPARED: Final = ("volume_class", "loyalty_class", "gate", "cap", "override_tier", "raw_tier")
 _MONEY: Final = ("net_sales_12m", "contribution_12m", "exposure")
@@ -45,7 +47,8 @@ class Comparison:
     `contribution_12m` and `exposure` (null where nobody of the pair has one). `moved`: the same sums over those whose
     tier differs, up and down. `over_time`: one row a policy and pair of tiers, moves from one period to the next.
     `by_period`: customers, and how many of them the two policies see differently. `movers`: one row a customer whose
-    tier in the last period differs, largest net sales first, with what differs on the way to it.
+    tier in the last period differs, largest net sales first, with what differs on the way to it. `outcomes`: one row a policy
+    and tier of the period a year before the last one, as `outcome.outcomes` has them.
     """
 
     ruling: Side
@@ -59,6 +62,7 @@ class Comparison:
     over_time: list[Row]
     by_period: list[Row]
     movers: list[Row]
+    outcomes: list[Row]
 
 
 def compare(
@@ -99,7 +103,7 @@ def compare(
         ),
         over_time=[
             {"policy": name, **row}
-            for name, replayed in (("ruling", ruling), ("candidate", candidate))
+            for name, replayed in zip(_SIDES, (ruling, candidate), strict=True)
             for row in _moves(replayed, first, last)
         ],
         by_period=pairs.group_by("period")
@@ -110,6 +114,11 @@ def compare(
         .sort("net_sales_12m", *KEY, descending=[True, False, False], nulls_last=True)
         .select(_mover())
         .to_dicts(),
+        outcomes=[
+            {"policy": name, **row}
+            for name, replayed, policy in zip(_SIDES, (ruling, candidate), policies, strict=True)
+            for row in outcomes(replayed, policy, now.select(pl.col("period").max()).item())
+        ],
     )
 
 

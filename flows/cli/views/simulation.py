@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from flows.cli.views.simulation_page import page, what_differs
+from flows.cli.views.simulation_page import OUTCOMES, outcome_rows, page, what_differs
 from flows.console.output import echo, echo_json, pairs, place, plain, table
 from flows.errors import UsageError
 from flows.policy.simulate import Simulation
@@ -59,6 +59,12 @@ def show(found: Simulation, out: Path | None, *, as_json: bool) -> None:
         },
         title=f"Who moves ({min(MOST_MOVERS, len(compared.movers))} of {len(compared.movers):,})",
     )
+    if compared.outcomes:
+        table(
+            outcome_rows(compared.outcomes),
+            OUTCOMES,
+            title="What came, in the last twelve months, of the tiers given a year ago",
+        )
     table(
         [
             {"policy": name, **side.volatility, **side.warnings}

@@ -25,7 +25,6 @@ _SUMS = {
     "contribution_12m": "contribution",
     "exposure": "credit exposure",
 }
-_MONEY = frozenset(_SUMS) - {"customers"}
 _SCORES = frozenset({"score_from", "score_to"})
 _DIFFERS = {
     "volume_class": "volume",
@@ -46,6 +45,20 @@ _CALM = {
     "median_days": "days between flag and lapse, median",
     "shortest_days": "days between flag and lapse, shortest",
 }
+
+
+OUTCOMES = {
+    "policy": "policy",
+    "tier": "tier",
+    "customers": "customers",
+    "net_sales": "net sales then",
+    "net_sales_after": "of the year after",
+    "contribution": "contribution then",
+    "contribution_after": "of the year after",
+    "lost": "bought nothing",
+    "overdue_over_90_after": "over 90 days overdue",
+}
+_MONEY = (frozenset(_SUMS) | frozenset(OUTCOMES)) - {"policy", "tier", "customers", "lost"}
 
 
 def page(simulation: Simulation) -> str:
@@ -69,6 +82,8 @@ def page(simulation: Simulation) -> str:
         reproduced=simulation.reproduced,
         hindsight=simulation.hindsight,
         matrix=_matrix(found.migration),
+        outcomes=outcome_rows(found.outcomes),
+        outcome_columns=OUTCOMES,
         calm=_calm(found.ruling, found.candidate),
         over_time=[
             {**row, "policy": {"ruling": "in force"}.get(row["policy"], row["policy"])}
@@ -79,6 +94,15 @@ def page(simulation: Simulation) -> str:
         most_movers=MOST_MOVERS,
         most_others=MOST_OTHERS,
     )
+
+
+def outcome_rows(outcomes: Sequence[Row]) -> list[Row]:
+    """The outcomes as a person reads them; where a policy was fitted to what it is judged by, its name says so."""
+    names = {"ruling": "in force", "candidate": "candidate"}
+    return [
+        {**row, "policy": names[row["policy"]] + (" (in-sample)" if row["in_sample"] else "")}
+        for row in outcomes
+    ]
 
 
 def _calm(ours: Any, theirs: Any) -> list[Row]:

@@ -14,6 +14,7 @@ from transforms.facts.sales_cell import SALES_LINES, sales_cells
 from transforms.frames import schemas
 from transforms.frames.plan import month_end, months_between
 from transforms.simulation.compare import agreement, compare, other_tiers
+from transforms.simulation.outcome import outcomes
 from transforms.simulation.replay import EvaluationDate, Replayed, replay
 from transforms.simulation.warning_lead import WarningLead, warning_lead
 
@@ -237,3 +238,50 @@ def test_a_lapse_that_no_earlier_look_flagged_has_no_lead() -> None:
 def test_a_lapse_that_lasts_is_one_and_cents_are_none() -> None:
     assert lead(("watch", 0), ("stop", 5000), ("stop", 6000)).lapses == 1
     assert lead(("watch", 999)).lapses == 0
+
+
+def of_a_year(rule, last: date = LAST) -> list[dict]:
+    """Two looks a year apart: STAYS keeps its pace, DOUBLES buys twice as much, GOES buys nothing more."""
+    buyers = (
+        monthly(*[20_000] * 36, customer="STAYS")
+        + monthly(*[15_000] * 24, *[30_000] * 12, customer="DOUBLES")
+        + monthly(*[10_000] * 24, *[0] * 12, customer="GOES")
+    )
+    opened = [{"customer_id": name, "created_on": date(2010, 1, 1)} for name in ("STAYS", "DOUBLES", "GOES")]
+    sold = frame(SALES_LINES, [{"is_free_goods": False, **record} for record in buyers])
+    known = AsOfFacts(facts(buyers, customers=opened), sales_cells(sold, None, None, FAR))
+    looks = [EvaluationDate(month, month_end(month)) for month in (date(2023, 12, 1), date(2024, 12, 1))]
+    return outcomes(replayed(rule, known, looks), rule, last)
+
+
+def test_a_policy_is_judged_by_the_year_after_of_those_it_gave_each_tier() -> None:
+    assert [
+        (row["tier"], row["customers"], row["net_sales"], row["net_sales_after"], row["lost"])
+        for row in of_a_year(RULING)
+    ] == [
+        ("core", 2, Decimal(420_000), Decimal(600_000), 0),
+        ("cultivate", 1, Decimal(120_000), Decimal(0), 1),
+    ]
+    assert [(row["tier"], row["net_sales_after"]) for row in of_a_year(CANDIDATE)] == [
+        ("core", Decimal(240_000)),
+        ("cultivate", Decimal(360_000)),
+    ]
+
+
+def test_without_a_look_a_year_before_nothing_came_of_it_yet() -> None:
+    assert of_a_year(RULING, last=date(2024, 11, 1)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "in_sample"),
+    [
+        ("calibrated-2023-12", False),
+        ("calibrated-2024-01", True),
+        ("calibrated-2024-12", True),
+        ("growth", False),
+    ],
+)
+def test_a_policy_that_was_fitted_to_the_year_it_is_judged_by_is_said_to_be_in_sample(
+    name: str, in_sample: bool
+) -> None:
+    assert {row["in_sample"] for row in of_a_year(policy(policy__id=name))} == {in_sample}
