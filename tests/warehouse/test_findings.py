@@ -9,12 +9,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from expectations.contract import contracts
+from expectations.contract import contract_names, contracts
 from tests.warehouse.publishing import RECORDED_AT, insert, open_warehouse
 from warehouse.mart import queries
 from warehouse.mart.publish import publish
 
 OF_BATCH = {"company_code": "1000", "source_system": "s", "batch_id": "B1", "is_deleted": False}
+
+
+EXTRACTS = contract_names("extract")
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def warehouse(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
            1 AS sequence, TIMESTAMP '2024-06-01' AS extracted_at, 'f' AS fingerprint, 'm' AS mapping_version,
            1 AS load_generation, TIMESTAMP '2024-06-01' AS recorded_at"""
     )
-    for table in ("receivables", "payment_allocations", "payments", "invoice_lines"):
+    for table in EXTRACTS:
         connection.execute(
             """INSERT INTO ops.batch_table BY NAME SELECT 's' AS source, '1000' AS company_code, 'B1' AS batch_id,
                ? AS table_name, 'X' AS driving_resource, false AS derived, 'delta_upsert' AS mode, 1 AS rows_in, 1 AS accepted,
@@ -88,3 +91,11 @@ def test_lines_after_the_rated_day_and_deletions_by_cause_are_counted(
     assert findings(warehouse, tmp_path) == {
         "invoice_lines": "dated_after_2024-05-31: 1 (1234.0000), deleted_by_rule: 1"
     }
+
+
+@pytest.mark.parametrize("table", EXTRACTS)
+def test_what_was_deleted_of_any_extract_is_counted_by_its_cause(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path, table: str
+) -> None:
+    insert(warehouse, table, **{**OF_BATCH, "is_deleted": True, "deleted_by": "snapshot"})
+    assert findings(warehouse, tmp_path) == {table: "deleted_by_snapshot: 1"}
