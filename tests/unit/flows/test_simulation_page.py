@@ -17,7 +17,22 @@ CALM = {"moves": 3, "reversals": 1, "reversals_per_100_customer_years": Decimal(
 WARNINGS = {"lapses": 2, "flagged_before": 1, "median_days": 30, "shortest_days": 12}
 
 
-def simulation(*, movers: int = 1, hindsight: Any = None, policy_id: str = "strict") -> Simulation:
+OUTCOME = {
+    "policy": "candidate",
+    "tier": HOSTILE,
+    "customers": 3,
+    "net_sales": Decimal("100.4000"),
+    "net_sales_after": Decimal("54321.6000"),
+    "contribution": None,
+    "contribution_after": None,
+    "lost": 1,
+    "overdue_over_90_after": None,
+}
+
+
+def simulation(
+    *, movers: int = 1, hindsight: Any = None, policy_id: str = "strict", in_sample: bool | None = False
+) -> Simulation:
     tiers = {"from_tier": "core", "to_tier": "cultivate"}
     sums = {
         "customers": 3,
@@ -45,6 +60,7 @@ def simulation(*, movers: int = 1, hindsight: Any = None, policy_id: str = "stri
         over_time=[{"policy": "ruling", **tiers, "moves": 4, "reversals": 1}],
         by_period=[{"period": date(2024, month, 1), "customers": 40, "differ": month} for month in (1, 2, 3)],
         movers=[mover] * movers,
+        outcomes=[] if in_sample is None else [{**OUTCOME, "in_sample": in_sample}],
     )
     return Simulation(comparison, {"ratings": 1400, "same_tier": 1399}, hindsight)
 
@@ -72,3 +88,10 @@ def test_hindsight_is_on_the_page_where_it_was_asked_for():
     asked = {"ratings": 100, "same_tier": 97, "same_score": 90, "other_tiers": [other]}
     assert "With hindsight" not in page(simulation())
     assert "3 of 100 ratings under the candidate would have another tier" in page(simulation(hindsight=asked))
+
+
+def test_what_came_of_a_policys_tiers_is_on_the_page_once_a_year_has_passed_and_says_where_it_is_in_sample():
+    assert "What came of the tiers" not in page(simulation(in_sample=None))
+    assert '<td class="n">54,322</td>' in page(simulation())
+    assert "<td>candidate</td>" in page(simulation())
+    assert "<td>candidate (in-sample)</td>" in page(simulation(in_sample=True))
