@@ -86,11 +86,11 @@ def test_the_sweep_asks_for_a_deployment_that_is_there_and_knows_all_refreshes_b
     assert {each for each, deployed in DEPLOYED.items() if REFRESHES in deployed["tags"]} == refreshes
 
 
-def test_a_landing_is_answered_half_a_minute_after_the_last_of_several() -> None:
+def test_a_landing_is_answered_ten_seconds_after_the_last_of_several() -> None:
     (trigger,) = DEPLOYED["refresh-on-landing"]["triggers"]
 
     # Proactive with `after` = `expect`: each further landing begins the half minute anew, and its end fires once.
-    assert (trigger["posture"], trigger["within"], trigger["threshold"]) == ("Proactive", 30, 1)
+    assert (trigger["posture"], trigger["within"], trigger["threshold"]) == ("Proactive", 10, 1)
     assert trigger["after"] == trigger["expect"] == [LANDED]
     # Without it, Prefect opens the half minute by itself, and again after each: a refresh for ever, with no landing.
     assert trigger["for_each"]
