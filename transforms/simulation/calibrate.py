@@ -5,7 +5,6 @@ Here, and only here, customers are looked at relative to one another. What comes
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
@@ -155,8 +154,12 @@ def calibrate(
 
 def fitted_through(policy: Policy) -> date | None:
     """Give the first day of the last month whose data a policy was calibrated to, as its id says; None for any other policy."""
-    found = re.fullmatch(rf"{_ID}(\d{{4}})-(\d\d)", policy.id)
-    return date(int(found[1]), int(found[2]), 1) if found else None
+    if not policy.id.startswith(_ID):
+        return None
+    try:
+        return date.fromisoformat(f"{policy.id.removeprefix(_ID)}-01")
+    except ValueError:
+        return None
 
 
 def is_calibrated(policy: Policy) -> bool:
