@@ -148,14 +148,7 @@ def watch_events(
         customer = _customer(row)
         rating = now[customer]
         data = TierWatch(
-            **_whose(customer),
-            as_of=rating["as_of"],
-            policy=_stamp(context.policy),
-            state_version=state_version(rating["period"], rating["revision"]),
-            period=rating["period"],
-            revision=rating["revision"],
-            cause=rating["cause"],
-            tier=rating["effective_tier"],
+            **_of_rating(customer, rating, context.policy),
             rank=rating["effective_rank"],
             expected=_expected(rating),
             expected_before=_expected(before[customer]) if customer in before else None,
@@ -173,14 +166,7 @@ def decline_events(differences: pl.DataFrame, ratings: pl.DataFrame, context: Ev
         rating = now[customer]
         decline: type[DeclineFound] = DeclineWarned if row["holds"] != NOTHING else DeclineCleared
         data = decline(
-            **_whose(customer),
-            as_of=rating["as_of"],
-            policy=_stamp(context.policy),
-            state_version=state_version(rating["period"], rating["revision"]),
-            period=rating["period"],
-            revision=rating["revision"],
-            cause=rating["cause"],
-            tier=rating["effective_tier"],
+            **_of_rating(customer, rating, context.policy),
             decline_state_from=row["emitted"] or NOTHING,
             **{name: rating[name] for name in _DECLINE},
         )
@@ -346,6 +332,20 @@ def _events(context: EventContext, data: Data, *facts: object, day: date | None 
 
 def _stamp(policy: Policy) -> PolicyStamp:
     return PolicyStamp(id=policy.id, version=policy.version, hash=policy.content_hash)
+
+
+def _of_rating(customer: Customer, rating: Row, policy: Policy) -> Row:
+    """What an event that tells of a rating row says of it, whatever else it tells."""
+    return {
+        **_whose(customer),
+        "as_of": rating["as_of"],
+        "policy": _stamp(policy),
+        "state_version": state_version(rating["period"], rating["revision"]),
+        "period": rating["period"],
+        "revision": rating["revision"],
+        "cause": rating["cause"],
+        "tier": rating["effective_tier"],
+    }
 
 
 def _whose(customer: Customer) -> dict[str, str]:
