@@ -9,6 +9,9 @@ WITH latest AS (
     WHERE NOT is_deleted AND available_on <= as_of AND planned_on <= as_of
     QUALIFY dense_rank() OVER (PARTITION BY company_code, plan_id ORDER BY planned_on DESC, plan_version DESC) = 1
         AND period_start <= closed_through AND period_end > closed_through - INTERVAL 12 MONTHS
+), asked AS (
+    -- Sales are not summed of months, nor by product groups, that nobody planned.
+    SELECT min(period_start) - INTERVAL 12 MONTHS AS since, list(DISTINCT level) AS levels FROM ruling
 ), sold AS (
     SELECT company_code, month, net_sales,
         unnest([
@@ -17,10 +20,12 @@ WITH latest AS (
             {level: 'customer', member: customer_id}
         ], recursive := true)
     FROM rated.customer_month JOIN publishing.main.customer USING (company_code, customer_id)
+    WHERE month >= (SELECT since FROM asked)
     UNION ALL BY NAME
     SELECT company_code, month, net_sales, 'product_category' AS level, category AS member
     FROM rated.sales_cell
     LEFT JOIN (SELECT company_code, product_id, category FROM erp.products WHERE NOT is_deleted) USING (company_code, product_id)
+    WHERE month >= (SELECT since FROM asked WHERE list_contains(levels, 'product_category'))
 ), of_member AS (
     SELECT company_code, level, member, month, sum(net_sales) AS net_sales FROM sold GROUP BY company_code, level, member, month
 ), begins AS (
