@@ -24,6 +24,11 @@ _OPEN: Final = ACTIONS.index("open")
 _WATCH: Final = ACTIONS.index("watch")
 _STOP: Final = ACTIONS.index("stop")
 _LAST_BAR: Final = 4
+_SEVERE: Final = "_severe"
+_PASSED: Final = "_passed"
+_PASSED_BY_LATENESS: Final = "_passed_by_lateness"
+_HABIT_COUNTS: Final = "_habit_counts"
+_HARDNESS: Final = "_hardness_of_"
 WRITTEN_OFF_MONTHS: Final = 24
 
 
@@ -42,27 +47,46 @@ class Ground:
 
 def credit_grade(rule: CreditRule) -> pl.Expr:
     """A to E by the worst of what is overdue now and of days_late_12m, bars inclusive; null where neither can be graded."""
-    return _letter(_worst(rule))
+    return _letter(pl.max_horizontal(bars_passed_now(rule), _by_lateness_passed(rule)))
 
 
-def credit_action(rule: CreditRule, new_below_months: int) -> tuple[pl.Expr, ...]:
-    """Give `credit_action`, `action_reason`, and the two flags that gates of the tier ask for.
+def with_credit_action(watched: pl.LazyFrame, rule: CreditRule, new_below_months: int) -> pl.LazyFrame:
+    """Add `credit_action`, `action_reason`, and the two flags that gates of the tier ask for. Grain: as given, customer.
 
     The hardest ground holds; a null reason goes with `open`. `is_credit_stop`: stopped for what it owes, and not
     merely by the ERP's block or for disputes that no longer count. `is_chronically_late`: beyond the last bar of
     days_late_12m, on a material amount.
     """
     grounds = _grounds(rule, new_below_months)
-    hardest = pl.max_horizontal(each.hardness for each in grounds)
-    why = joined(*(pl.when(each.hardness > _OPEN).then(each.why) for each in grounds))
-    stops = pl.any_horizontal(each.hardness == _STOP for each in grounds if each.gates)
+    hardness_of = {each.name: pl.col(f"{_HARDNESS}{each.name}") for each in grounds}
+    hardest = pl.max_horizontal(*hardness_of.values())
+    why = joined(*(pl.when(hardness_of[each.name] > _OPEN).then(each.why) for each in grounds))
+    stops = pl.any_horizontal(hardness_of[each.name] == _STOP for each in grounds if each.gates)
+    # In columns of their own, since the grounds ask for the same few figures again and again.
     return (
-        _action(hardest).alias("credit_action"),
-        pl.when(hardest > _OPEN).then(why).alias("action_reason"),
-        stops.alias("is_credit_stop"),
-        ((_by_lateness_passed(rule) == _LAST_BAR) & habit_counts(rule))
-        .fill_null(value=False)
-        .alias("is_chronically_late"),
+        watched.with_columns(
+            is_severe(rule).alias(_SEVERE),
+            is_severe(rule, FIRM).alias(f"{_SEVERE}{FIRM}"),
+            bars_passed_now(rule).alias(_PASSED),
+            bars_passed_now(rule, FIRM).alias(f"{_PASSED}{FIRM}"),
+            _by_lateness_passed(rule).alias(_PASSED_BY_LATENESS),
+            habit_counts(rule).alias(_HABIT_COUNTS),
+        )
+        .with_columns(each.hardness.alias(f"{_HARDNESS}{each.name}") for each in grounds)
+        .with_columns(
+            _action(hardest).alias("credit_action"),
+            pl.when(hardest > _OPEN).then(why).alias("action_reason"),
+            stops.alias("is_credit_stop"),
+            ((pl.col(_PASSED_BY_LATENESS) == _LAST_BAR) & pl.col(_HABIT_COUNTS))
+            .fill_null(value=False)
+            .alias("is_chronically_late"),
+        )
+        .drop(
+            *(f"{name}{suffix}" for name in (_SEVERE, _PASSED) for suffix in ("", FIRM)),
+            _PASSED_BY_LATENESS,
+            _HABIT_COUNTS,
+            *(f"{_HARDNESS}{each.name}" for each in grounds),
+        )
     )
 
 
@@ -115,8 +139,8 @@ def with_stops_in_the_group(watched: pl.LazyFrame, rule: CreditRule) -> pl.LazyF
 
 def _grounds(rule: CreditRule, new_below_months: int) -> tuple[Ground, ...]:
     at_most = ACTIONS.index(rule.dispute_action)
-    by_severity = _when(is_severe(rule, FIRM), rule.severe_action)
-    by_contested_severity = _when(is_severe(rule), rule.severe_action).clip(upper_bound=at_most)
+    by_severity = _when(pl.col(f"{_SEVERE}{FIRM}"), rule.severe_action)
+    by_contested_severity = _when(pl.col(_SEVERE), rule.severe_action).clip(upper_bound=at_most)
     by_overdue = _by_overdue(rule, FIRM)
     by_contested_overdue = _by_overdue(rule, "").clip(upper_bound=at_most)
 
@@ -141,13 +165,17 @@ def _grounds(rule: CreditRule, new_below_months: int) -> tuple[Ground, ...]:
         ),
         Ground("severe", by_severity, reasons(severe("severe_firm"))),
         Ground("limit", _when(_is_over_limit(), rule.over_limit_action), reasons(_over_limit())),
-        Ground("grade", pl.max_horizontal(by_overdue, _by_lateness(rule)), grade_reasons(rule)),
+        Ground(
+            "grade",
+            pl.max_horizontal(by_overdue, _by_lateness(rule)),
+            grade_reasons(rule, pl.col(_PASSED), pl.col(_PASSED_BY_LATENESS)),
+        ),
         Ground(
             "contested",
             pl.when(is_harder).then(contested).otherwise(pl.lit(_OPEN, dtype=pl.Int8)),
             reasons(
                 reason("disputes_not_counted", amount=pl.col("net_owed") - pl.col("net_owed_firm")),
-                pl.when(is_severe(rule)).then(severe("severe")),
+                pl.when(pl.col(_SEVERE)).then(severe("severe")),
             ),
             gates=False,
         ),
@@ -188,11 +216,6 @@ def habit_counts(rule: CreditRule) -> pl.Expr:
     return is_material(pl.col("late_amount"), pl.col("counted_amount"), rule)
 
 
-def _worst(rule: CreditRule) -> pl.Expr:
-    """Bars passed by the worst of the figures, 0 to 4; null where none is assessed."""
-    return pl.max_horizontal(bars_passed_now(rule), _by_lateness_passed(rule))
-
-
 def _by_lateness_passed(rule: CreditRule) -> pl.Expr:
     return bars_passed("days_late_12m", rule.grades.days_late_12m)
 
@@ -214,15 +237,15 @@ def _hardness(passed: pl.Expr, rule: CreditRule) -> pl.Expr:
 
 def _by_overdue(rule: CreditRule, suffix: str) -> pl.Expr:
     """What the grade by what is overdue asks for; no more than `watch` where the amount is not material."""
-    hardness = _hardness(bars_passed_now(rule, suffix), rule)
+    hardness = _hardness(pl.col(f"{_PASSED}{suffix}"), rule)
     counts = reaches(pl.col(f"past_grace{suffix}"), pl.col(f"net_owed{suffix}"), rule)
     return pl.when(counts).then(hardness).otherwise(hardness.clip(upper_bound=_WATCH))
 
 
 def _by_lateness(rule: CreditRule) -> pl.Expr:
     """What the grade by the year's days late asks for; no more than `watch` where what was late is not material."""
-    hardness = _hardness(_by_lateness_passed(rule), rule)
-    return pl.when(habit_counts(rule)).then(hardness).otherwise(hardness.clip(upper_bound=_WATCH))
+    hardness = _hardness(pl.col(_PASSED_BY_LATENESS), rule)
+    return pl.when(pl.col(_HABIT_COUNTS)).then(hardness).otherwise(hardness.clip(upper_bound=_WATCH))
 
 
 def _when(condition: pl.Expr, action: CreditAction) -> pl.Expr:
@@ -245,13 +268,13 @@ def _over_limit() -> pl.Expr:
     )
 
 
-def grade_reasons(rule: CreditRule, *, only_now: bool = False) -> pl.Expr:
+def grade_reasons(rule: CreditRule, now: pl.Expr, by_lateness: pl.Expr | None = None) -> pl.Expr:
     """Give the grade with the figures that decide it, each with the bar it passes; null below the first bar.
 
+    `now`: the bars passed by what is overdue now; `by_lateness`: those passed by days_late_12m, which then counts too.
     A grade by what is overdue is at most B or C while the amount is not material, whatever bar its figures pass.
     """
-    now = bars_passed_now(rule)
-    worst = now if only_now else _worst(rule)
+    worst = now if by_lateness is None else pl.max_horizontal(now, by_lateness)
     deciding = [
         _above_bar(figure, bars, (now == worst) & (bars_passed(figure, bars) >= worst))
         for figure, bars in (
@@ -259,8 +282,7 @@ def grade_reasons(rule: CreditRule, *, only_now: bool = False) -> pl.Expr:
             ("graded_overdue_days", rule.grades.oldest_overdue_days),
         )
     ]
-    if not only_now:
-        by_lateness = _by_lateness_passed(rule)
+    if by_lateness is not None:
         deciding.append(_above_bar("days_late_12m", rule.grades.days_late_12m, by_lateness == worst))
     return pl.when(worst > 0).then(reasons(reason("credit_grade", label=_letter(worst)), *deciding))
 

@@ -114,7 +114,7 @@ def warning_causes(rule: CreditRule) -> tuple[Cause, ...]:
             is_material(pl.col("past_grace"), _OWED, rule) & (by_grade >= GRADES.index(raised.grade)),
             by_grade > GRADES.index(cleared.grade),
             # where the action is a cause, its reason names the grade already
-            pl.when(~is_hard).then(grade_reasons(rule, only_now=True)),
+            pl.when(~is_hard).then(grade_reasons(rule, by_grade)),
         ),
         _of_figure(
             "utilisation",

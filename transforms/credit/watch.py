@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from transforms.credit.action import WRITTEN_OFF_MONTHS, credit_action, credit_grade, with_stops_in_the_group
+from transforms.credit.action import (
+    WRITTEN_OFF_MONTHS,
+    credit_grade,
+    with_credit_action,
+    with_stops_in_the_group,
+)
 from transforms.credit.collection import collected, countback
 from transforms.credit.items import CUSTOMER, ledger_on, open_items_on
 from transforms.credit.lateness import RECENT_MONTHS, broken_promises, lateness
@@ -133,7 +138,7 @@ def credit_watch(facts: Facts, policy: Policy, as_of: date) -> pl.LazyFrame:
             exposure_unsecured=(pl.col("exposure") - pl.col("secured_amount")).clip(lower_bound=0),
         )
     )
-    judged = figured.with_columns(credit_action(rule, policy.segments.new_below_months)).collect().lazy()
+    judged = with_credit_action(figured, rule, policy.segments.new_below_months).collect().lazy()
     return conform_to(with_stops_in_the_group(judged, rule), WATCHED).sort(CUSTOMER)
 
 

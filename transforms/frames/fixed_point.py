@@ -9,9 +9,13 @@ can hold, stay within 128 bits even squared.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MONEY_PLACES: Final = 4
 QUANTITY_PLACES: Final = 6
@@ -22,6 +26,8 @@ MONEY_SUM: Final = pl.Decimal(38, MONEY_PLACES)
 RATIO: Final = pl.Decimal(9, RATIO_PLACES)
 WIDE_RATIO: Final = pl.Decimal(18, RATIO_PLACES)
 SCORE: Final = pl.Decimal(7, SCORE_PLACES)
+
+_DIVISOR: Final = "_divisor"
 
 
 def to_scaled_int(column: str | pl.Expr, places: int = MONEY_PLACES) -> pl.Expr:
@@ -69,6 +75,34 @@ def ratio(numerator: pl.Expr, denominator: pl.Expr, dtype: pl.Decimal = RATIO) -
     return from_scaled_int(div_half_even(numerator.cast(pl.Int128) * 10**dtype.scale, denominator), dtype)
 
 
+def with_rounded_shares(frame: pl.LazyFrame, parts: Mapping[str, pl.Expr], divisor: pl.Expr) -> pl.LazyFrame:
+    """Add each part ÷ `divisor` in whole units, under its name, so that they sum to the rounded whole. Grain and row order are kept.
+
+    Not the parts but their running sum is rounded, in the order given, and a part gets the step it makes: each is within a
+    unit of its exact value, one of 0 has exactly 0, and no rest is left. A null part is 0; all are
+    null where the divisor is null or not positive.
+    """
+    # In columns of their own: within one expression each sum and each quotient would hold all those before it, twice.
+    names = list(parts)
+    quotients = {
+        _running(name): div_half_even(pl.sum_horizontal(map(_part, names[:place])), pl.col(_DIVISOR))
+        for place, name in enumerate(names, start=1)
+    }
+    steps = {
+        name: pl.col(_running(name)) - (int128(0) if before is None else pl.col(_running(before)))
+        for before, name in pairwise([None, *names])
+        if name is not None
+    }
+    return (
+        frame.with_columns(
+            divisor.alias(_DIVISOR), **{_part(name): part.fill_null(0) for name, part in parts.items()}
+        )
+        .with_columns(**quotients)
+        .with_columns(**steps)
+        .drop(_DIVISOR, *map(_part, names), *map(_running, names))
+    )
+
+
 def rounded(expression: pl.Expr, dtype: pl.Decimal = RATIO) -> pl.Expr:
     """Round a binary fraction once, half to even, into a decimal; null and NaN become null."""
     scaled = (expression.fill_nan(None) * 10**dtype.scale).round(0, mode="half_to_even")
@@ -78,3 +112,11 @@ def rounded(expression: pl.Expr, dtype: pl.Decimal = RATIO) -> pl.Expr:
 def sum_or_null(expression: pl.Expr) -> pl.Expr:
     """Sum within a group; null where the group has no value at all (polars would say 0)."""
     return pl.when(expression.is_not_null().any()).then(expression.sum())
+
+
+def _part(name: str) -> str:
+    return f"_part_of_{name}"
+
+
+def _running(name: str) -> str:
+    return f"_running_to_{name}"

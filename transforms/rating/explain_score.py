@@ -11,17 +11,18 @@ from transforms.frames.fixed_point import (
     RATIO_PLACES,
     SCORE,
     SCORE_PLACES,
-    div_half_even,
     from_scaled_int,
     int128,
     scaled_int_of,
     to_scaled_int,
+    with_rounded_shares,
 )
 from transforms.frames.reasons import REASONS, joined, reason, several, with_reasons
 from transforms.frames.schemas import EXPLANATION, EXPLANATION_TERM
 from transforms.measures.descriptor import MEASURES, Measure
 from transforms.measures.window import KEY
 from transforms.rating.explain_tier import what_holds_it, what_would_move_it
+from transforms.rating.what_it_takes import TARGET, target_tier
 from transforms.scoring.scores import score_customers
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def explain(
     terms = score_terms(now, before, policy, measures)
     return conform_to(
         now.join(terms, on=KEY, how="left", validate="1:1")
-        .with_columns(drivers=drivers(measures))
+        .with_columns(target_tier(policy).alias(TARGET), drivers=drivers(measures))
         .with_columns(*what_holds_it(policy))
         .with_columns(*what_would_move_it(policy)),
         explained_columns(measures),
@@ -136,7 +137,7 @@ def score_terms(
     by_policy = to_scaled_int("score_rescored", SCORE_PLACES) - to_scaled_int("score_from", SCORE_PLACES)
     exact = [_step(measure) for measure in measures]
     return (
-        joined.with_columns(*_steps(policy, measures))
+        _with_steps(joined, policy, measures)
         .with_columns(
             change=change,
             by_policy=by_policy,
@@ -174,12 +175,21 @@ def drivers(measures: Sequence[Measure] = MEASURES) -> pl.Expr:
         for order, term in enumerate(score_term_names(measures))
     ]
     is_moving = pl.element().struct.field("size") < 0
-    ordered = pl.concat_list(entries).list.eval(pl.element().filter(is_moving).sort())
-    named = ordered.list.eval(pl.element().struct.field("said"))
-    rest = ordered.list.eval(pl.element().struct.field("points")).list.slice(MOST_NAMED).list.sum()
+    ordered, named, rest = (pl.field(name) for name in ("ordered", "named", "rest"))
     others = reason("other_drivers", value=from_scaled_int(rest.cast(pl.Int128), SCORE))
     summed_up = joined(named.list.head(MOST_NAMED), pl.concat_list(others))
-    return pl.when(named.list.len() > MOST_NAMED + 1).then(summed_up).otherwise(several(named))
+    # By way of a struct, so that the list of entries stands once in the expression.
+    return (
+        pl.struct(ordered=pl.concat_list(entries).list.eval(pl.element().filter(is_moving).sort()))
+        .struct.with_fields(
+            named=ordered.list.eval(pl.element().struct.field("said")),
+            rest=ordered.list.eval(pl.element().struct.field("points")).list.slice(MOST_NAMED).list.sum(),
+        )
+        .struct.with_fields(
+            said=pl.when(named.list.len() > MOST_NAMED + 1).then(summed_up).otherwise(several(named))
+        )
+        .struct.field("said")
+    )
 
 
 def _before(
@@ -209,25 +219,17 @@ def _step(measure: Measure) -> str:
     return f"{measure.name}_step"
 
 
-def _steps(policy: Policy, measures: Sequence[Measure]) -> list[pl.Expr]:
-    """w·Δs ÷ Σ w over the measures assessed both times, in whole 10⁻⁴ points; the running sum is what is rounded."""
-    weighed = []
+def _with_steps(joined: pl.LazyFrame, policy: Policy, measures: Sequence[Measure]) -> pl.LazyFrame:
+    """Add w·Δs ÷ Σ w over the measures assessed both times, in whole 10⁻⁴ points."""
+    weighed, weights = {}, []
     for measure in measures:
         score = measure.score_column
-        is_both = pl.col(score).is_not_null() & pl.col(f"{score}_before").is_not_null()
-        weighed.append((measure, is_both, int128(scaled_int_of(measure.scale(policy).weight, RATIO_PLACES))))
-    total = pl.sum_horizontal(
-        pl.when(is_both).then(weight).otherwise(int128(0)) for _, is_both, weight in weighed
-    )
-    running, rounded, steps = int128(0), int128(0), []
-    for measure, _, weight in weighed:
-        score = measure.score_column
         change = to_scaled_int(score, SCORE_PLACES) - to_scaled_int(f"{score}_before", SCORE_PLACES)
-        running += (change * weight).fill_null(0)
-        after = div_half_even(running, total).fill_null(0)
-        steps.append((after - rounded).alias(_step(measure)))
-        rounded = after
-    return steps
+        weight = int128(scaled_int_of(measure.scale(policy).weight, RATIO_PLACES))
+        weighed[_step(measure)] = change * weight
+        weights.append(pl.when(change.is_not_null()).then(weight).otherwise(int128(0)))
+    steps = with_rounded_shares(joined, weighed, pl.sum_horizontal(weights))
+    return steps.with_columns(pl.col(list(weighed)).fill_null(0))
 
 
 def _with_rest(measures: Sequence[Measure]) -> list[pl.Expr]:

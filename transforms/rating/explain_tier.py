@@ -21,7 +21,7 @@ _TOP: Final = "strategic"
 
 
 def what_holds_it(policy: Policy) -> tuple[pl.Expr, ...]:
-    """Give `tier_basis`, `gates`, `memory`, `what_it_takes` and `counterfactual_tier` of rows of the rating history.
+    """Give `tier_basis`, `gates`, `memory`, `what_it_takes` and `counterfactual_tier` of rows of the rating history with TARGET.
 
     `tier_basis`: what decides the effective tier: an override, a cap, a gate, the memory, or the period itself. `gates`: the
     gate that fires in the period and the cap that fires or is still held. `memory`: the runs that count toward a move. `what_it_takes`: what would move

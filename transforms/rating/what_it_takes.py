@@ -19,8 +19,18 @@ if TYPE_CHECKING:
 _RUNGS: Final = ("strategic", "core", "cultivate", "marginal")
 
 
+TARGET: Final = "_target"
+"""The tier that `what_it_takes` speaks of, in a column of its own: within the expression it would stand a dozen times."""
+
+
+def target_tier(policy: Policy) -> pl.Expr:
+    """Name the tier that is run up to, else the nearest above by the bars a move up asks for; null at the top, and for a state."""
+    is_rising = pl.col("periods_up") > 0
+    return pl.when(is_rising).then("up_tier").otherwise(nearest(policy, reach_bars(policy), "memory_tier"))
+
+
 def what_it_takes(policy: Policy) -> pl.Expr:
-    """Say what moves or keeps the effective tier (reasons). Null at the top, and for a state.
+    """Say what moves or keeps the effective tier (reasons). Null at the top, and for a state. Needs `target_tier` as TARGET.
 
     One of, in this order: the last day of an override, and the tier beneath it; how many periods without cause lift a cap that binds;
     the bars that keep the tier, lowered by the margin, where a run down is on; the bars of the next tier, raised by the
@@ -28,8 +38,7 @@ def what_it_takes(policy: Policy) -> pl.Expr:
     """
     tier = pl.col("memory_tier")
     is_judged = ~is_state("memory_tier") & ~is_state("raw_tier")
-    is_rising = pl.col("periods_up") > 0
-    target = pl.when(is_rising).then("up_tier").otherwise(nearest(policy, reach_bars(policy), "memory_tier"))
+    target = pl.col(TARGET)
     return (
         pl.when(pl.col("override_tier").is_not_null())
         .then(

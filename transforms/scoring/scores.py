@@ -18,6 +18,7 @@ from transforms.frames.fixed_point import (
     ratio,
     scaled_int_of,
     to_scaled_int,
+    with_rounded_shares,
 )
 from transforms.frames.reasons import reason, reasons
 from transforms.measures.descriptor import MEASURES, Measure
@@ -42,8 +43,8 @@ def score_customers(
     """
     scores = (measure_score(each.column, each.scale(policy)).alias(each.score_column) for each in measures)
     return (
-        measured.with_columns(scores)
-        .with_columns(*_points(policy, measures), _coverage(policy, measures), _unassessed(measures))
+        _with_points(measured.with_columns(scores), policy, measures)
+        .with_columns(_coverage(policy, measures), _unassessed(measures))
         .with_columns(score=_sum_of_points(measures))
     )
 
@@ -53,13 +54,17 @@ def measure_score(column: str, scale: MeasureScale) -> pl.Expr:
 
     Computed in whole numbers and rounded once to 4 digits, half to even, so a value at a breakpoint has its score.
     """
-    value = to_scaled_int(column, _VALUE_PLACES)
+    value = pl.field("value")
     points = [(scaled_int_of(x, _VALUE_PLACES), scaled_int_of(y, SCORE_PLACES)) for x, y in scale.breakpoints]
     score = pl.when(value.is_null()).then(None).when(value <= int128(points[0][0])).then(int128(points[0][1]))
     for (low, low_score), (high, high_score) in pairwise(points):
         risen = (value - int128(low)) * int128(high_score - low_score) + int128(low_score * (high - low))
         score = score.when(value <= int128(high)).then(div_half_even(risen, int128(high - low)))
-    return from_scaled_int(score.otherwise(int128(points[-1][1])), SCORE)
+    # By way of a struct, so that the value stands once in the expression.
+    scored = pl.struct(value=to_scaled_int(column, _VALUE_PLACES)).struct.with_fields(
+        score=score.otherwise(int128(points[-1][1]))
+    )
+    return from_scaled_int(scored.struct.field("score"), SCORE)
 
 
 def _weight(policy: Policy, measure: Measure) -> int:
@@ -71,22 +76,21 @@ def _assessed_weight(policy: Policy, measure: Measure) -> pl.Expr:
     return pl.when(is_assessed).then(int128(_weight(policy, measure))).otherwise(int128(0))
 
 
-def _points(policy: Policy, measures: Sequence[Measure]) -> list[pl.Expr]:
-    """w·s ÷ Σw of each assessed measure, rounded so that the points sum to the rounded score.
-
-    Not the points but their running sum is rounded, in the order of `measures`, and a measure gets the step it makes: each
-    is within 0.0001 of its exact value, none is below 0, one that gives nothing has exactly 0, and no rest is left.
-    """
+def _with_points(scored: pl.LazyFrame, policy: Policy, measures: Sequence[Measure]) -> pl.LazyFrame:
+    """Add w·s ÷ Σw of each assessed measure, rounded so that the points sum to the rounded score."""
+    weighed = {
+        measure.points_column: to_scaled_int(measure.score_column, SCORE_PLACES)
+        * int128(_weight(policy, measure))
+        for measure in measures
+    }
     weights = pl.sum_horizontal(_assessed_weight(policy, measure) for measure in measures)
-    running, before, points = int128(0), int128(0), []
-    for measure in measures:
-        score = measure.score_column
-        running += (to_scaled_int(score, SCORE_PLACES) * int128(_weight(policy, measure))).fill_null(0)
-        after = div_half_even(running, weights)
-        step = pl.when(pl.col(score).is_not_null()).then(after - before)
-        points.append(from_scaled_int(step, SCORE).alias(measure.points_column))
-        before = after
-    return points
+    points = (
+        pl.when(pl.col(measure.score_column).is_not_null()).then(pl.col(measure.points_column))
+        for measure in measures
+    )
+    return with_rounded_shares(scored, weighed, weights).with_columns(
+        from_scaled_int(each, SCORE) for each in points
+    )
 
 
 def _sum_of_points(measures: Sequence[Measure]) -> pl.Expr:

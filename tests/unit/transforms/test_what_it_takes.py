@@ -16,7 +16,7 @@ from transforms.credit.watch import WATCHED
 from transforms.frames.schemas import CUSTOMER_VALUE_HISTORY, TIER_OVERRIDES
 from transforms.measures.window import KEY
 from transforms.policy.model import Policy
-from transforms.rating.what_it_takes import what_it_takes
+from transforms.rating.what_it_takes import TARGET, target_tier, what_it_takes
 from transforms.tiers.caps import CAP_COLUMNS, cap, effective_tier, override
 
 PATIENT = tier_policy(memory__up_after=3, memory__min_dwell=0, segments__volume_high_from=Decimal(150_000),
@@ -57,7 +57,11 @@ class World:
 
     def says(self) -> list[dict[str, Any]]:
         assert self.before is not None
-        [found] = self.before.select(what_it_takes(self.rule).alias("said"))["said"].to_list()
+        [found] = (
+            self.before.with_columns(target_tier(self.rule).alias(TARGET)).select(
+                what_it_takes(self.rule).alias("said")
+            )
+        )["said"].to_list()
         return found or []
 
 
