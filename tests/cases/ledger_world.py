@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from random import Random
 
@@ -169,6 +169,49 @@ def standing(world: World, day: date, settled_on: Callable[[Settlement], date] =
         bucket = 5 if amount < 0 else 0 if late <= 0 else min(1 + (late - 1) // 30, 4)
         found[doc.customer][bucket] += amount
     return {customer: tuple(amounts) for customer, amounts in found.items()}
+
+
+def days_late(
+    world: World, day: date, settled_on: Callable[[Settlement], date] = lambda s: s.day
+) -> dict[str, Decimal]:
+    """By customer: the mean of the days late by amount, of what payments paid and of what is overdue; no one of whom nothing counts.
+
+    A part is paid on the day of its payment, whenever it was applied. Payments not applied yet pay what is due first.
+    """
+    parts: dict[str, list[tuple[Decimal, int]]] = defaultdict(list)
+    rests = {doc: abs(doc.amount) for doc in world.docs if doc.day <= day}
+
+    def pay(credit: Doc, debit: Doc, amount: Decimal) -> None:
+        rests[debit] -= amount
+        rests[credit] -= amount
+        if (credit.kind, debit.kind) == ("payment", "invoice"):
+            late = (max(credit.day, debit.day) - debit.due).days
+            parts[debit.customer].append((amount, max(late, 0)))
+
+    for settlement in world.settlements:
+        if settled_on(settlement) <= day:
+            pay(settlement.credit, settlement.debit, settlement.amount)
+    debits = sorted((doc for doc in rests if doc.amount > 0), key=lambda doc: (doc.due, doc.day, doc.number))
+    for credit in sorted((doc for doc in rests if doc.amount < 0), key=lambda doc: (doc.day, doc.number)):
+        for debit in debits:
+            if debit.customer == credit.customer and (amount := min(rests[credit], rests[debit])) > 0:
+                pay(credit, debit, amount)
+    for debit in debits:
+        if debit.kind == "invoice" and (late := (day - debit.due).days) > 0 and rests[debit] > 0:
+            parts[debit.customer].append((rests[debit], late))
+    return {
+        customer: (
+            sum(amount * late for amount, late in counted) / sum(amount for amount, _ in counted)
+        ).quantize(Decimal("0.000001"), ROUND_HALF_EVEN)
+        for customer, counted in parts.items()
+    }
+
+
+def cleared_twice_a_day(world: World) -> set[str]:
+    """Customers with two clearings on one day: who keeps a day of clearing, and no more, cannot tell what was paid by what."""
+    clearings = {(s.credit.customer, s.day, s.credit.number) for s in world.settlements}
+    days = [(customer, day) for customer, day, _ in clearings]
+    return {customer for customer, day in days if days.count((customer, day)) > 1}
 
 
 # --- How each ERP writes it down
@@ -570,7 +613,7 @@ class _Sap:
             }
             | {"BUDAT": f"{doc.day:%Y%m%d}", "BLDAT": f"{doc.day:%Y%m%d}", "WAERS": "EUR", "BSTAT": ""}
             | {
-                "BLART": {"payment": "DZ", "refund": "DZ"}.get(doc.kind, "RV"),
+                "BLART": {"payment": "DZ", "refund": "ZP"}.get(doc.kind, "RV"),
                 "SHKZG": "S" if amount > 0 else "H",
             }
             | {

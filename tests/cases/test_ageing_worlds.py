@@ -1,4 +1,4 @@
-"""The ageing of each pack against an oracle: whatever happened, each customer's balance and buckets on any day are right."""
+"""The ageing of each pack against an oracle: whatever happened, each customer's balance, buckets and days late on any day are right."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ PACKS: dict[str, tuple[Callable[[ledger_world.World], ledger_world.Files], str, 
 
 
 @pytest.mark.parametrize("pack", PACKS)
-def test_every_customer_owes_on_ten_days_what_happened_until_then(pack: str, tmp_path: Path) -> None:
+def test_every_customer_owes_and_is_late_on_ten_days_by_what_happened_until_then(
+    pack: str, tmp_path: Path
+) -> None:
     world = ledger_world.make_world(customers=200, seed=20261128)
     writer, delimiter, offset = PACKS[pack]
     settings = Settings(home=tmp_path / "home")
@@ -57,15 +59,33 @@ def test_every_customer_owes_on_ten_days_what_happened_until_then(pack: str, tmp
                 row["customer_id"]: tuple(row[name] for name in (*ledger_world.BUCKETS, "unapplied_credit"))
                 for row in watched.iter_rows(named=True)
             }
-            expected = {
-                customer if not offset else str(int(customer[1:]) + offset): amounts
-                for customer, amounts in ledger_world.standing(world, day, settled_on).items()
+            names = {
+                customer: customer if not offset else str(int(customer[1:]) + offset)
+                for customer in ledger_world.customers_of(world)
             }
+            standing = ledger_world.standing(world, day, settled_on)
             differ = {
-                customer: (found.get(customer), amounts)
-                for customer, amounts in expected.items()
-                if found.get(customer, (Decimal(0),) * 6) != amounts
+                customer: (found.get(names[customer]), amounts)
+                for customer, amounts in standing.items()
+                if found.get(names[customer], (Decimal(0),) * 6) != amounts
             }
             assert not differ, (
-                f"{day}: {len(differ)} of {len(expected)}, such as {next(iter(differ.items()))}"
+                f"{day}: {len(differ)} of {len(standing)}, such as {next(iter(differ.items()))}"
             )
+            late = {
+                row["customer_id"]: row["days_late_12m"]
+                for row in watched.iter_rows(named=True)
+                if row["days_late_12m"] is not None
+            }
+            expected = {
+                names[customer]: days
+                for customer, days in ledger_world.days_late(world, day, settled_on).items()
+            }
+            untold = {names[each] for each in ledger_world.cleared_twice_a_day(world) if pack == "sap_s4"}
+            assert len(untold) < len(names) / 10
+            wrong = {
+                customer: (late.get(customer), expected.get(customer))
+                for customer in (late.keys() | expected.keys()) - untold
+                if late.get(customer) != expected.get(customer)
+            }
+            assert not wrong, f"{day}: {len(wrong)} of {len(expected)}, such as {next(iter(wrong.items()))}"

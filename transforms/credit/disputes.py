@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _CUSTOMER: Final = ("company_code", "customer_id")
 _WINDOW_MONTHS: Final = 12
+# Of more than 0: what was paid back, which nobody can be late with.
+_MONEY: Final = ("payment_on_account", "advance", "deposit")
 _SHARE_PLACES: Final = 6
 
 
@@ -24,6 +26,7 @@ def with_disputes(receivables: pl.LazyFrame, rule: CreditRule, day: date) -> pl.
 
     `is_contested`: in dispute, by its dates where they are delivered, otherwise by the flag. `was_contested`: ever so by
     then. `is_late_counted`: lateness may count the item, from `late_from` on (its due date, or the end of its dispute):
+    billed to the customer (money that went back to it is not), and
     never contested, or settled on a known day. `is_stale`: contested, but counting as no dispute, since the item is too
     far past due or the customer contests too much of what it is billed. `contested` (Int128, document currency): the
     amount contested, of the item's original amount where none is named. Source: docs/figures.md, Credit: disputes.
@@ -43,7 +46,7 @@ def with_disputes(receivables: pl.LazyFrame, rule: CreditRule, day: date) -> pl.
         receivables.with_columns(
             was_contested=has_begun,
             is_contested=has_begun & ~has_ended,
-            is_late_counted=~has_begun | is_dated_end,
+            is_late_counted=~pl.col("item_type").is_in(_MONEY) & (~has_begun | is_dated_end),
             late_from=pl.when(has_begun & is_dated_end)
             .then(pl.max_horizontal("due_date", "disputed_to"))
             .otherwise("due_date"),

@@ -40,7 +40,7 @@ quarrel AS (
     GROUP BY ALL
 )
 SELECT contest.*,
-    NOT was_contested OR has_dated_end AS is_late_counted,
+    item_type NOT IN ('payment_on_account', 'advance', 'deposit') AND (NOT was_contested OR has_dated_end) AS is_late_counted,
     CASE WHEN was_contested AND has_dated_end THEN greatest(due_date, disputed_to) ELSE due_date END AS late_from,
     is_contested AND (on_day - due_date > getvariable('credit.dispute_max_days') OR is_much) AS is_stale
 FROM contest

@@ -8,7 +8,7 @@ SELECT
     VBELN AS document_id,
     CASE
         WHEN UMSKZ = 'A' THEN 'advance'
-        WHEN SHKZG = 'H' AND BLART = 'DZ' THEN 'payment_on_account'
+        WHEN SHKZG = 'H' AND BLART = 'DZ' OR BLART IN ('KZ', 'ZP') THEN 'payment_on_account'
         WHEN BLART IN ('RV', 'DR') AND SHKZG = 'S' THEN 'invoice'
         WHEN BLART IN ('RV', 'DR', 'DG') AND SHKZG = 'H' THEN 'credit_note'
         ELSE 'other'
