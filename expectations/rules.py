@@ -28,7 +28,7 @@ class Rule:
 
 
 def staging_rules(contract: Contract, schema: str) -> tuple[Rule, ...]:
-    """The rules of a staged table that no contract can state, since they speak of the batch it came with."""
+    """The rules of a staged table that no contract can state, since they speak of the batch it came with, or of several rows."""
     copies = f'"{schema}"."{contract.name}__duplicates"'
     return (
         Rule(
@@ -44,6 +44,39 @@ def staging_rules(contract: Contract, schema: str) -> tuple[Rule, ...]:
             column=None,
             message="the batch holds another row of the same key",
             violated_where=f"(_file, _row) IN (SELECT (_file, _row) FROM {copies})",
+        ),
+        *(_succession_rules(f'"{schema}"."{contract.name}"') if contract.name == _SUCCESSIONS else ()),
+    )
+
+
+_SUCCESSIONS = "customer_successions"
+
+
+def _succession_rules(staged: str) -> tuple[Rule, ...]:
+    """What successions owe each other: no way leads back, and nobody is given over more than once."""
+    live = f"""(SELECT DISTINCT old_customer_id, new_customer_id, valid_from, share FROM {staged}
+        WHERE is_deleted IS NOT TRUE AND old_customer_id <> new_customer_id)"""
+    leads_to = f"""WITH RECURSIVE leads_to AS (
+        SELECT old_customer_id AS a, new_customer_id AS b FROM {live}
+        UNION SELECT leads_to.a, link.new_customer_id FROM leads_to JOIN {live} AS link ON link.old_customer_id = leads_to.b)"""
+    given = f"""(SELECT old_customer_id, valid_from,
+        sum(coalesce(share, 1)) OVER (PARTITION BY old_customer_id ORDER BY valid_from) AS given FROM {live})"""
+    return (
+        Rule(
+            name="succession_circle",
+            kind="row",
+            column=None,
+            message="successions of the batch lead back to the customer they begin with",
+            violated_where="is_deleted IS NOT TRUE AND old_customer_id <> new_customer_id AND "
+            f"(new_customer_id, old_customer_id) IN ({leads_to} SELECT (a, b) FROM leads_to)",
+        ),
+        Rule(
+            name="succession_of_more_than_all",
+            kind="row",
+            column=None,
+            message="the shares that successors take of a customer up to this day are more than the whole",
+            violated_where="is_deleted IS NOT TRUE AND (old_customer_id, valid_from) IN "
+            f"(SELECT (old_customer_id, valid_from) FROM {given} WHERE given > 1)",
         ),
     )
 

@@ -26,7 +26,8 @@ _NAMESPACE = uuid.UUID("8f9d3a52-6f0e-5c07-9d0c-0a3f1f6b2e41")
 
 Tier = Literal["strategic", "core", "cultivate", "new", "unrated", "marginal", "speculative"]
 Segment = Literal["core", "cultivate", "speculative", "marginal", "new", "unrated"]
-Cause = Literal["baseline", "data", "policy_change", "override", "correction"]
+CauseV1 = Literal["baseline", "data", "policy_change", "override", "correction"]
+Cause = Literal["baseline", "data", "policy_change", "override", "correction", "succession"]
 CreditAction = Literal["open", "watch", "prepay", "stop"]
 DeclineState = Literal["none", "slowing", "declining", "lapsed"]
 Confidence = Literal["confirmed", "suspected", "none", "not_assessable"]
@@ -138,6 +139,7 @@ class TierChangedV1(_OfPeriod):
 
     type: ClassVar[str] = "valuemart.customer.tier.changed.v1"
     schema_version: ClassVar[str] = "1.0"
+    cause: CauseV1
 
     direction: Literal["up", "down", "lateral"]
     from_tier: Tier | None = Field(description="Null for a customer's first rating.")
@@ -218,6 +220,7 @@ class TierChanged(_OfPeriod):
         return TierChangedV1(
             **shared
             | {
+                "cause": _cause_v1(self.cause),
                 "from_rank": from_rank,
                 "to_rank": to_rank,
                 "direction": _direction_v1(from_rank, to_rank),
@@ -231,6 +234,7 @@ class TierWatchV1(_OfPeriod):
 
     type: ClassVar[str] = "valuemart.customer.tier.watch.v1"
     schema_version: ClassVar[str] = "1.0"
+    cause: CauseV1
 
     tier: Tier = Field(description="The effective tier.")
     rank: int
@@ -256,7 +260,13 @@ class TierWatch(_OfPeriod):
             return None
         shared = {name: getattr(self, name) for name in TierWatchV1.model_fields}
         ranked = _rank_v1(self.tier, self.rank)
-        return TierWatchV1(**shared | {"rank": ranked, "expected": now, "expected_before": before})
+        told = {"cause": _cause_v1(self.cause), "rank": ranked, "expected": now, "expected_before": before}
+        return TierWatchV1(**shared | told)
+
+
+def _cause_v1(cause: Cause) -> CauseV1:
+    """The readers of v1 know of no successions."""
+    return "data" if cause == "succession" else cause
 
 
 def _rank_v1(tier: str | None, rank: int | None) -> int | None:

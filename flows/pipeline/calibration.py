@@ -12,6 +12,7 @@ import polars as pl
 
 from flows.settings import Settings
 from transforms.facts.model import Facts
+from transforms.facts.succession import succeed
 from transforms.frames.periods import first_of_month
 from transforms.measures import measure_customers
 from transforms.policy.model import Policy
@@ -30,13 +31,13 @@ def sample_of(
 ) -> Sample:
     """All companies' customers, as they are measured at a month's end, and what the default's money is worth to them."""
     since = sales_since(first_of_month(closed_through))
-    measured = [
-        measure_customers(facts, policy, closed_through, stored_facts.read_sales(connection, company, since))
+    rated = [
+        succeed(facts, stored_facts.read_sales(connection, company, since), closed_through)
         for company, facts in companies.items()
     ]
+    measured = [measure_customers(facts, policy, closed_through, sales) for facts, sales in rated]
     measures, days = (
-        pl.concat(pl.collect_all(frames))
-        for frames in (measured, [facts.order_day for facts in companies.values()])
+        pl.concat(pl.collect_all(frames)) for frames in (measured, [facts.order_day for facts, _ in rated])
     )
     rate = stored_facts.latest_rate(connection, CURRENCY_OF_DEFAULT, currency, closed_through)
     return Sample(measures, days, closed_through, currency, rate)

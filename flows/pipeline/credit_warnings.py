@@ -13,7 +13,7 @@ from transforms.policy.credit import CreditRule
 from warehouse.rating import cells, history
 
 # The extracts whose changes may change what a past day warned of.
-_OF_CREDIT = ("receivables", "payments", "payment_allocations")
+_OF_CREDIT = ("receivables", "payments", "payment_allocations", "customer_successions")
 
 
 def doubt(connection: duckdb.DuckDBPyConnection, company: str) -> None:
@@ -30,10 +30,14 @@ def update(
     rule: CreditRule,
     day: date,
     seen_until: datetime | None,
+    succession: pl.LazyFrame | None,
 ) -> pl.DataFrame:
-    """Remember the warnings of a watched day. The credit watch of the day, a customer a row, its warnings with it."""
-    stood = history.warnings_standing(connection, company, day)
-    watch = rules.credit_warnings(watched, stood.lazy(), rule, day).collect()
+    """Remember the warnings of a watched day. The credit watch of the day, a customer a row, its warnings with it.
+
+    `succession`: who stands for whom on the day (PARTS); None: nobody is succeeded.
+    """
+    stood = rules.still_standing(history.warnings_standing(connection, company, day).lazy(), succession)
+    watch = rules.credit_warnings(watched, stood, rule, day).collect()
     standing = with_text(rules.standing_warnings(watch.lazy()).collect())
     history.keep_warnings(connection, company, day, standing, seen_until)
     return watch

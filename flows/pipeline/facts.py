@@ -12,8 +12,9 @@ from transforms.facts.model import Facts
 from transforms.frames.schemas import CUSTOMERS
 from warehouse.rating import facts as stored_facts
 
-CELLS = ("customer_month", "order_day")
-EXTRACTS = tuple(each.name for each in fields(Facts) if each.name not in CELLS)
+# Computed, not delivered.
+COMPUTED = ("customer_month", "order_day", "succession")
+EXTRACTS = tuple(each.name for each in fields(Facts) if each.name not in COMPUTED)
 
 
 def facts_of(

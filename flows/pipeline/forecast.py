@@ -49,7 +49,7 @@ def update(
     tables = {
         "expectation_month": expectation_months(customers, facts, window),
         "expectation_total": expectation_totals(expectation, facts, salespersons),
-        "forecast_accuracy": forecast_accuracy(forecasts, facts.customer_month, judged),
+        "forecast_accuracy": forecast_accuracy(forecasts, facts.customer_month, judged, facts.succession),
     }
     history.replace(connection, "customer_expectation", company, expectation.customers)
     for table, rows in zip(tables, pl.collect_all([*tables.values()]), strict=True):

@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 
 from flows.wording.reasons import with_text
+from transforms.facts.succession import continued_numbers, from_the_main_one
 from transforms.frames.reasons import reason_rows
 from transforms.measures.window import KEY
 from transforms.policy.model import Policy
@@ -24,11 +25,13 @@ def update(
     periods: Sequence[date],
     rated: Sequence[date],
     policy_of: Callable[[date], Policy],
+    succession_in: Callable[[date], pl.LazyFrame | None],
     recorded_at: datetime,
 ) -> dict[date, pl.DataFrame]:
     """Bring the moves into the periods, and into the one that follows each, up to the history; what is new of each, by period.
 
-    `rated`: every rated period in its order. `policy_of`: the policy that one of them is rated by. Frames: one row a move, the columns of MOVE.
+    `rated`: every rated period in its order. `policy_of`: the policy that one of them is rated by; `succession_in`: who stands for
+    whom in it (PARTS). Frames: one row a move, the columns of MOVE.
     """
     behind = {following for before, following in pairwise(rated) if before in periods}
     kept = {}
@@ -37,9 +40,13 @@ def update(
         before = max((each for each in rated if each < period), default=None)
         ratings = history.latest_rows(connection, company, period)
         previous = None if before is None else history.latest_rows(connection, company, before).lazy()
+        succession = succession_in(period)
+        if previous is not None:
+            previous = from_the_main_one(previous, succession, own_first=True)
         moved = revisions.movers(ratings.lazy(), previous).collect()
-        customers = moved["customer_id"].to_list()
-        earlier = history.rows_before(connection, company, period, customers)
+        customers = continued_numbers(moved["customer_id"].to_list(), succession)
+        rows = history.rows_before(connection, company, period, customers).lazy()
+        earlier = from_the_main_one(rows, succession, own_first=True).collect()
         compared = revisions.moves(moved.lazy(), earlier.lazy(), policy)
         moves = period_moves(compared, policy, is_first=before is None).collect()
         fresh = history.replace_moves(

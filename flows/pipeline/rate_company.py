@@ -18,6 +18,7 @@ from flows.settings import Settings
 from flows.wording.reasons import with_text
 from transforms.credit.watch import credit_watch
 from transforms.facts.model import Facts
+from transforms.facts.succession import current_succession, succeed, succession_on
 from transforms.frames import plan
 from transforms.frames.periods import first_of_month, months_before
 from transforms.frames.reasons import reason_rows
@@ -158,8 +159,9 @@ class RatedCompany:
         policy = self._policy_of(period)
         previous, stored = self._rows(months_before(period, 1)), self._rows(period)
         judged_on = self._judged_on(period)
+        facts, sales = succeed(self._facts_on(judged_on), sales, judged_on)
         rated = rate_period(
-            self._facts_on(judged_on),
+            facts,
             policy,
             closed_through=plan.month_end(period),
             as_of=judged_on,
@@ -174,7 +176,7 @@ class RatedCompany:
             previous=_lazy(previous),
             is_closed=is_closed,
             corrected=_lazy(self.corrected),
-            affected=self._affected(period) if is_closed else None,
+            affected=self._affected(period, facts) if is_closed else None,
             is_restated=self.run.restate_from is not None,
         ).collect()
         written = with_text(revised)
@@ -182,7 +184,7 @@ class RatedCompany:
         history.append(self.connection, "customer_value_history", rows)
         self.report.periods.append(period)
         self.report.new_rows += rows.height
-        structure = customer_structure(self.facts, sales, closed_through=plan.month_end(period))
+        structure = customer_structure(facts, sales, closed_through=plan.month_end(period))
         # The one plan that goes through two years of sales by product as they are, which may be millions of rows.
         of_period = structure.collect(engine="streaming")
         history.replace_period(self.connection, "customer_structure", self.company, period, of_period)
@@ -190,7 +192,7 @@ class RatedCompany:
         forecast.update(
             self.connection,
             self.company,
-            self.facts,
+            facts,
             rated.values,
             period,
             self.run.recorded_at,
@@ -198,19 +200,20 @@ class RatedCompany:
         )
         if period == self.run.target:
             if is_shown:
-                self._show_current(rated, policy, _lazy(previous))
+                self._show_current(rated, facts, policy, _lazy(previous))
             self._replace("conduct_finding", rated.conduct.collect())
             if rated.credit is not None:
-                self._watch_credit(rated.credit, policy)
+                self._watch_credit(rated.credit, policy, facts.succession)
         self.rated.setdefault(period, history.RatedPeriod(period, self.run.as_of, policy.content_hash))
         if is_closed:
             self._correct(written, stored)
 
-    def _affected(self, period: date) -> pl.LazyFrame | None:
+    def _affected(self, period: date, facts: Facts) -> pl.LazyFrame | None:
         """Whose rows of a closed period may be revised; None: everybody's, as in the period that the run itself is about."""
         if self.changed is None or period == self.run.target:
             return None
-        return revisions.affected_by(self.changed.lazy(), self.facts.customers, plan.month_end(period))
+        end = plan.month_end(period)
+        return revisions.affected_by(self.changed.lazy(), facts.customers, end, facts.succession)
 
     def _facts_on(self, day: date) -> Facts:
         """The run's facts, with open orders as they were seen on the day."""
@@ -235,13 +238,20 @@ class RatedCompany:
         before = self.rated.get(period)
         return before.as_of if before else plan.month_end(period)
 
-    def _show_current(self, rated: RatedPeriod, policy: Policy, previous: pl.LazyFrame | None) -> None:
+    def _succession_in(self, period: date) -> pl.LazyFrame | None:
+        """Who stands for whom on the day on which a period is judged; None where nobody is succeeded."""
+        return succession_on(self.facts, self._judged_on(period))
+
+    def _show_current(
+        self, rated: RatedPeriod, facts: Facts, policy: Policy, previous: pl.LazyFrame | None
+    ) -> None:
         """Put what speaks for the run's own day in the place of what spoke for the last one's."""
         explained = explain(rated.values, previous, policy).collect().lazy()
         shown = {
+            "customer_succession": current_succession(facts.succession),
             "value_curve": value_curve(rated.values),
-            "next_action": next_actions(rated, self.facts, self.run.as_of, policy),
-            "partner_card": partner_cards(rated, self.facts, self.run.as_of),
+            "next_action": next_actions(rated, facts, self.run.as_of, policy),
+            "partner_card": partner_cards(rated, facts, self.run.as_of),
             "explanation": explained.select(EXPLANATION.names()),
             "explanation_term": explanation_terms(rated.values, previous, explained),
         }
@@ -258,7 +268,7 @@ class RatedCompany:
         key = (*KEY, "kind") if "kind" in rows.columns else KEY
         history.replace_reasons(self.connection, self.company, table, reason_rows(rows, table, key))
 
-    def _watch_credit(self, watched: pl.LazyFrame, policy: Policy) -> None:
+    def _watch_credit(self, watched: pl.LazyFrame, policy: Policy, succession: pl.LazyFrame | None) -> None:
         """Put the credit watch of the day in the place of the last one, its warnings remembered.
 
         A day that tells first has the days before it found anew that were watched since an earlier one came between, or whose
@@ -267,12 +277,16 @@ class RatedCompany:
         if self.run.tells:
             for day in history.doubtful_days(self.connection, self.company, self.run.as_of):
                 of_day = self._policy_of(first_of_month(plan.closed_through(day)))
-                self._warn(credit_watch(self._facts_on(day), of_day, day), of_day, day)
-        self._replace("credit_watch", self._warn(watched, policy, self.run.as_of))
+                facts, _ = succeed(self._facts_on(day), None, day)
+                self._warn(credit_watch(facts, of_day, day), of_day, day, facts.succession)
+        self._replace("credit_watch", self._warn(watched, policy, self.run.as_of, succession))
 
-    def _warn(self, watched: pl.LazyFrame, policy: Policy, day: date) -> pl.DataFrame:
+    def _warn(
+        self, watched: pl.LazyFrame, policy: Policy, day: date, succession: pl.LazyFrame | None
+    ) -> pl.DataFrame:
         seen = self.run.seen_until(self.company, day)
-        return credit_warnings.update(self.connection, self.company, watched, policy.credit, day, seen)
+        rule = policy.credit
+        return credit_warnings.update(self.connection, self.company, watched, rule, day, seen, succession)
 
     def _keep_moves(self, periods: Sequence[date], opened: Sequence[date]) -> None:
         """Bring the moves up to the history; report those of `opened` periods."""
@@ -282,6 +296,7 @@ class RatedCompany:
             periods,
             sorted(self.rated),
             self._policy_of,
+            self._succession_in,
             self.run.recorded_at,
         )
         for period in opened:

@@ -12,11 +12,13 @@ from flows.events import build
 from flows.events.build import Emitted, EventContext
 from flows.events.types import Event
 from flows.wording.reasons import with_text
+from transforms.facts.succession import continued_numbers, from_the_main_one, successions_on
 from transforms.measures.window import KEY
 from transforms.rating import events as rules
 from transforms.rating.move_reasons import base_rows
 from transforms.rating.revisions import movers, moves
 from warehouse.rating import emitted, history, outbox
+from warehouse.rating.facts import read_extract
 
 _GRAIN = [*KEY, "kind"]
 
@@ -34,7 +36,7 @@ def tell(
     `period`: the latest rated one. `judges_credit`: whether there is a credit watch of the day; without one, what was told of
     warnings stands.
     """
-    state = _State(connection, company, period, judges_credit=judges_credit)
+    state = _State(connection, company, period, context.as_of, judges_credit=judges_credit)
     differences = rules.to_emit(state.held, state.emitted.lazy(), context.as_of).collect()
     is_baseline = state.known.filter(pl.col("kind") == rules.TIER).is_empty()
     begins_decline = state.known.filter(pl.col("kind") == rules.DECLINE).is_empty()
@@ -48,8 +50,8 @@ def tell(
 
 def announce(connection: duckdb.DuckDBPyConnection, company: str, period: date, context: EventContext) -> int:
     """Tell what stands and was taken for known; how many events that makes. `period`: the latest that was told."""
-    state = _State(connection, company, period, judges_credit=True)
-    news = rules.standing(state.held, state.known.lazy()).filter(pl.col("holds") != rules.NOTHING).collect()
+    state = _State(connection, company, period, context.as_of, judges_credit=True)
+    news = rules.standing(state.held, state.emitted.lazy()).filter(pl.col("holds") != rules.NOTHING).collect()
     return len(outbox.append(connection, _keep(connection, news, state.events(news, context))))
 
 
@@ -63,7 +65,7 @@ def resync(
     customer: str | None,
 ) -> int:
     """Send what holds, of a company or a customer, to every sink or to one; how many events that makes. What was told stands."""
-    state = _State(connection, company, period, judges_credit=True)
+    state = _State(connection, company, period, context.as_of, judges_credit=True)
     rows = [(*key, sequence) for key, sequence in outbox.last_sequences(connection).items()]
     sequences = pl.DataFrame(
         rows, schema={**dict.fromkeys(KEY, pl.String()), "sequence": pl.Int64()}, orient="row"
@@ -85,10 +87,17 @@ class _State:
     """What holds of a company on its latest rated day, and what was told last."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, company: str, period: date, *, judges_credit: bool
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        company: str,
+        period: date,
+        as_of: date,
+        *,
+        judges_credit: bool,
     ) -> None:
         self.connection, self.company, self.period = connection, company, period
         self.known = emitted.state(connection, company)
+        self.succession = self._succession(as_of)
         self.ratings = history.latest_rows(connection, company, period)
         self.watch = history.current_rows(connection, "credit_watch", company)
         self.findings = history.current_rows(connection, "conduct_finding", company)
@@ -101,16 +110,46 @@ class _State:
         if judges_credit:
             held.append(rules.held_by_credit(self.watch.lazy()))
         self.held = pl.concat(held)
-        self.emitted = self.known if judges_credit else self.known.filter(pl.col("kind") != rules.WARNING)
+        told = rules.as_continued(self.known.lazy(), self.succession).collect()
+        self.emitted_of = told.filter(pl.col("was") != pl.col("customer_id")).select(*_GRAIN, "was")
+        self.emitted = told.drop("was")
+        if not judges_credit:
+            self.emitted = self.emitted.filter(pl.col("kind") != rules.WARNING)
 
     def events(self, news: pl.DataFrame, context: EventContext) -> list[Emitted]:
         """The events of the news."""
         moved = news.filter(pl.col("kind") == rules.TIER, pl.col("emitted").is_not_null())[
             "customer_id"
         ].to_list()
-        earlier = history.rows_before(self.connection, self.company, self.period, moved)
-        before = _emitted_ratings(self.connection, news)
+        numbers = continued_numbers(moved, self.succession)
+        rows = history.rows_before(self.connection, self.company, self.period, numbers).lazy()
+        earlier = from_the_main_one(rows, self.succession, own_first=True).collect()
+        before = self._emitted_ratings(news)
         return events_of(news, before, earlier, self.ratings, self.watch, self.findings, context)
+
+    def _succession(self, as_of: date) -> pl.LazyFrame | None:
+        """Who stands for whom on the day (PARTS); None where nobody is succeeded."""
+        rows = read_extract(self.connection, "customer_successions", self.company, as_of)
+        parts = None if rows is None else successions_on(rows, as_of)
+        return None if parts is None or parts.is_empty() else parts.lazy()
+
+    def _emitted_ratings(self, news: pl.DataFrame) -> pl.DataFrame:
+        """The ratings that were told last of the customers of whom there is news, be it of whom they continue."""
+        wanted = (
+            news.join(self.emitted_of, on=_GRAIN, how="left")
+            .select(
+                *KEY,
+                period="emitted_period",
+                revision="emitted_revision",
+                was=pl.coalesce("was", "customer_id"),
+            )
+            .drop_nulls()
+            .unique()
+        )
+        rating = ["company_code", "was", "period", "revision"]
+        of_numbers = wanted.select(rating).unique().rename({"was": "customer_id"})
+        rows = history.rows_of(self.connection, of_numbers)
+        return rows.rename({"customer_id": "was"}).join(wanted, on=rating, how="inner").select(rows.columns)
 
 
 def _keep(
@@ -164,12 +203,6 @@ def _tier_events(
     base = base_rows(moved, earlier.lazy()).collect()
     told = with_text(moves(moved, earlier.lazy(), context.policy).collect())
     return build.tier_events(tiers, told, changed, base, context)
-
-
-def _emitted_ratings(connection: duckdb.DuckDBPyConnection, news: pl.DataFrame) -> pl.DataFrame:
-    """The ratings that were told last of the customers of whom there is news."""
-    wanted = news.select(*KEY, period="emitted_period", revision="emitted_revision")
-    return history.rows_of(connection, wanted.drop_nulls().unique())
 
 
 def _of(emitted_ratings: pl.DataFrame, news: pl.DataFrame) -> pl.DataFrame:

@@ -33,12 +33,17 @@ class Ordered:
 def decide_order(settings: Settings, customer: str, company: str | None, order: Decimal) -> Ordered:
     """Whether an order may be sold on credit, by what was published last.
 
-    UsageError where the company's receivables were never delivered, so that nothing is known of its customers' credit.
+    UsageError where the company's receivables were never delivered, so that nothing is known of its customers' credit, and where
+    another number continues the customer.
     """
     row = queries.credit_standing(settings.mart_file, customer, company)
     if not row["is_watched"]:
         raise UsageError(
             f"nothing is known of the credit of {customer}: no receivables of {row['company_code']} were delivered"
+        )
+    if row["succeeded_by"]:
+        raise UsageError(
+            f"{row['customer_id']} is no customer any more, it is continued by {row['succeeded_by']}: ask for that number"
         )
     policy = parse_policy(queries.policy_text(settings.ops_file, row["policy_hash"]))
     standing = _standing(row, settings.company_currency, policy)

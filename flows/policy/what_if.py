@@ -10,6 +10,7 @@ from flows.pipeline.facts import facts_of
 from flows.settings import Settings
 from flows.wording.reasons import with_text
 from transforms.facts.as_of import AsOfFacts
+from transforms.facts.succession import succeed
 from transforms.measures.window import Window
 from transforms.policy.model import parse_policy
 from transforms.rating.period import rate_period
@@ -46,9 +47,13 @@ def what_if(settings: Settings, customer: str, company: str | None, supposed: Su
         config.set_engine_affinity("in-memory")  # small frames: the streaming engine takes longer to set up
         policy = parse_policy(ledger.policy_text(connection, current["policy_hash"]))
         seen_until = history.seen_until(connection, code, as_of)
+        # Resolved before anything is supposed, so that what it continues of another number is supposed with it.
         known = AsOfFacts(
-            facts_of(connection, code, as_of, seen_until),
-            stored_facts.read_sales(connection, code, sales_since(period)),
+            *succeed(
+                facts_of(connection, code, as_of, seen_until),
+                stored_facts.read_sales(connection, code, sales_since(period)),
+                as_of,
+            )
         )
         before = history.latest_rows(connection, code, window.month_before(1))
         stored = history.latest_rows(connection, code, period)

@@ -16,7 +16,8 @@ class Facts:
     Every frame holds rows that are not deleted and were known by the rating's `as_of`; `customers` and `products` hold
     all of them, as they are now, customers with `available_on` to judge by. `customer_month` and `order_day` are what
     `transforms.facts.customer_month` makes of the invoice lines. None and an empty frame differ: "no such extract" against
-    "nothing happened".
+    "nothing happened". `succession` is what `transforms.facts.succession` makes of the successions that hold on the day of a
+    rating: None until it has, and where nobody is succeeded.
     """
 
     customers: pl.LazyFrame
@@ -35,3 +36,5 @@ class Facts:
     price_floors: pl.LazyFrame | None = None
     market_observations: pl.LazyFrame | None = None
     fx_rates: pl.LazyFrame | None = None
+    customer_successions: pl.LazyFrame | None = None
+    succession: pl.LazyFrame | None = None

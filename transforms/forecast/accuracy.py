@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from transforms.facts.succession import handed_over
 from transforms.forecast.backcast import LARGE
 from transforms.frames.conform import columns_of, conform_to, require_columns
 from transforms.frames.fixed_point import (
@@ -15,6 +16,7 @@ from transforms.frames.fixed_point import (
     from_scaled_int,
     int128,
     ratio,
+    sum_or_null,
     to_scaled_int,
 )
 from transforms.frames.periods import YEAR, months_before, months_since
@@ -65,18 +67,45 @@ def judged_periods(periods: Sequence[date], target: date) -> list[date]:
     return [each for each in periods if months_before(latest, JUDGED_PERIODS) < each <= latest]
 
 
-def forecast_accuracy(forecasts: pl.LazyFrame, months: pl.LazyFrame, periods: Sequence[date]) -> pl.LazyFrame:
+def forecast_accuracy(
+    forecasts: pl.LazyFrame,
+    months: pl.LazyFrame,
+    periods: Sequence[date],
+    succession: pl.LazyFrame | None = None,
+) -> pl.LazyFrame:
     """Judge forecasts by the twelve months that followed. Grain: company × period × origin × model version; ends at FORECAST_ACCURACY.
 
-    `forecasts`: CUSTOMER_FORECAST rows of `periods`; `months`: CUSTOMER_MONTH rows. Beside it the forecast that the twelve
+    `forecasts`: CUSTOMER_FORECAST rows of `periods`; `months`: CUSTOMER_MONTH rows; `succession`: PARTS by which these have gone over
+    to successors, so that what was expected of a customer is held against what its successors brought. Beside it the forecast that the twelve
     months before come again. `covered_share_large` is of the largest customers, who had brought 80 % of these: not of what
     came, for that would choose by the outcome. Null where a denominator is not positive. Source: docs/figures.md, Expected business.
     """
-    known = require_columns(forecasts, CUSTOMER_FORECAST)
+    known = _of_successors(require_columns(forecasts, CUSTOMER_FORECAST), succession)
     sold = require_columns(months, _MONTHS).with_columns(net=to_scaled_int("net_sales"))
     judged = [_judged(known.filter(pl.col("period") == each), sold, each) for each in periods]
     empty = pl.LazyFrame(schema=FORECAST_ACCURACY)
     return pl.concat([empty, *judged]).sort("company_code", "period")
+
+
+def _of_successors(forecasts: pl.LazyFrame, succession: pl.LazyFrame | None) -> pl.LazyFrame:
+    """Put forecasts down to those who have succeeded since, by their shares, and add up those that meet. Grain: as given."""
+    if succession is None:
+        return forecasts
+    amounts = [name for name, dtype in CUSTOMER_FORECAST.items() if dtype.is_decimal()]
+    rest = [
+        name
+        for name in CUSTOMER_FORECAST.names()
+        if name not in {*amounts, *KEY, "period", "origin", "model_version"}
+    ]
+    joined = (
+        handed_over(forecasts, succession, amounts)
+        .group_by(*KEY, "period", "origin", "model_version")
+        .agg(
+            *(sum_or_null(pl.col(name)).alias(name) for name in amounts),
+            *(pl.col(name).max() for name in rest),
+        )
+    )
+    return conform_to(joined, CUSTOMER_FORECAST)
 
 
 def _judged(forecasts: pl.LazyFrame, sold: pl.LazyFrame, period: date) -> pl.LazyFrame:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from transforms.facts.succession import succeeded
 from transforms.forecast.backcast import bounds, missed, with_large
 from transforms.forecast.expected import MODEL_VERSION, bought_once, expected_sales
 from transforms.frames.conform import columns_of, conform_to, require_columns
@@ -34,6 +35,7 @@ from transforms.measures.window import KEY, Window
 if TYPE_CHECKING:
     from transforms.facts.model import Facts
 
+SUCCEEDED: Final = "succeeded"
 NONE_EXPECTED: Final = ("blocked", "inactive")
 """By its master, nothing is sold to such a customer: no figure, and this as its basis."""
 WITHIN_80_PERCENT: Final = 1_281_552
@@ -62,7 +64,7 @@ def expect_business(facts: Facts, rated: pl.LazyFrame, window: Window, ahead: in
     """Expect what each rated customer brings in the `ahead` months after a window. Grain: customer of `rated`.
 
     `facts`: of one company; `rated`: rows of its rating of the window's period. Null, with the reason as `expected_basis`, for
-    who never ordered and whom the master calls blocked or inactive; 0 for who has had no sale within the window. A bound is
+    who is succeeded or never ordered and whom the master calls blocked or inactive; 0 for who has had no sale within the window. A bound is
     the expected figure × what the lowest tenth of the customers of its size brought of their forecast at most, or all but
     the highest tenth (`backcast`); the figure itself is always within. Source: docs/figures.md, Expected business.
     """
@@ -72,11 +74,16 @@ def expect_business(facts: Facts, rated: pl.LazyFrame, window: Window, ahead: in
     data_months: int = found.select(pl.col("data_months").max()).item() or 0
     past = missed(facts, known.lazy(), once, window, data_months)
     master = require_columns(facts.customers, _MASTER).select(*KEY, "status").collect()
-    bare = known.join(found, on=KEY, how="left", validate="1:1").join(
-        master, on=KEY, how="left", validate="1:1"
+    gone = succeeded(facts).with_columns(is_succeeded=pl.lit(value=True)).collect()
+    bare = (
+        known.join(found, on=KEY, how="left", validate="1:1")
+        .join(master, on=KEY, how="left", validate="1:1")
+        .join(gone, on=KEY, how="left", validate="1:1")
     )
     reason = (
-        pl.when(pl.col("first_order_on").is_null())
+        pl.when("is_succeeded")
+        .then(pl.lit(SUCCEEDED))
+        .when(pl.col("first_order_on").is_null())
         .then(pl.lit("no_orders"))
         .when(pl.col("status").is_in(NONE_EXPECTED))
         .then(pl.col("status"))

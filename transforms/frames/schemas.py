@@ -37,6 +37,19 @@ CUSTOMER_ASSESSMENTS: Final = pl.Schema(
     }
 )
 
+# One row an old number, its successor, and the day from which it continues.
+CUSTOMER_SUCCESSIONS: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "old_customer_id": pl.String(),
+        "new_customer_id": pl.String(),
+        "valid_from": pl.Date(),
+        "share": pl.Decimal(9, 6),
+        "reason": pl.String(),
+        "available_on": pl.Date(),
+    }
+)
+
 # One row a customer of one company.
 CUSTOMERS: Final = pl.Schema(
     {
@@ -495,6 +508,17 @@ CUSTOMER_STRUCTURE: Final = pl.Schema(
     }
 )
 
+# One row a succeeded customer and a successor at the end of its chain.
+CUSTOMER_SUCCESSION: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "successor_id": pl.String(),
+        "share": pl.Decimal(9, 6),
+        "succession_on": pl.Date(),
+    }
+)
+
 # One row a customer, rating period and revision.
 CUSTOMER_VALUE_HISTORY: Final = pl.Schema(
     {
@@ -623,6 +647,9 @@ CUSTOMER_VALUE_HISTORY: Final = pl.Schema(
         "watch_direction": pl.String(),
         "watch_gap": pl.String(),
         "watch_deadline": pl.Date(),
+        "continues": pl.String(),
+        "succeeded_by": pl.String(),
+        "succession_on": pl.Date(),
     }
 )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from transforms.facts.succession import succeeded
 from transforms.frames.conform import columns_of, require_columns
 from transforms.frames.periods import months_since
 from transforms.frames.schemas import CUSTOMERS, ORDER_DAY
@@ -24,7 +25,7 @@ def rated_customers(
     """List the customers rated in a period, and since when they buy. Grain: company × customer.
 
     Rated is who was billed anything by `closed_through` (`months`: CUSTOMER_MONTH rows up to it), or whose master was known by
-    then. Who is known from the books only is
+    then; so is who is succeeded, though what was billed to it is its successor's. Who is known from the books only is
     `master_missing`: the master may land later, so what it says is used from then on for all periods. `history`: rows of
     `order_history`; whose orders were all credited has the first of those for its first order, and no last one.
     `first_order_on`, `last_order_on` null: never ordered; `months_of_history` then 0. `tenure_from` is the master's
@@ -34,7 +35,9 @@ def rated_customers(
     own = first_and_last_orders(facts, history, window)
     start = own.group_by("company_code").agg(data_from=pl.col("first_order_on").min())
     masters = require_columns(facts.customers, _MASTER).with_columns(has_master=pl.lit(value=True))
-    billed = months.select(KEY).unique().with_columns(is_billed=pl.lit(value=True))
+    billed = (
+        pl.concat([months.select(KEY), succeeded(facts)]).unique().with_columns(is_billed=pl.lit(value=True))
+    )
     is_rated = pl.col("is_billed") | (pl.col("available_on") <= window.closed_through)
     return (
         billed.join(own, on=KEY, how="left", validate="1:1")

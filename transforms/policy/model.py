@@ -44,6 +44,7 @@ TIER_RANKS: Final[dict[str, int]] = {
     "marginal": 2,
     "speculative": 2,  # of another kind than marginal, not below it
     "prospect": 0,  # no customer yet: below every cap, so that none is said of it
+    "succeeded": 0,  # continued under another number, and so no customer any more
 }
 
 CapTier = Literal["core", "cultivate", "marginal", "speculative"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from transforms.credit.material import is_material
+from transforms.facts.succession import succeeded
 from transforms.frames.choice import first_that_holds
 from transforms.frames.fixed_point import MONEY_SUM, QUANTITY_PLACES, to_scaled_int
 from transforms.frames.periods import months_since
@@ -41,19 +42,18 @@ def tell_decline(rated: pl.LazyFrame, facts: Facts, policy: Policy, window: Wind
     `rated`: the period's measures and, in columns that end in `_before`, MEMORY of the predecessor period (null for who
     was not rated then). `decline_state` is the worst that the pace and the silence say, raised only where net sales of the
     12 months before the last are material, and held until both have been calm for the policy's periods; a lapse until the
-    next order. Null below the policy's months of history, and for who is inactive in the master.
+    next order. Null below the policy's months of history, and for who is inactive in the master or succeeded.
     `decline_since`: the period the state began with, null at none. `decline_stake`, company currency, null at none: of a
     lapse net sales of the 12 months to the last order, for as long as it is listed; else the best 12 months that ended
     within the last 24 less those of now. `is_growing`: a pace from the policy's bar on at no decline.
     `decline_reason`: REASONS. Source: docs/figures.md, Decline.
     """
     rule = policy.decline
-    inactive = facts.customers.filter(pl.col("status") == "inactive").select(
-        *KEY, is_inactive=pl.lit(value=True)
-    )
+    inactive = facts.customers.filter(pl.col("status") == "inactive").select(KEY)
+    gone = pl.concat([inactive, succeeded(facts)]).unique().with_columns(is_inactive=pl.lit(value=True))
     # Collected, since it is read twice over: planned again each time it would take longer than it runs.
     told = (
-        rated.join(inactive, on=KEY, how="left", validate="1:1")
+        rated.join(gone, on=KEY, how="left", validate="1:1")
         .join(_with_open_orders(facts), on=KEY, how="left", validate="1:1")
         .with_columns(
             is_told=(pl.col("months_of_history") >= rule.min_months) & pl.col("is_inactive").is_null(),

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from transforms.conduct.evidence import FLAGGED
+from transforms.facts.succession import from_all_of_it
 from transforms.measures.window import KEY
-from transforms.tiers.raw import PROSPECT, rank
+from transforms.tiers.raw import NO_CUSTOMERS, rank
 
 if TYPE_CHECKING:
     from datetime import date
@@ -87,9 +88,9 @@ _GRAIN: Final = [*KEY, "kind"]
 def held_by_rating(ratings: pl.LazyFrame) -> pl.LazyFrame:
     """Give the tiers and expected moves of a period's latest rating rows. Grain: customer × kind; ends at HELD.
 
-    Of a prospect nothing is told.
+    Of a prospect nothing is told, nor of who is succeeded.
     """
-    customers = ratings.filter(pl.col("effective_tier") != PROSPECT)
+    customers = ratings.filter(~pl.col("effective_tier").is_in(NO_CUSTOMERS))
     expected = pl.when(pl.col("watch_direction").is_not_null()).then(
         pl.concat_str("watch_tier", "watch_direction", separator=" ")
     )
@@ -103,9 +104,9 @@ def held_by_rating(ratings: pl.LazyFrame) -> pl.LazyFrame:
 def held_by_decline(ratings: pl.LazyFrame) -> pl.LazyFrame:
     """Give the declines of a period's latest rating rows. Grain: customer × kind; ends at HELD.
 
-    NOTHING, too, of who is in none, or of whom it cannot be told: so it is known that it was looked at. Of a prospect nothing.
+    NOTHING, too, of who is in none, or of whom it cannot be told: so it is known that it was looked at. Of who is no customer nothing.
     """
-    customers = ratings.filter(pl.col("effective_tier") != PROSPECT)
+    customers = ratings.filter(~pl.col("effective_tier").is_in(NO_CUSTOMERS))
     return _held(
         customers,
         kind=pl.lit(DECLINE),
@@ -133,6 +134,23 @@ def held_by_conduct(findings: pl.LazyFrame) -> pl.LazyFrame:
     """
     flagged = findings.filter(pl.col("confidence").is_in(FLAGGED))
     return _held(flagged, kind=pl.concat_str(pl.lit(CONDUCT), "kind"), holds="confidence", since="as_of")
+
+
+def as_continued(emitted: pl.LazyFrame, succession: pl.LazyFrame | None) -> pl.LazyFrame:
+    """Give the emitted state as it goes over to successors. Grain: customer × kind; EMITTED and `was`, of whom it was told.
+
+    What was told of a successor itself stands, unless it was nothing, before it was the successor; of several it continues, what
+    holds longest. Of who is succeeded, nothing of it is left. `succession`: PARTS; None: nobody is succeeded.
+    """
+    told = from_all_of_it(emitted, succession)
+    is_own = pl.col("was") == pl.col("customer_id")
+    since = pl.col("valid_from").max().over(_GRAIN)
+    was_nothing = ((pl.col("emitted") == NOTHING) & (pl.col("since") < since)).fill_null(value=False)
+    return (
+        told.sort(~is_own | was_nothing, is_own, "since", "was")
+        .unique(_GRAIN, keep="first", maintain_order=True)
+        .drop("valid_from")
+    )
 
 
 def to_emit(held: pl.LazyFrame, emitted: pl.LazyFrame, as_of: date) -> pl.LazyFrame:

@@ -23,7 +23,8 @@ _TOP: Final = "strategic"
 def what_holds_it(policy: Policy) -> tuple[pl.Expr, ...]:
     """Give `tier_basis`, `gates`, `memory`, `what_it_takes` and `counterfactual_tier` of rows of the rating history with TARGET.
 
-    `tier_basis`: what decides the effective tier: an override, a cap, a gate, the memory, or the period itself. `gates`: the
+    `tier_basis`: what decides the effective tier: that it is succeeded, an override, a cap, a gate, the
+    memory, or the period itself; and whom it continues. `gates`: the
     gate that fires in the period and the cap that fires or is still held. `memory`: the runs that count toward a move. `what_it_takes`: what would move
     or keep the effective tier, with memory and margin, or lift a cap.
     `counterfactual_tier`: the nearest higher rung the period's own figures could reach, by the policy's plain bars; null
@@ -104,8 +105,12 @@ def _tier_basis() -> pl.Expr:
     )
     cap = reasons(reason("cap_at", label=pl.col("cap_tier"), day=pl.col("cap_since")), *cap_causes())
     is_capped = (rank("cap_tier") <= rank("effective_tier")) & binds()
-    return (
-        pl.when(pl.col("override_tier") == pl.col("effective_tier"))
+    since = pl.col("succession_on")
+    succeeded = reason("succeeded_by", name=pl.col("succeeded_by"), day=since)
+    basis = (
+        pl.when(pl.col("succeeded_by").is_not_null())
+        .then(reasons(succeeded))
+        .when(pl.col("override_tier") == pl.col("effective_tier"))
         .then(reasons(by_hand))
         .when(pl.col("override_tier").is_not_null())
         .then(reasons(reason("override_stopped", label=pl.col("override_tier"), name=owner)))
@@ -117,6 +122,8 @@ def _tier_basis() -> pl.Expr:
         .then(reasons(reason("gate_holds", subject=pl.col("gate"), label=pl.col("ungated_tier"))))
         .otherwise(reasons(reason("own_figures")))
     )
+    continues = reason("continues", name=pl.col("continues"), day=since)
+    return joined(basis, reasons(pl.when(pl.col("continues").is_not_null()).then(continues)))
 
 
 def _memory(policy: Policy) -> pl.Expr:

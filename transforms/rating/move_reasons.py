@@ -69,7 +69,7 @@ def move_reasons(
     """Say why each mover moved. Grain: customer of `movers`; the key and `reasons`.
 
     `movers`: rating rows with the terms of the score's change since the base; `base`: as `base_rows` gives it. In this
-    order: an override; a cap, or the end of one; late facts, other rules or another policy; the bars that were crossed, by the margin of the policy;
+    order: an override; a cap, or the end of one; late facts, a succession, other rules or another policy; the bars that were crossed, by the margin of the policy;
     what happened to the business: net sales then and now, quantity and price within a year, the last order where it is
     overdue by the customer's own rhythm; and the terms of the score, largest first. Source: docs/figures.md, Tiers.
     """
@@ -152,6 +152,10 @@ def _recorded_anew() -> tuple[pl.Expr, ...]:
         pl.when(why == "rules").then(reason("rules_changed")),
         pl.when(why == "policy").then(reason("policy_changed")),
         pl.when((cause == "correction") & why.is_null()).then(reason("late_facts")),
+        pl.when((cause == "succession") & pl.col("continues").is_not_null()).then(
+            reason("continues", name=pl.col("continues"), day=pl.col("succession_on"))
+        ),
+        pl.when((cause == "succession") & pl.col("continues").is_null()).then(reason("continues_no_more")),
     )
 
 

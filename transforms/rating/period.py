@@ -9,6 +9,7 @@ import polars as pl
 
 from transforms.conduct.findings import conduct_findings, confirmed_conduct
 from transforms.credit.watch import credit_watch
+from transforms.facts.succession import from_the_main_one, still_customers, succeed
 from transforms.frames.conform import columns_of, conform_to, require_columns
 from transforms.frames.periods import first_of_month
 from transforms.frames.reasons import with_reasons
@@ -18,7 +19,7 @@ from transforms.measures.window import KEY, Window
 from transforms.rating import decline
 from transforms.rating.rules_version import RULES_VERSION
 from transforms.scoring.scores import score_customers
-from transforms.scoring.segments import segment_customers
+from transforms.scoring.segments import segment_customers, with_succession
 from transforms.tiers.caps import CAP_COLUMNS, cap, effective_tier, override
 from transforms.tiers.expected import watch
 from transforms.tiers.memory import BEFORE, STATE_COLUMNS, remember
@@ -78,7 +79,8 @@ def rate_period(
     with the same `previous` advances nothing; `stored`, its own latest revisions, only tell of caps that began within it.
     `sales` are SALES_CELL rows of 24 months, None where they are not kept: conduct then has less to go by, no cost is
     estimated, and no change is split into price and quantity. `judged_by`: the facts by which credit and conduct are judged where
-    those of value are only supposed; None: the same.
+    those of value are only supposed; None: the same. Who is succeeded on `as_of` is `succeeded`, and its successor is rated
+    as one continuous customer: by the facts of both, and from what the predecessor period knew of whom it continues.
     Raises ValueError where the days do not fit together.
     Source: docs/figures.md, Time, Tiers.
     """
@@ -87,15 +89,20 @@ def rate_period(
             f"a rating of the month to {closed_through} cannot speak for {as_of}, before its end"
         )
     period = first_of_month(closed_through)
+    facts, sales = succeed(facts, sales, as_of)
+    judged = still_customers(facts if judged_by is None else succeed(judged_by, None, as_of)[0])
     # What is read several times over by what follows is computed once: left lazy, it would be planned again each time.
     measured = measure_customers(facts, policy, closed_through, sales).collect().lazy()
-    judged = judged_by or facts
     credit = None if judged.receivables is None else credit_watch(judged, policy, as_of).collect().lazy()
     conduct = conduct_findings(judged, policy, as_of, sales=sales).collect().lazy()
     can_confirm = judged.receivables is not None or judged.market_observations is not None
     scored = score_customers(measured, policy).collect().lazy()
-    tiered = raw_tiers(segment_customers(scored, policy), policy)
-    after = _with_caps_of_the_period(_after(tiered, previous, period), stored, period, as_of)
+    segmented = with_succession(segment_customers(scored, policy), facts.succession)
+    tiered = raw_tiers(segmented, policy)
+    before = _before(previous, period, facts.succession)
+    after = _with_caps_of_the_period(
+        tiered.join(before, on=KEY, how="left", validate="1:1"), _now(stored, period, facts.succession), as_of
+    )
     remembered = remember(after, policy.memory, period)
     capped = cap(
         remembered,
@@ -120,19 +127,12 @@ def rate_period(
     return RatedPeriod(values=conform_to(values, RATED).sort(KEY), credit=credit, conduct=conduct)
 
 
-def _with_caps_of_the_period(
-    after: pl.LazyFrame, stored: pl.LazyFrame | None, period: date, as_of: date
-) -> pl.LazyFrame:
+def _with_caps_of_the_period(after: pl.LazyFrame, now: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
     """Let a cap that was seen to begin on an earlier day of this same period stand before the predecessor's.
 
     Such a cap has no clean period yet; one carried over from the predecessor has counted this one already. What was seen on
     the day itself is seen anew; since when a customer is capped, the predecessor may know better. Adds `capped_in_period`.
     """
-    now = (
-        pl.LazyFrame(schema=_CAPS)
-        if stored is None
-        else require_columns(stored.filter(pl.col("period") == period), _CAPS)
-    )
     began = now.filter(pl.col("cap_clean_periods") == 0, pl.col("cap_since") < as_of).rename(
         {name: f"{name}_now" for name in CAP_COLUMNS}
     )
@@ -152,15 +152,19 @@ def _with_caps_of_the_period(
     )
 
 
-def _after(tiered: pl.LazyFrame, previous: pl.LazyFrame | None, period: date) -> pl.LazyFrame:
-    """Put the predecessor period's state beside this period's tiers; null for who was not rated then."""
+def _now(stored: pl.LazyFrame | None, period: date, succession: pl.LazyFrame | None) -> pl.LazyFrame:
+    """Give the caps as they were stored of this same period; none where it was not rated yet. Grain: customer."""
+    if stored is None:
+        return pl.LazyFrame(schema=_CAPS)
+    rows = stored.filter(pl.col("period") == period)
+    return require_columns(from_the_main_one(rows, succession, own_first=False), _CAPS)
+
+
+def _before(previous: pl.LazyFrame | None, period: date, succession: pl.LazyFrame | None) -> pl.LazyFrame:
+    """Give the predecessor period's state, in columns that end in `_before`. Grain: customer rated then, or continuing one that was."""
     if previous is None:
         before = pl.LazyFrame(schema=_STATE)
     else:
-        before = require_columns(previous.filter(pl.col("period") < period), _STATE)
-    return tiered.join(
-        before.rename({name: f"{name}{BEFORE}" for name in _STATE.names() if name not in KEY}),
-        on=KEY,
-        how="left",
-        validate="1:1",
-    )
+        rows = previous.filter(pl.col("period") < period)
+        before = require_columns(from_the_main_one(rows, succession, own_first=False), _STATE)
+    return before.rename({name: f"{name}{BEFORE}" for name in _STATE.names() if name not in KEY})

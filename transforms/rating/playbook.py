@@ -26,6 +26,7 @@ from transforms.frames.schemas import NEXT_ACTION, PARTNER_CARD
 from transforms.measures.season import MONTHS_TO_TELL
 from transforms.measures.window import KEY
 from transforms.rating.period import RATED
+from transforms.tiers.raw import SUCCEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,7 +83,7 @@ class Play:
 
 
 def next_actions(rated: RatedPeriod, facts: Facts, as_of: date, policy: Policy) -> pl.LazyFrame:
-    """Recommend one next action. Grain: rated customer; ends at ACTIONS.
+    """Recommend one next action. Grain: rated customer that is not succeeded; ends at ACTIONS.
 
     The first play that holds is taken (`plays`, also the order of `priority`); `also` names the others that hold, in their
     order, null where none does. Within an action `place` counts from the largest `at_stake` down, by number where equal;
@@ -276,9 +277,10 @@ def partner_cards(rated: RatedPeriod, facts: Facts, as_of: date) -> pl.LazyFrame
 
 
 def _situation(rated: RatedPeriod, facts: Facts, as_of: date, policy: Policy) -> pl.LazyFrame:
-    """Put everything the plays look at beside a rated customer."""
+    """Put everything the plays look at beside a rated customer; there is nothing to do about who is succeeded."""
     return (
         require_columns(rated.values, _VALUE)
+        .filter(pl.col("effective_tier") != SUCCEEDED)
         .join(_credit(rated), on=KEY, how="left", validate="1:1")
         .with_columns(**_to_clear_up(policy), is_business_at_stake=_is_business_at_stake(policy))
         .join(_suspicions(rated), on=KEY, how="left", validate="1:1")

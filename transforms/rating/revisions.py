@@ -14,7 +14,7 @@ from transforms.rating.explain_score import score_terms
 from transforms.rating.move_reasons import base_rows, move_reasons
 from transforms.rating.period import RATED, TOLD
 from transforms.rating.rules_version import FIRST
-from transforms.tiers.raw import PROSPECT, direction, rank
+from transforms.tiers.raw import NO_CUSTOMERS, direction, rank
 
 if TYPE_CHECKING:
     from datetime import date
@@ -46,6 +46,7 @@ _SAME_ANYWAY: Final = {*KEY, "period", "as_of"}
 # What the other customers do to these makes no revision of a closed period: they enter no score.
 _OF_ALL_CUSTOMERS: Final = {"abc_class", "steadiness_seasonal"}
 _COMPARED: Final = tuple(name for name in without_reasons(RATED).names() if name not in _SAME_ANYWAY)
+_SUCCESSION: Final = ("continues", "succeeded_by")
 _OVERRIDE: Final = ("override_tier", "override_owner", "override_reason", "override_valid_to")
 _THEN: Final = "_then"
 
@@ -68,7 +69,8 @@ def revise(
     (abc_class, steadiness_seasonal) make no difference by themselves. `corrected`: customers (key) of whom this run corrected an earlier period.
     `affected`: the customers (key) whose stored rows may be revised (None: everyone's); who is not stored yet is written
     anyway. `cause`: baseline (nothing was rated before), correction (a closed period, or one that follows from it),
-    policy_change (another policy or other rules than in the row compared with), override (another override), else data.
+    policy_change (another policy or other rules than in the row compared with), override (another override), else data; but
+    succession, before all but the baseline, where it is succeeded by or continues others than in the row compared with.
     Compared with is the stored row of the period, else that of the predecessor. `cause_reason` of a policy_change: policy
     or rules; of a correction: restated where the run `is_restated`. Source: docs/figures.md, Corrections.
     """
@@ -93,13 +95,21 @@ def revise(
     return conform_to(compared, REVISION).sort(KEY)
 
 
-def affected_by(changes: pl.LazyFrame, customers: pl.LazyFrame, through: date) -> pl.LazyFrame:
+def affected_by(
+    changes: pl.LazyFrame, customers: pl.LazyFrame, through: date, succession: pl.LazyFrame | None = None
+) -> pl.LazyFrame:
     """List whom changed facts affect in a period that ends on `through`. Grain: customer; columns: the key.
 
     `changes`: customers with the first day, `since`, that their changed facts reach back to. Affected are those whose facts
-    changed by then, and who shares their group or their territory. `customers`: CUSTOMERS rows. Source: docs/figures.md, Corrections.
+    changed by then, who continues one of them (`succession`: PARTS of the period's day; None: nobody does), and who shares
+    their group or their territory. `customers`: CUSTOMERS rows. Source: docs/figures.md, Corrections.
     """
     changed = changes.filter(pl.col("since") <= through).select(KEY).unique()
+    if succession is not None:
+        heirs = succession.join(changed, on=KEY, how="semi").select(
+            "company_code", customer_id="successor_id"
+        )
+        changed = pl.concat([changed, heirs]).unique()
     members = require_columns(customers, _MEMBER)
     kin = [
         members.join(
@@ -120,11 +130,11 @@ def movers(revised: pl.LazyFrame, shown: pl.LazyFrame | None) -> pl.LazyFrame:
 
     `revised`: REVISION rows of the current period; `shown`: what each customer's latest written rating was before this
     run (history columns; None: nothing was), so that a customer's first rating moves from null. A prospect is no customer:
-    nothing is told of it, and its first order is told as a first rating.
+    nothing is told of it, and its first order is told as a first rating. So nothing is told of who is succeeded.
     """
-    then = _reference(shown).filter(pl.col("effective_tier") != PROSPECT)
+    then = _reference(shown).filter(~pl.col("effective_tier").is_in(NO_CUSTOMERS))
     return (
-        revised.filter(pl.col("effective_tier") != PROSPECT)
+        revised.filter(~pl.col("effective_tier").is_in(NO_CUSTOMERS))
         .join(then.rename(_then("shown")), on=KEY, how="left", validate="1:1")
         .filter(pl.col("effective_tier").ne_missing(pl.col(f"effective_tier{_THEN}_shown")))
     )
@@ -172,10 +182,11 @@ def corrections(revised: pl.LazyFrame, superseded: pl.LazyFrame) -> pl.LazyFrame
 
     `revised`: the REVISION rows a run writes for closed periods; `superseded`: the latest stored revisions of those
     periods. Columns: the key and `periods`, in order, each with period, revision, from and to effective tier and segment.
-    A closed period rated for the first time corrects nothing, nor does one of a prospect, then or now: nobody was told of it.
+    A closed period rated for the first time corrects nothing, nor does one of a prospect, then or now: nobody was told of it. Nor is
+    it a correction that a number is succeeded, or not any more: the cause of its rating says so.
     Source: docs/figures.md, Corrections.
     """
-    is_customer = pl.col("segment") != PROSPECT
+    is_customer = ~pl.col("segment").is_in(NO_CUSTOMERS)
     then = superseded.filter(is_customer).select(*KEY, "period", "effective_tier", "segment")
     return (
         revised.filter(is_customer)
@@ -238,8 +249,11 @@ def _cause(*, is_closed: bool) -> pl.Expr:
     has_reference = _compared("policy_hash").is_not_null()
     is_other = pl.any_horizontal(pl.col(name) != _compared(name) for name in ("policy_hash", "rules_version"))
     other_override = pl.any_horizontal(pl.col(name).ne_missing(_compared(name)) for name in _OVERRIDE)
+    other_succession = pl.any_horizontal(pl.col(name).ne_missing(_compared(name)) for name in _SUCCESSION)
     return (
-        pl.when(is_correction)
+        pl.when(other_succession)
+        .then(pl.lit("succession"))
+        .when(is_correction)
         .then(pl.lit("correction"))
         .when(has_reference & is_other)
         .then(pl.lit("policy_change"))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from transforms.facts.succession import succession_told
+
 if TYPE_CHECKING:
     from transforms.policy.model import Policy, SegmentRule
 
@@ -61,6 +63,22 @@ def segment_customers(scored: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     return scored.with_columns(
         volume_class(policy.segments), loyalty_class(policy.segments), segment(policy.segments)
     )
+
+
+def with_succession(segmented: pl.LazyFrame, succession: pl.LazyFrame | None) -> pl.LazyFrame:
+    """Add `continues`, `succeeded_by` and `succession_on`, and make who is succeeded its own segment. Grain is kept.
+
+    `succession`: PARTS of the day of the rating; None: nobody is succeeded. Source: docs/figures.md, Successions.
+    """
+    if succession is None:
+        nothing = {"continues": pl.String(), "succeeded_by": pl.String(), "succession_on": pl.Date()}
+        return segmented.with_columns(
+            pl.lit(None, dtype=dtype).alias(name) for name, dtype in nothing.items()
+        )
+    is_succeeded = pl.col("succeeded_by").is_not_null()
+    return segmented.join(
+        succession_told(succession), on=["company_code", "customer_id"], how="left", validate="1:1"
+    ).with_columns(segment=pl.when(is_succeeded).then(pl.lit("succeeded")).otherwise("segment"))
 
 
 def _class(column: str, bar: Decimal, from_bar_on: str, below: str) -> pl.Expr:

@@ -9,7 +9,7 @@ import polars as pl
 from transforms.frames.periods import YEAR, months_before
 from transforms.measures.window import KEY
 from transforms.simulation.calibrate import fitted_through
-from transforms.tiers.raw import PROSPECT, rank
+from transforms.tiers.raw import NO_CUSTOMERS, rank
 
 if TYPE_CHECKING:
     from datetime import date
@@ -27,7 +27,7 @@ def outcomes(replayed: Replayed, policy: Policy, last: date) -> list[dict[str, A
     the policy was fitted to data that reach into those months, so that it is no forecast. Empty where that period was not replayed.
     """
     then = months_before(last, YEAR)
-    before = replayed.values.filter(pl.col("period") == then, pl.col("effective_tier") != PROSPECT)
+    before = replayed.values.filter(pl.col("period") == then, ~pl.col("effective_tier").is_in(NO_CUSTOMERS))
     after = replayed.values.filter(pl.col("period") == last)
     owed = replayed.credit.select(*KEY, "as_of", "overdue_over_90")
     fitted = fitted_through(policy)

@@ -9,7 +9,7 @@ import polars as pl
 
 from transforms.frames.choice import first_that_holds
 from transforms.frames.periods import months_since
-from transforms.tiers.raw import PROSPECT, higher_tier, is_state, lower_tier, one_rung_towards, rank
+from transforms.tiers.raw import NO_CUSTOMERS, higher_tier, is_state, lower_tier, one_rung_towards, rank
 
 if TYPE_CHECKING:
     from datetime import date
@@ -74,7 +74,7 @@ def transitions(rule: MemoryRule, period: date) -> tuple[Transition, ...]:
     speaks_up = rank("lowest_tier") > rank(before)
     speaks_down = rank("highest_tier") < rank(before)
     stepping = ", one rung at a time, and the run goes on until it is there" if rule.one_step else ""
-    is_prospect, was_prospect = pl.col("raw_tier") == PROSPECT, before == PROSPECT
+    is_other_state = pl.col("raw_tier").is_in(NO_CUSTOMERS) | before.is_in(NO_CUSTOMERS)
     has_dwelt = months_since(pl.col(f"tier_since{BEFORE}"), period) >= rule.min_dwell
     return (
         Transition(
@@ -85,10 +85,10 @@ def transitions(rule: MemoryRule, period: date) -> tuple[Transition, ...]:
             _moved_to(pl.col("raw_tier"), period),
         ),
         Transition(
-            "orders first, or never did",
-            "before or now, but not both: `prospect`",
+            "becomes a customer, or is none any more",
+            "before or now: `prospect` or `succeeded`, and another state or tier then",
             "the raw tier, at once",
-            is_prospect != was_prospect,
+            is_other_state & (pl.col("raw_tier") != before),
             _moved_to(pl.col("raw_tier"), period),
         ),
         Transition(
@@ -100,7 +100,7 @@ def transitions(rule: MemoryRule, period: date) -> tuple[Transition, ...]:
         ),
         Transition(
             "frozen",
-            "now: `new`, `unrated` or `prospect`",
+            "now: `new`, `unrated`, `prospect` or `succeeded`",
             "the tier before; runs stay as they are",
             raw_is_state,
             _kept(),

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from transforms.policy.model import GateRule, Policy
 
 PROSPECT: Final = "prospect"
-STATES: Final = ("new", "unrated", PROSPECT)  # not rungs of the ladder: who is in one has not been judged
+SUCCEEDED: Final = "succeeded"
+NO_CUSTOMERS: Final = (PROSPECT, SUCCEEDED)  # not yet, or no more: in no count, and nothing is told of them
+STATES: Final = (
+    "new",
+    "unrated",
+    *NO_CUSTOMERS,
+)  # not rungs of the ladder: who is in one has not been judged
 LOSS_MAKING: Final = "loss_making"
 NOT_DELIVERED: Final = "not_delivered"
 STRATEGIC_MEASURES: Final = ("score", "steadiness", "feedback_rate")
@@ -62,7 +68,7 @@ def reach_bars(policy: Policy) -> Bars:
 
 
 def rank(tier: str | pl.Expr) -> pl.Expr:
-    """Rank of a tier: strategic 6 … marginal and speculative 2, new and unrated 3, a prospect 0; null stays null."""
+    """Rank of a tier: strategic 6 … marginal and speculative 2, new and unrated 3, who is no customer 0; null stays null."""
     column = pl.col(tier) if isinstance(tier, str) else tier
     return column.replace_strict(TIER_RANKS, return_dtype=pl.Int32)
 

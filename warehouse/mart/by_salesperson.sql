@@ -13,5 +13,5 @@ FROM customer_year AS year
 JOIN customer_value AS value USING (company_code, customer_id)
 LEFT JOIN customer_overdue USING (company_code, customer_id)
 LEFT JOIN call_now AS call USING (company_code, customer_id)
-WHERE year.effective_tier <> 'prospect'
+WHERE value.effective_rank > 0
 GROUP BY company_code, year.salesperson_id

@@ -10,7 +10,7 @@ WITH sign AS (
             WHEN net_sales_difference < 0 AND NOT coalesce(value.sales_trend >= 0, false) THEN 'falling'
             WHEN value.watch_direction = 'down' THEN 'expected_to_fall' END AS sign
     FROM customer_year AS year JOIN customer_value AS value USING (company_code, customer_id)
-    WHERE value.effective_tier <> 'prospect' AND coalesce(status, 'active') NOT IN ('blocked', 'inactive')
+    WHERE value.effective_rank > 0 AND coalesce(status, 'active') NOT IN ('blocked', 'inactive')
 ), staked AS (
     SELECT *, CASE WHEN is_leaving THEN decline_stake WHEN sign = 'expected_to_fall' THEN net_sales_12m
         ELSE best_net_sales_12m - coalesce(net_sales_12m, 0) END::DECIMAL(38,4) AS stake

@@ -3,7 +3,7 @@ WITH reach AS (
     SELECT company_code, min(month) AS first_month FROM customer_month GROUP BY company_code
 )
 SELECT company_code, period, greatest(0, least(12, date_diff('month', min(first_month), period) + 1))::INTEGER AS months_covered,
-    count(*) FILTER (WHERE effective_tier <> 'prospect')::INTEGER AS customers, sum(net_sales_12m) AS net_sales,
+    count(*) FILTER (WHERE effective_rank > 0)::INTEGER AS customers, sum(net_sales_12m) AS net_sales,
     sum(contribution_12m) AS contribution,
     (sum(contribution_12m) / nullif(greatest(sum(net_sales_12m) FILTER (WHERE contribution_12m IS NOT NULL), 0), 0))
         ::DECIMAL(38,6) AS margin,

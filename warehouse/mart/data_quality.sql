@@ -77,6 +77,9 @@ WITH rated AS (
     SELECT company_code, source_system, batch_id, 'actions', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
     FROM erp.actions WHERE is_deleted GROUP BY ALL
     UNION ALL
+    SELECT company_code, source_system, batch_id, 'customer_successions', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.customer_successions WHERE is_deleted GROUP BY ALL
+    UNION ALL
     SELECT company_code, source_system, batch_id, 'price_floors', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
     FROM erp.price_floors WHERE is_deleted GROUP BY ALL
     UNION ALL

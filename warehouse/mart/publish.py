@@ -42,6 +42,7 @@ PUBLISHED_TABLES = (
     "customer_value_history",
     "customer_period",
     "customer_value_by_month",
+    "customer_succession",
     "customer_value",
     "tier_change",
     "credit_watch",

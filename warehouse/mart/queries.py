@@ -271,7 +271,8 @@ def credit_standing(mart_file: Path, customer: str, company: str | None) -> Row:
     """One customer's credit: its master's limit, and its row of the credit watch, null where it never owed or ordered.
 
     `is_watched` tells whether its company has a credit watch at all, `policy_hash` whose bars ruled it; a customer that is
-    not in the watch has the headroom of its group from the group's other members. UnknownCustomerError where none or
+    not in the watch has the headroom of its group from the group's other members. `succeeded_by`: the numbers that continue it,
+    null without. UnknownCustomerError where none or
     several are meant.
     """
     with _published(mart=mart_file) as connection:
@@ -283,7 +284,9 @@ def credit_standing(mart_file: Path, customer: str, company: str | None) -> Row:
                 customer.credit_currency, customer.group_id, customer.status, publication.as_of, publication.policy_hash,
                 watch.* EXCLUDE (company_code, customer_id, as_of, group_id, group_headroom),
                 coalesce(watch.group_headroom, others.group_headroom) AS group_headroom,
-                EXISTS (FROM mart.credit_watch WHERE company_code = {literal(code)}) AS is_watched
+                EXISTS (FROM mart.credit_watch WHERE company_code = {literal(code)}) AS is_watched,
+                (SELECT string_agg(successor_id, ', ' ORDER BY successor_id) FROM mart.customer_succession
+                 WHERE company_code = {literal(code)} AND customer_id = {literal(number)}) AS succeeded_by
             FROM mart.customer
             CROSS JOIN mart.publication
             LEFT JOIN mart.credit_watch AS watch USING (company_code, customer_id)
@@ -390,7 +393,7 @@ def tiers(mart_file: Path) -> list[Row]:
             SELECT company_code, effective_tier, count(*) AS customers, sum(net_sales_12m) AS net_sales_12m,
                 sum(contribution_12m) AS contribution_12m
             FROM mart.customer_value
-            WHERE effective_tier <> 'prospect'
+            WHERE effective_rank > 0
             GROUP BY ALL
             ORDER BY company_code, any_value(effective_rank) DESC, effective_tier
             """,

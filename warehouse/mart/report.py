@@ -214,7 +214,7 @@ _QUERIES = {
         FROM compared
         ORDER BY list_position({list(_HEADLINES)}, figure)
         """,
-    # A prospect is no customer, then or now; what it was billed is in no tier.
+    # A prospect is no customer, then or now, nor is who is succeeded; what they were billed is in no tier.
     "migration": f"""
         SELECT span, from_tier, from_rank, to_tier, to_rank, direction, customers, net_sales_before, net_sales_after,
             net_sales_difference
@@ -255,7 +255,7 @@ _QUERIES = {
             max_by({{'customer_id': customer_id, 'name': name}}, (net_sales_12m, customer_id), 3)
                 FILTER (WHERE net_sales_12m > 0) AS largest
         FROM {_of_company("mart.customer_value")}
-        WHERE segment <> 'prospect'
+        WHERE segment NOT IN ('prospect', 'succeeded')
         GROUP BY segment
         ORDER BY segment
         """,

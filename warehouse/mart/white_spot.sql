@@ -1,16 +1,18 @@
 -- A peer buys of a group if its net sales in it over the 12 months are above 0. A group is usual among peers if at least five of them,
 -- and half of them, buy of it; what it may be worth is the middle one's share of its own sales, on what this customer buys now.
 WITH bought AS (
-    SELECT company_code, customer_id, product_category, sum(net_sales) AS net_sales
+    SELECT company_code, coalesce(successor_id, customer_id) AS customer_id, product_category,
+        sum(CASE WHEN share < 1 THEN net_sales * share ELSE net_sales END) AS net_sales
     FROM sales_by_customer_product
+    LEFT JOIN customer_succession USING (company_code, customer_id)
     JOIN (SELECT company_code, max(period) AS latest FROM customer_value GROUP BY company_code) USING (company_code)
     WHERE month > latest - INTERVAL 12 MONTHS AND product_category IS NOT NULL
-    GROUP BY company_code, customer_id, product_category
+    GROUP BY ALL
     HAVING sum(net_sales) > 0
 ), buyer AS (
     SELECT company_code, customer_id, customer.name, customer.industry_code, customer.channel, salesperson_id, net_sales_12m
     FROM customer_value JOIN customer USING (company_code, customer_id)
-    WHERE net_sales_12m > 0 AND customer.industry_code IS NOT NULL AND customer.channel IS NOT NULL
+    WHERE net_sales_12m > 0 AND effective_rank > 0 AND customer.industry_code IS NOT NULL AND customer.channel IS NOT NULL
         AND coalesce(customer.status, 'active') NOT IN ('blocked', 'inactive')
 ), peers AS (
     SELECT company_code, industry_code, channel, count(*) AS peers FROM buyer GROUP BY company_code, industry_code, channel

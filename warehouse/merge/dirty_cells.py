@@ -126,6 +126,9 @@ def _whose(contract: Contract) -> str:
         return """CASE WHEN n.customer_id IS DISTINCT FROM o.customer_id AND n.customer_id IS NOT NULL
                             AND o.customer_id IS NOT NULL
                        THEN [n.customer_id, o.customer_id] ELSE [coalesce(n.customer_id, o.customer_id)] END"""
+    parties = [name for name in contract.column_names if name.endswith("_customer_id")]
+    if parties:
+        return f"[{', '.join(f'coalesce(n.{quoted(name)}, o.{quoted(name)})' for name in parties)}]"
     if "item_id" in contract.column_names:
         # An item that is not here yet marks its customer when it comes.
         return """(SELECT list(DISTINCT customer_id) FROM erp.receivables

@@ -45,6 +45,7 @@ CANONICAL_KEYS = {
     "interactions": ("interaction_id",),
     "demand_estimates": ("customer_id", "product_group", "period_start", "estimate_version"),
     "actions": ("action_id",),
+    "customer_successions": ("old_customer_id", "new_customer_id", "valid_from"),
     "plans": ("plan_id", "plan_version", "level", "member", "period_start"),
     "customer_assessments": ("customer_id", "assessed_on"),
     "territories": ("territory_id", "customer_id", "product_group", "valid_from"),
