@@ -29,6 +29,7 @@ TABLES = {
     "OBSERVATIONS": "observations",
     "OVERRIDES": "overrides",
     "ACTIONS": "actions",
+    "SUCCESSIONS": "successions",
 }
 
 
@@ -50,7 +51,11 @@ def record(
     """Write the CRM's facts the way it exports them."""
     account = pl.Series(people.customer_id.tolist(), dtype=pl.String).str.strip_chars_start("0")
     item = pl.Series(catalogue.product_id.tolist(), dtype=pl.String).str.strip_chars_start("0")
-    columns = _columns(pl.lit(account).gather(pl.col("customer")), pl.lit(item).gather(pl.col("product")))
+    columns = _columns(
+        pl.lit(account).gather(pl.col("customer")),
+        pl.lit(account).gather(pl.col("successor")),
+        pl.lit(item).gather(pl.col("product")),
+    )
     kept = {**{resource: getattr(relations, table) for resource, table in TABLES.items()}, "PLANS": plans}
     tables = {
         resource: Monthly.of(frame.select(*columns[resource], "month"), calendar.months)
@@ -68,7 +73,7 @@ def _yes(column: str) -> pl.Expr:
     return pl.when(column).then(pl.lit("yes")).otherwise(pl.lit("no"))
 
 
-def _columns(account: pl.Expr, item: pl.Expr) -> dict[str, list[pl.Expr]]:
+def _columns(account: pl.Expr, successor: pl.Expr, item: pl.Expr) -> dict[str, list[pl.Expr]]:
     territory = pl.col("territory")
     return {
         "ACTIVITIES": [
@@ -141,6 +146,13 @@ def _columns(account: pl.Expr, item: pl.Expr) -> dict[str, list[pl.Expr]]:
             pl.col("done").alias("Action"),
             pl.col("day").cast(pl.String).alias("Done on"),
             pl.col("remark").alias("Remark"),
+        ],
+        "SUCCESSIONS": [
+            account.alias("Old account"),
+            successor.alias("New account"),
+            pl.col("valid_from").cast(pl.String).alias("From"),
+            pl.lit(None, pl.String).alias("Share"),
+            pl.col("reason").alias("Reason"),
         ],
         "PLANS": [
             pl.col("plan").alias("Plan"),

@@ -11,7 +11,7 @@ import polars as pl
 from flows.demo.calendar import Calendar, Days, plus, stream, working_day
 from flows.demo.cast import PROOF_AGO, UNDERCUT_AGO, WEST
 from flows.demo.catalogue import CARTON_EVERY, EVERGREENS, FLOOR_SHARES, GROUPS
-from flows.demo.company import CHANNELS, DISTRIBUTION, TERRITORIES, Ints
+from flows.demo.company import CHANNELS, DISTRIBUTION, JOINER, LAPSED, TERRITORIES, Ints
 
 if TYPE_CHECKING:
     from flows.demo.catalogue import Catalogue
@@ -70,6 +70,9 @@ STORY_ACTIONS = (
 )
 
 
+LATEST_AGO = 6  # months before the last one, in which a succession is said at the latest
+
+
 @dataclass(frozen=True)
 class Relations:
     """The CRM's tables, one frame each; `month` says in which month's extract a row goes out."""
@@ -82,6 +85,7 @@ class Relations:
     observations: pl.DataFrame
     overrides: pl.DataFrame
     actions: pl.DataFrame
+    successions: pl.DataFrame
 
 
 def relate(
@@ -97,6 +101,7 @@ def relate(
         observations=_observations(people, seats, catalogue, calendar, stream(seed, 9)),
         overrides=_overrides(seats, calendar),
         actions=_actions(seats, calendar),
+        successions=_successions(people, seats, calendar),
     )
 
 
@@ -371,5 +376,45 @@ def _actions(seats: dict[str, int], calendar: Calendar) -> pl.DataFrame:
             "done": pl.String,
             "day": pl.Date,
             "remark": pl.String,
+        },
+    )
+
+
+def _successions(people: Population, seats: dict[str, int], calendar: Calendar) -> pl.DataFrame:
+    """One customer that stopped buying goes on under the number of one that began soon after: a change of legal form.
+
+    Of the many, none with a story; none where no such two are there, or it would be said in the last months only.
+    """
+    months = np.arange(calendar.months)
+    last = np.where(people.active, months, -1).max(axis=1)
+    first = np.where(people.active, months, calendar.months).min(axis=1)
+    alone = np.setdiff1d(np.arange(len(people)), list(seats.values()))
+    ended = [seat for seat in alone.tolist() if people.kind[seat] == LAPSED and last[seat] >= 0]
+    began = [
+        seat
+        for seat in alone.tolist()
+        if people.kind[seat] == JOINER and first[seat] < calendar.months - LATEST_AGO
+    ]
+    pairs = [
+        (int(first[new] - last[old]), old, new) for old in ended for new in began if first[new] > last[old]
+    ]
+    found = [min(pairs)] if pairs else []
+    return pl.DataFrame(
+        [
+            {
+                "customer": old,
+                "successor": new,
+                "month": int(first[new]),
+                "valid_from": calendar.month(int(first[new])),
+                "reason": "change of legal form",
+            }
+            for _, old, new in found
+        ],
+        schema={
+            "customer": pl.Int64,
+            "successor": pl.Int64,
+            "month": pl.Int64,
+            "valid_from": pl.Date,
+            "reason": pl.String,
         },
     )

@@ -291,3 +291,31 @@ def test_the_own_affiliate_has_no_sales_that_count(sample_company: SampleCompany
         None,
         "prospect",
     )
+
+
+# --- one customer under two numbers
+
+
+def test_who_goes_on_under_another_number_is_rated_on_as_one_customer(sample_company: SampleCompany):
+    [(old, new, since)] = sample_company.rows(
+        "SELECT customer_id, successor_id, succession_on FROM customer_succession"
+    )
+    by_number = {
+        row[0]: row[1:]
+        for row in sample_company.rows(
+            f"""SELECT customer_id, effective_tier, months_of_history, first_order_on FROM customer_value
+                WHERE customer_id IN ('{old}', '{new}')"""
+        )
+    }
+    assert by_number[old] == ("succeeded", 0, None)
+    tier, months, first_order = by_number[new]
+    assert tier not in {"succeeded", "prospect", "new"}
+    assert first_order < since
+    assert months > 12
+    basis = dict(
+        sample_company.rows(
+            f"SELECT customer_id, tier_basis FROM explanation WHERE customer_id IN ('{old}', '{new}')"
+        )
+    )
+    assert basis[old] == f"succeeded by {new} since {since}"
+    assert basis[new].endswith(f"continues {old} since {since}")

@@ -179,6 +179,11 @@ VALUES = (
         "customer_value",
         exact=("volume_class", "loyalty_class", "segment", "ungated_tier", "raw_tier", "gate"),
     ),
+    Subject(
+        "succession",
+        "customer_value",
+        exact=("continues", "succeeded_by", "succession_on"),
+    ),
 )
 
 CREDIT = (

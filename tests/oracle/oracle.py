@@ -28,6 +28,7 @@ EXTRACTS = (
     "interactions",
     "demand_estimates",
     "customer_assessments",
+    "customer_successions",
 )
 RANKS = {
     "strategic": 6,
@@ -38,6 +39,7 @@ RANKS = {
     "marginal": 2,
     "speculative": 2,
     "prospect": 0,
+    "succeeded": 0,
 }
 GRADES = "ABCDE"
 
@@ -56,11 +58,19 @@ def over_warehouse(warehouse: Path, watched_before: pl.DataFrame) -> duckdb.Duck
             f"""CREATE VIEW erp.{table} AS FROM warehouse.erp.{table};
                 INSERT INTO oracle.delivered SELECT DISTINCT company_code, '{table}' FROM erp.{table}"""
         )
+    # The warehouse sums cells under the number of the lines; the oracle, as a rating sees them. No two numbers share a cell here.
     connection.execute(
-        """CREATE VIEW product.customer_month AS FROM warehouse.rated.customer_month;
-           CREATE VIEW product.order_day AS FROM warehouse.rated.order_day;
-           CREATE VIEW product.credit_watch AS FROM warehouse.rated.credit_watch;
-           CREATE VIEW product.sales_cell AS FROM warehouse.rated.sales_cell;
+        """CREATE TABLE seen.heir (company_code VARCHAR, customer_id VARCHAR, heir VARCHAR, valid_from DATE);
+           CREATE MACRO continued(company, customer) AS
+               coalesce((SELECT any_value(heir) FROM seen.heir WHERE company_code = company AND customer_id = customer), customer)"""
+    )
+    for cells in ("customer_month", "order_day", "sales_cell"):
+        connection.execute(
+            f"""CREATE VIEW product.{cells} AS SELECT * REPLACE (continued(company_code, customer_id) AS customer_id)
+                FROM warehouse.rated.{cells}"""
+        )
+    connection.execute(
+        """CREATE VIEW product.credit_watch AS FROM warehouse.rated.credit_watch;
            CREATE VIEW product.value_curve AS FROM warehouse.rated.value_curve;
            CREATE VIEW product.customer_expectation AS FROM warehouse.rated.customer_expectation;
            CREATE VIEW product.customer_structure AS

@@ -13,8 +13,9 @@ from flows.wording.reasons import with_text
 from tests.oracle import oracle
 from tests.oracle.comparing import CONCENTRATION, EVERYTHING, differences
 from tests.oracle.worlds import World, facts_of, frame, worlds
-from transforms.credit.warnings import credit_warnings
+from transforms.credit.warnings import credit_warnings, still_standing
 from transforms.facts.model import Facts
+from transforms.facts.succession import succeed
 from transforms.forecast.business import expect_business
 from transforms.frames.schemas import CUSTOMER_EXPECTATION
 from transforms.measures.window import Window
@@ -26,6 +27,7 @@ from transforms.rating.structure import customer_structure, value_curve
 def differing(world: World) -> list[str]:
     frames, rule = world.frames(), parse_policy(world.policy)
     facts, sales = facts_of(frames, world.delivered, world.as_of, rule.loyalty.no_order_categories)
+    facts, sales = succeed(facts, sales, world.as_of)
     rated = rate_period(
         facts,
         rule,
@@ -37,7 +39,9 @@ def differing(world: World) -> list[str]:
     before = frame("credit_warning_day", world.watched_before)
     watches = {}
     if rated.credit is not None:
-        watches["credit_watch"] = credit_warnings(rated.credit, before.lazy(), rule.credit, world.as_of)
+        watches["credit_watch"] = credit_warnings(
+            rated.credit, still_standing(before.lazy(), facts.succession), rule.credit, world.as_of
+        )
     found = {
         "customer_month": facts.customer_month,
         "sales_cell": sales,

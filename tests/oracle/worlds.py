@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
-from itertools import cycle
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -248,6 +248,8 @@ def worlds(draw: st.DrawFn) -> World:
             _add_sales(draw, rows, who, closed_through, shapes, months)
             _add_ledger(draw, rows, who, as_of)
             _add_relations(draw, rows, who, closed_through)
+    for who in people[:2]:
+        _add_succession(draw, rows, who, as_of)
     left_out = draw(st.lists(st.sampled_from(OPTIONAL), max_size=3))
     delivered = tuple(name for name in EXTRACTS if name not in left_out)
     before = [warned for who in people if (warned := draw(warnings(who, as_of)))]
@@ -295,6 +297,23 @@ def _add_master(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, as_of: da
             "available_on": draw(st.sampled_from([date(2020, 1, 1), as_of, as_of + timedelta(30)])),
         }
     )
+
+
+def _add_succession(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, as_of: date) -> None:
+    """Let a customer be continued as a whole under a new number, or by way of a second one, now or from tomorrow on."""
+    links = draw(st.sampled_from([0, 0, 1, 2]))
+    numbers = [who["customer_id"], *(f"S{who['customer_id']}{link}" for link in range(links))]
+    for old, new in pairwise(numbers):
+        rows["customer_successions"].append(
+            {
+                "company_code": who["company_code"],
+                "old_customer_id": old,
+                "new_customer_id": new,
+                "valid_from": as_of + timedelta(draw(st.sampled_from([-200, -40, 0, 1]))),
+                "available_on": date(2020, 1, 1),
+            }
+        )
+        _add_master(draw, rows, who | {"customer_id": new}, as_of, is_old=False)
 
 
 def _add_sales(

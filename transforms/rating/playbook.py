@@ -280,7 +280,7 @@ def _situation(rated: RatedPeriod, facts: Facts, as_of: date, policy: Policy) ->
     """Put everything the plays look at beside a rated customer; there is nothing to do about who is succeeded."""
     return (
         require_columns(rated.values, _VALUE)
-        .filter(pl.col("effective_tier") != SUCCEEDED)
+        .filter(pl.col("effective_tier").ne_missing(SUCCEEDED))
         .join(_credit(rated), on=KEY, how="left", validate="1:1")
         .with_columns(**_to_clear_up(policy), is_business_at_stake=_is_business_at_stake(policy))
         .join(_suspicions(rated), on=KEY, how="left", validate="1:1")

@@ -1,4 +1,4 @@
--- Grain: one rated customer: who was billed anything by closed_through, or whose master was known by then.
+-- Grain: one rated customer: who was billed anything by closed_through, or whose master was known by then, or who is succeeded.
 -- Where all orders were credited, the first of them is the first order, and there is no last one.
 -- n = calendar months from that of the first order to closed_through, at most 12; null: never ordered.
 -- Reading: the flag belongs to a tenure that starts at the first order, so a master that says since when
@@ -16,6 +16,8 @@ WITH ordered AS (
 ),
 billed AS (
     SELECT DISTINCT company_code, customer_id FROM oracle.customer_month WHERE month <= getvariable('closed_through')
+    UNION
+    SELECT company_code, customer_id FROM seen.heir  -- no customer any more, and shown as what it is
 ),
 data_start AS (SELECT company_code, min(first_order_on) AS data_from FROM ordered GROUP BY ALL)
 SELECT

@@ -15,8 +15,9 @@ WITH classed AS (
 ),
 segmented AS (
     SELECT *,
-        -- Nothing was ever ordered
-        CASE WHEN first_order_on IS NULL THEN 'prospect'
+        CASE WHEN EXISTS (FROM seen.heir WHERE (heir.company_code, heir.customer_id) = (classed.company_code, classed.customer_id)) THEN 'succeeded'
+             -- Nothing was ever ordered
+             WHEN first_order_on IS NULL THEN 'prospect'
              WHEN months_of_history < getvariable('segments.new_below_months') THEN 'new'
              WHEN score_coverage < getvariable('segments.coverage_floor') OR volume_class IS NULL OR loyalty_class IS NULL THEN 'unrated'
              WHEN volume_class = 'high' AND loyalty_class = 'loyal' THEN 'core'
@@ -40,7 +41,7 @@ gated AS (
     SELECT tiered.*,
         -- new and unrated are states, not rungs: who has not been judged is not capped. A loss
         -- that holds with less of the estimated cost, too
-        segment NOT IN ('new', 'unrated', 'prospect') AND mine.rank > bar.rank AND coalesce(contribution_12m < 0
+        segment NOT IN ('new', 'unrated', 'prospect', 'succeeded') AND mine.rank > bar.rank AND coalesce(contribution_12m < 0
             AND contribution_12m + cost_estimated_12m * (1 - getvariable('gates.loss_at_estimated_cost')) < 0, false) AS is_gated
     FROM tiered
     JOIN oracle.rank AS mine ON mine.tier = ungated_tier
@@ -50,3 +51,15 @@ SELECT company_code, customer_id, volume_class, loyalty_class, segment, ungated_
     CASE WHEN is_gated THEN getvariable('gates.loss_making') ELSE ungated_tier END AS raw_tier,
     CASE WHEN is_gated THEN 'loss_making' END AS gate
 FROM gated;
+
+-- Grain: one customer that is succeeded, or continues one.
+CREATE OR REPLACE TABLE oracle.succession AS
+WITH old AS (
+    SELECT company_code, customer_id, NULL AS continues, heir AS succeeded_by, valid_from AS succession_on FROM seen.heir
+), new AS (
+    SELECT company_code, heir AS customer_id, string_agg(customer_id, ', ' ORDER BY customer_id) AS continues,
+        NULL AS succeeded_by, max(valid_from) AS succession_on
+    FROM seen.heir GROUP BY ALL
+)
+SELECT company_code, customer_id, continues, succeeded_by, succession_on
+FROM oracle.customer LEFT JOIN (FROM old UNION ALL FROM new) USING (company_code, customer_id);

@@ -104,7 +104,8 @@ WITH figure AS (
         -- the silence counts from so many days on
         CASE WHEN days_since_last_order >= getvariable('decline.gap_counts_from_days') THEN six(gap_multiple) END AS gaps,
         net_sales_12m_before > 0 AND net_sales_12m_before >= getvariable('credit.material_amount') AS is_material,
-        months_of_history >= getvariable('decline.min_months') AND coalesce(status, '') <> 'inactive' AS is_told,
+        months_of_history >= getvariable('decline.min_months') AND coalesce(status, '') <> 'inactive'
+            AND (company_code, customer_id) NOT IN (SELECT (company_code, customer_id) FROM seen.heir) AS is_told,
         (company_code, customer_id) IN (SELECT (company_code, customer_id) FROM seen.open_orders WHERE amount > 0) AS is_ordered,
         coalesce(decline_state, 'none') AS state_before, decline_since AS since_before,
         coalesce(decline_low_periods, 0) AS low_before, coalesce(decline_calm_periods, 0) AS calm_before

@@ -111,7 +111,8 @@ WITH given AS (SELECT company_code, bool_or(is_given) AS is_given FROM oracle.fo
 figured AS (
     SELECT customer.company_code, customer.customer_id, forecast.share, forecast.has_season, contribution_units,
         contribution_12m IS NOT NULL AS has_contribution, customer.channel,
-        CASE WHEN first_order_on IS NULL THEN 'no_orders'
+        CASE WHEN (customer.company_code, customer.customer_id) IN (SELECT (company_code, customer_id) FROM seen.heir) THEN 'succeeded'
+             WHEN first_order_on IS NULL THEN 'no_orders'
              WHEN master.status IN ('blocked', 'inactive') THEN master.status END AS reason,
         coalesce(basis, 'no_sales') AS basis, coalesce(units, 0) AS units
     FROM oracle.customer AS customer

@@ -45,7 +45,7 @@ cause AS (
     FROM figure
 ),
 earlier AS (
-    SELECT company_code, customer_id, unnest(causes) AS cause
+    SELECT company_code, continued(company_code, customer_id) AS customer_id, unnest(causes) AS cause
     FROM before.credit_watch
     WHERE as_of <= getvariable('as_of')
 )
@@ -62,7 +62,7 @@ WITH standing AS (
     GROUP BY ALL
 ),
 earlier AS (
-    SELECT company_code, customer_id, warning_since AS since, coalesce(warning_calm_since, least(as_of + 1, getvariable('as_of'))) AS calm
+    SELECT company_code, continued(company_code, customer_id) AS customer_id, warning_since AS since, coalesce(warning_calm_since, least(as_of + 1, getvariable('as_of'))) AS calm
     FROM before.credit_watch
     WHERE as_of <= getvariable('as_of')
 )

@@ -16,11 +16,13 @@ from tests.unit.transforms.small_worlds import facts, frame, line, monthly, one
 from tests.unit.transforms.small_worlds import sales as cells_of
 from tests.unit.transforms.test_credit_watch import item
 from tests.unit.transforms.test_rating import BIG, HASTY, month_end, rate
+from transforms.credit.warnings import still_standing
 from transforms.facts.model import Facts
 from transforms.facts.succession import PARTS, WHOLE, succeed, succession_told, successions_on
 from transforms.forecast.business import expect_business
-from transforms.frames.schemas import CUSTOMER_SUCCESSIONS
+from transforms.frames.schemas import CREDIT_WARNING_DAY, CUSTOMER_SUCCESSIONS
 from transforms.measures.window import Window
+from transforms.rating.events import EMITTED, as_continued
 from transforms.rating.period import rate_period
 
 DAY = date(2024, 12, 31)
@@ -228,6 +230,56 @@ def test_nothing_is_expected_of_who_is_succeeded() -> None:
     }
 
 
+# What is remembered and what was told -----------------------------------------------------------------------------
+
+
+def parts_of(*rows: dict[str, Any]) -> pl.LazyFrame:
+    return successions_on(frame(CUSTOMER_SUCCESSIONS, list(rows)), DAY).lazy()
+
+
+def warning(customer: str, since: date) -> dict[str, Any]:
+    return {"customer_id": customer, "as_of": DAY, "warning_since": since}
+
+
+def test_a_warning_goes_over_where_nothing_is_left_and_the_longest_stands() -> None:
+    standing = frame(
+        CREDIT_WARNING_DAY,
+        [warning("A", date(2024, 5, 1)), warning("B", date(2024, 6, 1)), warning("X", date(2024, 6, 2))],
+    )
+    found = still_standing(standing, parts_of(goes("A", "B"), goes("X", "Y", share="0.5"))).collect()
+    assert dict(found.select("customer_id", "warning_since").sort("customer_id").iter_rows()) == {
+        "B": date(2024, 5, 1),
+        "X": date(2024, 6, 2),  # half of it is still there, and so is its warning
+    }
+
+
+def emitted(customer: str, kind: str, value: str, since: date) -> dict[str, Any]:
+    return {
+        "customer_id": customer,
+        "kind": kind,
+        "emitted": value,
+        "since": since,
+        "event_id": f"of {customer}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        (None, "of A"),
+        (emitted("B", "tier", "new", date(2024, 8, 1)), "of B"),
+        (emitted("B", "tier", "none", date(2024, 6, 1)), "of A"),  # nothing, before it was the successor
+        (emitted("B", "tier", "none", date(2024, 8, 1)), "of B"),  # told since that it has ended
+    ],
+)
+def test_what_was_told_of_the_old_one_stands_for_its_successor_unless_it_was_told_something(
+    own: dict[str, Any] | None, expected: str
+) -> None:
+    told = [emitted("A", "tier", "core", date(2024, 3, 1)), *([own] if own else [])]
+    found = as_continued(frame(EMITTED, told), parts_of(goes("A", "B"))).collect()
+    assert found.select("customer_id", "event_id").rows() == [("B", expected)]
+
+
 # The law ---------------------------------------------------------------------------------------------------------
 
 FIRST = date(2023, 1, 1)
@@ -272,8 +324,8 @@ def world_of(sold: list, owed: list, turn: date | None) -> tuple[Facts, pl.LazyF
     )
 
 
-@pytest.mark.parametrize("months", [3])
-@settings(max_examples=8, deadline=None)
+@pytest.mark.parametrize("months", [2])
+@settings(max_examples=6, deadline=None)
 @given(orders, ledger, st.integers(100, 699).map(lambda day: FIRST + timedelta(days=day)))
 def test_a_history_split_by_a_succession_is_rated_as_the_undivided_one(
     months: int, sold: list, owed: list, turn: date
