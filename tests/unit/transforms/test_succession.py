@@ -20,10 +20,14 @@ from transforms.credit.warnings import still_standing
 from transforms.facts.model import Facts
 from transforms.facts.succession import PARTS, WHOLE, succeed, succession_told, successions_on
 from transforms.forecast.business import expect_business
-from transforms.frames.schemas import CREDIT_WARNING_DAY, CUSTOMER_SUCCESSIONS
+from transforms.frames.conform import columns_of
+from transforms.frames.schemas import CREDIT_WARNING_DAY, CUSTOMER_SUCCESSIONS, CUSTOMERS
 from transforms.measures.window import Window
 from transforms.rating.events import EMITTED, as_continued
-from transforms.rating.period import rate_period
+from transforms.rating.period import RATED, rate_period
+from transforms.rating.revisions import affected_by
+from transforms.simulation.outcome import outcomes
+from transforms.simulation.replay import CREDIT, Replayed
 
 DAY = date(2024, 12, 31)
 TURN = date(2024, 7, 1)
@@ -278,6 +282,28 @@ def test_what_was_told_of_the_old_one_stands_for_its_successor_unless_it_was_tol
     told = [emitted("A", "tier", "core", date(2024, 3, 1)), *([own] if own else [])]
     found = as_continued(frame(EMITTED, told), parts_of(goes("A", "B"))).collect()
     assert found.select("customer_id", "event_id").rows() == [("B", expected)]
+
+
+def test_late_facts_of_the_old_number_revise_its_successor_too() -> None:
+    changes = pl.LazyFrame([{"company_code": "1000", "customer_id": "A", "since": TURN}])
+    masters = frame(CUSTOMERS, [{"customer_id": each} for each in ("A", "B", "C", "X")])
+    found = affected_by(changes, masters, DAY, parts_of(goes("A", "B"), goes("B", "C"))).collect()
+    assert sorted(found["customer_id"]) == ["A", "C"]
+
+
+def test_who_goes_on_under_another_number_is_not_lost_to_a_policy() -> None:
+    def row(
+        customer: str, period: date, sold: int | None, tier: str, heir: str | None = None
+    ) -> dict[str, Any]:
+        figures = {"net_sales_12m": sold, "effective_tier": tier, "succeeded_by": heir}
+        return {"customer_id": customer, "period": period, "as_of": month_end(period), **figures}
+
+    then, last = date(2023, 12, 1), date(2024, 12, 1)
+    rows = [row("A", then, 100, "core"), row("A", last, None, "succeeded", "B"), row("B", last, 90, "core")]
+    columns = ("period", "as_of", "net_sales_12m", "contribution_12m", "effective_tier", "succeeded_by")
+    values = frame(columns_of(RATED, ("company_code", "customer_id", *columns)), rows).collect()
+    [found] = outcomes(Replayed(values, pl.DataFrame(schema=CREDIT)), HASTY, last)
+    assert (found["tier"], found["customers"], found["lost"], found["net_sales_after"]) == ("core", 1, 0, 90)
 
 
 # The law ---------------------------------------------------------------------------------------------------------
