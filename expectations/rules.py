@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from expectations.contract import Column, Contract, RowRule
 
-Kind = Literal["missing", "not_allowed", "out_of_range", "row", "unreadable", "duplicate"]
+Kind = Literal["missing", "not_allowed", "out_of_range", "row", "rows", "unreadable", "duplicate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def _succession_rules(staged: str) -> tuple[Rule, ...]:
     return (
         Rule(
             name="succession_circle",
-            kind="row",
+            kind="rows",
             column=None,
             message="successions of the batch lead back to the customer they begin with",
             violated_where="is_deleted IS NOT TRUE AND old_customer_id <> new_customer_id AND "
@@ -72,7 +72,7 @@ def _succession_rules(staged: str) -> tuple[Rule, ...]:
         ),
         Rule(
             name="succession_of_more_than_all",
-            kind="row",
+            kind="rows",
             column=None,
             message="the shares that successors take of a customer up to this day are more than the whole",
             violated_where="is_deleted IS NOT TRUE AND (old_customer_id, valid_from) IN "
