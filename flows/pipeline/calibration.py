@@ -11,8 +11,8 @@ import duckdb
 import polars as pl
 
 from flows.settings import Settings
+from transforms.facts.handover import succeed
 from transforms.facts.model import Facts
-from transforms.facts.succession import succeed
 from transforms.frames.periods import first_of_month
 from transforms.measures import measure_customers
 from transforms.policy.model import Policy

@@ -10,7 +10,8 @@ import duckdb
 import polars as pl
 
 from flows.wording.reasons import with_text
-from transforms.facts.succession import continued_numbers, from_the_main_one
+from transforms.facts.continued import from_the_main_one
+from transforms.facts.succession import continued_numbers
 from transforms.frames.reasons import reason_rows
 from transforms.measures.window import KEY
 from transforms.policy.model import Policy

@@ -17,8 +17,9 @@ from flows.pipeline import credit_warnings, forecast, moves, telling
 from flows.settings import Settings
 from flows.wording.reasons import with_text
 from transforms.credit.watch import credit_watch
+from transforms.facts.handover import succeed
 from transforms.facts.model import Facts
-from transforms.facts.succession import current_succession, succeed, succession_on
+from transforms.facts.succession import current_succession, succession_on
 from transforms.frames import plan
 from transforms.frames.periods import first_of_month, months_before
 from transforms.frames.reasons import reason_rows

@@ -12,7 +12,8 @@ from flows.events import build
 from flows.events.build import Emitted, EventContext
 from flows.events.types import Event
 from flows.wording.reasons import with_text
-from transforms.facts.succession import continued_numbers, from_the_main_one, successions_on
+from transforms.facts.continued import from_the_main_one
+from transforms.facts.succession import continued_numbers, successions_on
 from transforms.measures.window import KEY
 from transforms.rating import events as rules
 from transforms.rating.move_reasons import base_rows

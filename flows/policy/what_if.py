@@ -10,7 +10,7 @@ from flows.pipeline.facts import facts_of
 from flows.settings import Settings
 from flows.wording.reasons import with_text
 from transforms.facts.as_of import AsOfFacts
-from transforms.facts.succession import succeed
+from transforms.facts.handover import succeed
 from transforms.measures.window import Window
 from transforms.policy.model import parse_policy
 from transforms.rating.period import rate_period

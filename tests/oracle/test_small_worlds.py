@@ -14,8 +14,8 @@ from tests.oracle import oracle
 from tests.oracle.comparing import CONCENTRATION, EVERYTHING, differences
 from tests.oracle.worlds import World, facts_of, frame, worlds
 from transforms.credit.warnings import credit_warnings, still_standing
+from transforms.facts.handover import succeed
 from transforms.facts.model import Facts
-from transforms.facts.succession import succeed
 from transforms.forecast.business import expect_business
 from transforms.frames.schemas import CUSTOMER_EXPECTATION
 from transforms.measures.window import Window

@@ -12,7 +12,7 @@ from transforms.credit.action import ACTIONS, GRADES, grade_reasons, habit_count
 from transforms.credit.items import CUSTOMER
 from transforms.credit.material import is_material
 from transforms.credit.overdue import bars_passed_now
-from transforms.facts.succession import from_all_of_it
+from transforms.facts.continued import from_all_of_it
 from transforms.frames.conform import conform_to, require_columns
 from transforms.frames.reasons import joined, reason, reasons, with_reasons, without_reasons
 from transforms.frames.schemas import CREDIT_WARNING_DAY, CREDIT_WATCH

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from transforms.facts.succession import handed_over
+from transforms.facts.handover import handed_over
 from transforms.forecast.backcast import LARGE
 from transforms.frames.conform import columns_of, conform_to, require_columns
 from transforms.frames.fixed_point import (

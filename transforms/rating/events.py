@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from transforms.conduct.evidence import FLAGGED
-from transforms.facts.succession import from_all_of_it
+from transforms.facts.continued import from_all_of_it
 from transforms.measures.window import KEY
 from transforms.tiers.raw import NO_CUSTOMERS, rank
 

@@ -9,7 +9,9 @@ import polars as pl
 
 from transforms.conduct.findings import conduct_findings, confirmed_conduct
 from transforms.credit.watch import credit_watch
-from transforms.facts.succession import from_the_main_one, still_customers, succeed
+from transforms.facts.continued import from_the_main_one
+from transforms.facts.handover import succeed
+from transforms.facts.succession import still_customers
 from transforms.frames.conform import columns_of, conform_to, require_columns
 from transforms.frames.periods import first_of_month
 from transforms.frames.reasons import with_reasons

@@ -17,8 +17,9 @@ from tests.unit.transforms.small_worlds import sales as cells_of
 from tests.unit.transforms.test_credit_watch import item
 from tests.unit.transforms.test_rating import BIG, HASTY, month_end, rate
 from transforms.credit.warnings import still_standing
+from transforms.facts.handover import succeed
 from transforms.facts.model import Facts
-from transforms.facts.succession import PARTS, WHOLE, succeed, succession_told, successions_on
+from transforms.facts.succession import PARTS, WHOLE, succession_told, successions_on
 from transforms.forecast.business import expect_business
 from transforms.frames.conform import columns_of
 from transforms.frames.schemas import CREDIT_WARNING_DAY, CUSTOMER_SUCCESSIONS, CUSTOMERS
