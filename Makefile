@@ -56,11 +56,12 @@ check: $(STAMP) ## lint, format, types, room borders, dependencies, generated fi
 docs: $(STAMP) ## write anew what is made: data dictionary, frame and event schemas, pages on the rules
 	@for made in $(GENERATED); do $(BIN)/python -m $$made || exit 1; done
 
-bench: $(STAMP) ## measure a refresh and its load (LINES=1000000), a rating (CUSTOMERS=20000) and the mart's views (DEMO=./var has a demo)
+bench: $(STAMP) ## measure a refresh and its load (LINES=1000000), a rating (CUSTOMERS=20000), the mart's views and the report (DEMO=./var has a demo)
 	@$(BIN)/python tests/bench/measure.py $(LINES)
 	@$(BIN)/python -m tests.bench.loading $(LINES)
 	@$(BIN)/python -m tests.bench.rating $(CUSTOMERS)
 	@$(BIN)/python -m tests.bench.views $(DEMO)
+	@$(BIN)/python -m tests.bench.report $(DEMO)
 
 bench-predict: $(STAMP) ## how well ratings and expected figures predict the next period, beside yardsticks (real sets, the sample company)
 	@$(BIN)/python -m tests.bench.predict

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -14,10 +15,10 @@ from textwrap import shorten
 from typing import Any
 from urllib.parse import urlencode
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from flows.report import charts, customer_list, pages, stamp, workbook
+from flows.report import charts, customer_list, others, pages, stamp, workbook
 from flows.report.definitions import Glossary
 from flows.settings import Settings
 from flows.wording import numbers
@@ -31,6 +32,7 @@ from warehouse.mart.publish import open_folder
 
 CUSTOMERS_FOLDER = "customers"
 LIST_FILE = "index.html"
+QUALITY_FILE = "quality.html"
 BRIEF = 200  # characters of a next action's reason
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -52,12 +54,15 @@ def build_if_behind(settings: Settings) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     open_folder(settings.report_folder, settings.readers)
     folder.mkdir()
-    for name, text in renderer.shared(report_list.read(settings.mart_file)).items():
-        (folder / name).write_text(text, encoding="utf-8")
     for customer in customers.customers:
         (folder / renderer.files[_key(customer.value)]).write_text(
             renderer.customer(customer), encoding="utf-8"
         )
+    for name, text in renderer.packed(settings.mart_file):
+        (folder / name).write_text(text, encoding="utf-8")
+    # Last of them: the definitions are those that any page has named.
+    for name, text in renderer.shared(report_list.read(settings.mart_file)).items():
+        (folder / name).write_text(text, encoding="utf-8")
     settings.readers.admit(folder)
     before = _swap(settings.report_folder / CUSTOMERS_FOLDER, folder)
     workbook.write(
@@ -66,7 +71,9 @@ def build_if_behind(settings: Settings) -> Path:
         data.publication["published_at"],
         settings.readers,
     )
-    write_text(settings.report_file, renderer.index(_policy(settings, data)), settings.readers)
+    quality, index = renderer.first_pages(_policy(settings, data))
+    write_text(settings.report_folder / QUALITY_FILE, quality, settings.readers)
+    write_text(settings.report_file, index, settings.readers)
     # The folder before stays, for who reads a page of it just now.
     for path in settings.report_folder.glob(f"{CUSTOMERS_FOLDER}-*"):
         if path.name not in {folder.name, before}:
@@ -84,7 +91,7 @@ def _swap(link: Path, folder: Path) -> str | None:
     return before
 
 
-def _key(row: Row) -> tuple[str, str]:
+def _key(row: Row) -> report_customers.Key:
     return row["company_code"], row["customer_id"]
 
 
@@ -113,7 +120,8 @@ class _Renderer:
         mark: str,
     ) -> None:
         self._data = data
-        self._customers = customers
+        self._glossary = Glossary(data.columns)  # of the pages that share their definitions
+        self._unpaged = frozenset(customers.others)
         self._currency = settings.company_currency
         self.files = {_key(each.value): pages.file_name(*_key(each.value)) for each in customers.customers}
         self._environment = Environment(
@@ -129,6 +137,7 @@ class _Renderer:
             publication=data.publication,
             currency=settings.company_currency,
             workbook=settings.workbook_file.name,
+            quality=QUALITY_FILE,
             stamp=mark,
             style=style.text,
             style_hash=style.digest,
@@ -138,24 +147,25 @@ class _Renderer:
         # Compiled once: a template asked for by name is looked up on the disk each time.
         self._customer = self._environment.get_template("customer.html")
         self._index = self._environment.get_template("index.html")
+        self._quality = self._environment.get_template("quality.html")
+        self._other = self._environment.get_template("other.html")
         self._style, self._script = style, script
 
-    def index(self, policy: Policy | None) -> str:
-        """The first page."""
+    def first_pages(self, policy: Policy | None) -> tuple[str, str]:
+        """Data quality with every definition that the two pages tell of, and the first page."""
         parts = [
             pages.part(number, company, policy, self._currency)
             for number, company in enumerate(self._data.companies, start=1)
         ]
-        return self._print(self._index, label("page", "title"), parts=parts, customers=self._customers)
+        glossary, title = Glossary(self._data.columns), label("page", "title")
+        index = self._print(self._index, title, glossary=glossary, parts=parts)
+        quality = self._print(
+            self._quality, _titled(label("section", "quality")), glossary=glossary, parts=parts
+        )
+        return quality, index
 
     def shared(self, listed: Sequence[Row]) -> dict[str, str]:
-        """What lies beside the customers' pages, by file name: style, scripts, and the list of all customers."""
-        title = Localized(
-            *(
-                f"{label('page', 'back').en} · {label('page', 'title').en}",
-                f"{label('page', 'back').zh} · {label('page', 'title').zh}",
-            )
-        )
+        """What lies beside the customers' pages, by file name: style, scripts, the list of all customers, and the definitions."""
         template = self._environment.get_template("customers.html")
         several = len({row["company_code"] for row in listed}) > 1
         return {
@@ -163,35 +173,74 @@ class _Renderer:
             "report.js": str(self._script.text),
             "list.js": self._environment.get_template("list.js").render(),
             "customers.js": customer_list.script(listed, self.files),
-            LIST_FILE: self._print(template, title, several=several),
+            LIST_FILE: self._print(template, _titled(label("page", "back")), several=several),
+            "definitions.js": self._definitions(),
         }
+
+    def _definitions(self) -> str:
+        template = self._environment.get_template("_definitions.html")
+        return f"window.valuemartDefinitions = {json.dumps(template.render(glossary=self._glossary), ensure_ascii=False)};\n"
 
     def customer(self, data: report_customers.CustomerData) -> str:
         """The page of one customer."""
-        name = data.value["name"]
-        title = Localized(
-            *(f"{name} · {text}" for text in (label("page", "title").en, label("page", "title").zh))
-        )
-        return self._print(self._customer, title, page=pages.customer_page(data))
+        return self._print(self._customer, _titled(same(data.value["name"])), page=pages.customer_page(data))
 
-    def _print(self, template: Any, title: Localized, **content: object) -> str:
-        glossary = Glossary(self._data.columns)
-        return str(
-            template.render(
-                **content,
-                title=title,
-                shared=template is not self._index,
-                glossary=glossary,
-                page_of=self._page_of,
-                list_of=self._list_of,
-                tables=partial(_tables, glossary),
-            )
+    def packed(self, mart_file: Path) -> Iterator[tuple[str, str]]:
+        """What draws the customers without a page of their own, by file name; nothing if all have one."""
+        if not self._unpaged:
+            return
+        scripts = others.groups(sorted([*self.files, *self._unpaged]))
+        steps = list(others.in_steps(scripts))
+        found = report_customers.read_in_turn(
+            mart_file,
+            ([key for number in step for key in scripts[number] if key in self._unpaged] for step in steps),
+        )
+        for step, customers in zip(steps, found, strict=True):
+            drawn = {_key(each.value): self._drawn(each) for each in customers}
+            for number in step:
+                keys = scripts[number]
+                yield (
+                    others.script_name(number),
+                    others.script(
+                        {key: drawn[key] for key in keys if key in drawn},
+                        {key: self.files[key] for key in keys if key in self.files},
+                    ),
+                )
+        yield "customer.js", self._environment.get_template("customer.js").render()
+        yield others.PAGE, self._print(self._other, label("page", "title"), scripts=len(scripts))
+
+    def _drawn(self, data: report_customers.CustomerData) -> others.Drawn:
+        title = _titled(same(data.value["name"]))
+        content = self._print(self._customer, title, bare=True, page=pages.customer_page(data))
+        return others.Drawn((title.en, title.zh), content)
+
+    def _print(
+        self,
+        template: Template,
+        title: Localized,
+        *,
+        glossary: Glossary | None = None,
+        bare: bool = False,
+        **content: object,
+    ) -> str:
+        glossary = glossary or self._glossary
+        return template.render(
+            **content,
+            bare=bare,
+            title=title,
+            shared=template not in (self._index, self._quality),
+            glossary=glossary,
+            page_of=self._page_of,
+            list_of=self._list_of,
+            tables=partial(_tables, glossary),
         )
 
     def _page_of(self, company: str, customer: str) -> str | None:
-        """Where a customer's page lies, seen from the first page; None where the customer has none."""
-        name = self.files.get((company, customer))
-        return f"{CUSTOMERS_FOLDER}/{name}" if name else None
+        """Where a customer's page lies, seen from the first page; None for who is not rated."""
+        key = (company, customer)
+        if key in self.files:
+            return f"{CUSTOMERS_FOLDER}/{self.files[key]}"
+        return f"{CUSTOMERS_FOLDER}/{others.address(key)}" if key in self._unpaged else None
 
     def _list_of(self, company: str) -> str:
         """Where the list of a company's customers lies, seen from the first page."""
@@ -202,6 +251,11 @@ class _Renderer:
         text = self._environment.get_template(name).render()
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         return _Inline(Markup(text), f"sha256-{digest}")  # noqa: S704 - our own file
+
+
+def _titled(name: Localized) -> Localized:
+    title = label("page", "title")
+    return Localized(f"{name.en} · {title.en}", f"{name.zh} · {title.zh}")
 
 
 def _tables(glossary: Glossary, key: str) -> str:

@@ -32,9 +32,7 @@ SECTIONS = (
     "credit",
     "conduct",
     "structure",
-    "quality",
 )
-WITHOUT_RATING = ("quality",)
 
 CREDIT_ACTIONS = ("open", "watch", "prepay", "stop")
 CONFIDENCES = ("confirmed", "suspected", "own_concession", "none", "not_assessable")
@@ -119,7 +117,7 @@ def part(number: int, data: CompanyData, policy: Policy | None, currency: str) -
     return Part(
         id=f"c{number}",
         data=data,
-        sections=SECTIONS if data.period else WITHOUT_RATING,
+        sections=SECTIONS if data.period else (),
         first=summary.first_screen(data.summary, currency) if data.summary else None,
         rated=sum(row["customers"] for row in data.quadrants),
         spans=spans,

@@ -62,11 +62,13 @@ def test_a_refresh_leaves_a_report_of_the_mart_that_is_out(reported: Settings) -
 
 
 def test_every_link_leads_to_something_that_is_there(reported: Settings) -> None:
-    for file in [reported.report_file, *(reported.report_folder / "customers").glob("*.html")]:
+    folder = reported.report_folder / "customers"
+    shared = (folder / "definitions.js").read_text(encoding="utf-8").replace('\\"', '"')
+    for file in [*reported.report_folder.glob("*.html"), *folder.glob("*.html")]:
         page = file.read_text(encoding="utf-8")
         for link in _Reader(page).links:
             if link.startswith("#"):
-                assert f'id="{link[1:]}"' in page, link
+                assert f'id="{link[1:]}"' in page + (shared if file.parent == folder else ""), link
             elif not link.startswith("data:"):
                 assert (file.parent / link).is_file(), link
 
@@ -93,12 +95,13 @@ def test_a_customers_page_says_why_its_tier_holds_and_what_would_move_it(reporte
         assert "变动条件" in text, customer
 
 
-def test_the_style_and_the_script_lie_in_the_folder_once(reported: Settings) -> None:
+def test_style_script_and_definitions_lie_in_the_folder_once(reported: Settings) -> None:
     folder = reported.report_folder / "customers"
     for file in folder.glob("1000-*.html"):
         page = file.read_text(encoding="utf-8")
         assert "<style" not in page
-        assert len(page) < 60_000, file.name
+        assert "<code>" not in page.partition('id="definitions"')[2]
+        assert len(page) < 45_000, file.name
     assert (folder / "report.css").stat().st_size > 10_000
     assert (folder / "report.js").stat().st_size > 3_000
 
@@ -116,7 +119,7 @@ def test_a_name_that_is_a_script_is_only_text(reported: Settings) -> None:
     for file in (reported.report_file, page):
         found = read(file)
         assert SCRIPT in found.text
-        assert found.tags.count("script") == 1, "our own"
+        assert found.tags.count("script") == (1 if file == reported.report_file else 2), "our own"
         assert "b" not in found.tags
 
 
@@ -170,6 +173,18 @@ def test_what_is_not_assessed_is_said_with_its_reason_and_never_as_zero(copied: 
     customer = read(copied.report_folder / "customers" / pages.file_name("1000", "GIANT"))
     assert "cost unknown" in customer.text
     assert "成本未知" in customer.text
+
+
+def test_data_quality_has_a_page_behind_the_first_with_all_definitions(reported: Settings) -> None:
+    quality = (reported.report_folder / "quality.html").read_text(encoding="utf-8")
+    for (batch,) in mart(reported, "SELECT DISTINCT batch_id FROM data_quality"):
+        assert batch in quality
+    index = reported.report_file.read_text(encoding="utf-8")
+    defined = set(re.findall(r'id="(def-[^"]+)"', index))
+    assert len(defined) > 40
+    assert defined < set(re.findall(r'id="(def-[^"]+)"', quality))
+    assert "<details open>" in quality
+    assert 'href="quality.html"' in index
 
 
 def test_a_mart_without_a_rating_makes_a_report_that_says_so(tmp_path: Path) -> None:

@@ -279,10 +279,10 @@ def test_every_rated_customer_gets_a_page(tmp_path: Path) -> None:
     )
     found = report_customers.read(mart)
     assert [each.value["customer_id"] for each in found.customers] == ["CALM", "NEVER", "PARTNER"]
-    assert found.total == 3
+    assert found.others == []
 
 
-def test_pages_are_limited_to_the_named_the_watched_and_the_largest_and_all_are_counted(
+def test_pages_are_limited_to_the_named_the_watched_and_the_largest_and_the_others_are_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(report_customers, "MOST_PAGES", 3)
@@ -298,7 +298,9 @@ def test_pages_are_limited_to_the_named_the_watched_and_the_largest_and_all_are_
     assert [(each.value["company_code"], each.value["customer_id"]) for each in found.customers] == [
         ("1000", "IT'S NAMED"), ("1000", "PARTNER"), ("2000", "LARGE"),
     ]  # fmt: skip
-    assert found.total == 5
+    assert found.others == [("1000", "LARGE"), ("1000", "LESS")]
+    in_turn = report_customers.read_in_turn(mart, [found.others[:1], found.others[1:], []])
+    assert [[each.value["customer_id"] for each in group] for group in in_turn] == [["LARGE"], ["LESS"], []]
 
 
 def test_whom_a_list_of_the_report_names_is_named_for_a_page(tmp_path: Path) -> None:

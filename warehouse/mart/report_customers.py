@@ -1,16 +1,18 @@
-"""What the report's page of one customer shows, asked of one published mart for all of them together."""
+"""What the report's page of one customer shows, asked of one published mart for many of them together."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from warehouse.connection import count, literal
+import duckdb
+
+from warehouse.connection import literal
 from warehouse.mart import reasons
 from warehouse.mart.files import Row, attached, rows
 
-# Nobody reads more, and each takes milliseconds of every refresh. Who is left out is told by `explain`.
+# Each page is a file of some 40 kB, and a folder of more is slow to copy. Who is left out is packed, and drawn by one page.
 MOST_PAGES = 2_000
 MOST_PERIODS = 25
 MOST_MOVES = 12
@@ -45,62 +47,88 @@ class CustomerData:
     expectation: list[Row] = field(default_factory=list)  # one row: what it is expected to bring
 
 
+Key = tuple[str, str]
+"""A company, and a customer's number in its books."""
+
+
 @dataclass(frozen=True, slots=True)
 class Customers:
-    """The customers that get a page, and how many are rated."""
+    """The customers that get a page of their own, and all others that are rated, the most pressing first."""
 
     customers: list[CustomerData]
-    total: int
+    others: list[Key]
 
 
-def read(mart_file: Path, named: Collection[tuple[str, str]] = ()) -> Customers:
-    """Every rated customer, at most MOST_PAGES: those who are named elsewhere (company, customer), partners and watched ones, the largest.
+def read(mart_file: Path, named: Collection[Key] = ()) -> Customers:
+    """Every rated customer, at most MOST_PAGES with a page: those who are named elsewhere, partners and watched ones, the largest.
 
     NothingPublishedError where no mart is out.
     """
     with attached(mart=mart_file) as connection:
-        pairs = ", ".join(f"({literal(company)}, {literal(customer)})" for company, customer in sorted(named))
-        connection.execute(
-            _CHOSEN.format(named=f"VALUES {pairs}" if pairs else "SELECT '', '' WHERE false", most=MOST_PAGES)
+        pairs = _listed(sorted(named)) if named else "SELECT '', '' WHERE false"
+        ranked = [
+            (row["company_code"], row["customer_id"]) for row in rows(connection, _RANKED.format(named=pairs))
+        ]
+        return Customers(_data(connection, ranked[:MOST_PAGES]), ranked[MOST_PAGES:])
+
+
+def read_in_turn(mart_file: Path, groups: Iterable[Collection[Key]]) -> Iterator[list[CustomerData]]:
+    """The customers of each group, one group at a time, for all of them together would fill the memory.
+
+    NothingPublishedError where no mart is out.
+    """
+    with attached(mart=mart_file) as connection:
+        for group in groups:
+            yield _data(connection, group)
+
+
+def _data(connection: duckdb.DuckDBPyConnection, keys: Collection[Key]) -> list[CustomerData]:
+    """These customers, by company and number."""
+    if not keys:
+        return []
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE chosen AS FROM ({_listed(keys)}) AS keys(company_code, customer_id)"
+    )
+    known = reasons.of_chosen(connection, "chosen")
+
+    def explained(row: Row, *texts: str) -> Row:
+        for text in texts:
+            row = reasons.beside(row, known, text)
+        return row
+
+    found = {
+        (row["company_code"], row["customer_id"]): CustomerData(
+            explained(
+                row,
+                "customer_value.watch_gap",
+                "customer_value.cap_reason",
+                "customer_value.decline_reason",
+            )
         )
-        known = reasons.of_chosen(connection, "chosen")
-
-        def explained(row: Row, *texts: str) -> Row:
-            for text in texts:
-                row = reasons.beside(row, known, text)
-            return row
-
-        found = {
-            (row["company_code"], row["customer_id"]): CustomerData(
-                explained(
-                    row,
-                    "customer_value.watch_gap",
-                    "customer_value.cap_reason",
-                    "customer_value.decline_reason",
-                )
-            )
-            for row in rows(
-                connection,
-                "SELECT value.* FROM mart.customer_value AS value SEMI JOIN chosen USING (company_code, customer_id) "
-                "ORDER BY company_code, customer_id",
-            )
-        }
-        for part, sql in _PARTS.items():
-            for row in rows(connection, sql):
-                shown = explained(row, *_TEXTS.get(part, ()))
-                getattr(found[row["company_code"], row["customer_id"]], part).append(shown)
-        return Customers(list(found.values()), count(connection, "SELECT count(*) FROM mart.customer_value"))
+        for row in rows(
+            connection,
+            "SELECT value.* FROM mart.customer_value AS value SEMI JOIN chosen USING (company_code, customer_id) "
+            "ORDER BY company_code, customer_id",
+        )
+    }
+    for part, sql in _PARTS.items():
+        for row in rows(connection, sql):
+            shown = explained(row, *_TEXTS.get(part, ()))
+            getattr(found[row["company_code"], row["customer_id"]], part).append(shown)
+    return list(found.values())
 
 
-_CHOSEN = """
-    CREATE TEMP TABLE chosen AS
+def _listed(keys: Iterable[Key]) -> str:
+    return f"VALUES {', '.join(f'({literal(company)}, {literal(customer)})' for company, customer in keys)}"
+
+
+_RANKED = """
     WITH named(company_code, customer_id) AS ({named})
     SELECT company_code, customer_id
     FROM mart.customer_value
     LEFT JOIN (SELECT *, true AS is_named FROM named) USING (company_code, customer_id)
     LEFT JOIN mart.watched_customer USING (company_code, customer_id)
     ORDER BY is_named NULLS LAST, place NULLS LAST, net_sales_12m DESC NULLS LAST, company_code, customer_id
-    LIMIT {most}
 """
 
 _TEXTS = {

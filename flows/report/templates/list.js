@@ -48,6 +48,9 @@ addEventListener("DOMContentLoaded", () => {
     });
   };
 
+  // Who has no page of its own is drawn by one page for all of them.
+  const drawn = (row) => `customer.html?${new URLSearchParams({ company: row[at.company], customer: row[at.id] })}`;
+
   const cell = (row, heading) => {
     const { key } = heading.dataset;
     const value = row[at[key]];
@@ -55,9 +58,7 @@ addEventListener("DOMContentLoaded", () => {
     if (key === "name") {
       made.scope = "row";
       made.className = "name";
-      const name = document.createElement(row[at.page] ? "a" : "span");
-      if (row[at.page]) name.href = row[at.page];
-      name.textContent = value;
+      const name = Object.assign(document.createElement("a"), { href: row[at.page] || drawn(row), textContent: value });
       made.append(name);
       if (value !== row[at.id]) made.append(" ", Object.assign(document.createElement("small"), { className: "id", textContent: row[at.id] }));
       return made;

@@ -38,6 +38,9 @@
       show(choice.value);
     }
 
+    // The pages of a folder share their definitions.
+    if (window.valuemartDefinitions) document.querySelector("dl.glossary").innerHTML = window.valuemartDefinitions;
+
     // A definition beside the term that the mouse or the keyboard is on; Escape puts it away.
     const tip = document.getElementById("tip");
     let owner = null;
@@ -81,7 +84,7 @@
       part.classList.toggle("shut", is);
       part.querySelector("h2 > .fold")?.setAttribute("aria-expanded", String(!is));
     };
-    if (matchMedia("(max-width: 40rem)").matches) document.querySelectorAll("section.part + section.part > h2").forEach((heading) => {
+    const foldAll = () => document.querySelectorAll("section.part + section.part > h2:not(:has(> .fold))").forEach((heading) => {
       const button = document.createElement("button");
       button.type = "button";
       button.className = "fold";
@@ -100,14 +103,6 @@
     };
     addEventListener("hashchange", () => lead(location.hash));
     document.addEventListener("click", (event) => { const link = event.target.closest?.("a[href^='#']:not(.def)"); if (link) lead(link.hash); });
-    lead(location.hash);
-
-    // On a phone a long list begins folded; the style sheet decides how much of it that hides.
-    document.querySelectorAll(".unfold").forEach((button) => {
-      const table = button.previousElementSibling.querySelector("table");
-      table.classList.add("folded");
-      button.addEventListener("click", () => table.classList.remove("folded"));
-    });
 
     const links = new Map([...document.querySelectorAll("nav.sections a")].map((link) => [link.hash.slice(1), link]));
     const seen = new IntersectionObserver((entries) => entries.forEach(({ isIntersecting, target }) => {
@@ -115,6 +110,25 @@
       links.forEach((link) => link.removeAttribute("aria-current"));
       links.get(target.id)?.setAttribute("aria-current", "true");
     }), { rootMargin: "-30% 0px -65% 0px" });
-    document.querySelectorAll("section.part").forEach((part) => seen.observe(part));
+
+    // What the page holds by now; a customer without a page of its own is drawn later.
+    const arrange = () => {
+      document.querySelectorAll("a.def").forEach((term) => term.setAttribute("aria-describedby", term.hash.slice(1)));
+      if (matchMedia("(max-width: 40rem)").matches) foldAll();
+      // On a phone a long list begins folded; the style sheet decides how much of it that hides.
+      document.querySelectorAll(".unfold").forEach((button) => {
+        const table = button.previousElementSibling.querySelector("table");
+        table.classList.add("folded");
+        button.addEventListener("click", () => table.classList.remove("folded"));
+      });
+      document.querySelectorAll("section.part").forEach((part) => seen.observe(part));
+      lead(location.hash);
+    };
+    arrange();
+    addEventListener("drawn", () => {
+      speak(root.lang);
+      arrange();
+      document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+    });
   });
 })();
