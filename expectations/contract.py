@@ -41,11 +41,13 @@ _LOGICAL_TYPES: Final = {
     "INTEGER": "integer",
     "BIGINT": "integer",
     "DECIMAL": "number",
+    "DOUBLE": "number",
     "VARCHAR[]": "array",
 }
 _PHYSICAL_TYPE: Final = re.compile(
-    r"VARCHAR(?:\[\])?|DATE|TIMESTAMP|BOOLEAN|INTEGER|BIGINT|DECIMAL\(\d{1,2},\d{1,2}\)"
+    r"VARCHAR(?:\[\])?|DATE|TIMESTAMP|BOOLEAN|INTEGER|BIGINT|DOUBLE|DECIMAL\(\d{1,2},\d{1,2}\)"
 )
+_SHARES: Final = ("ratio", "share")  # how the unit of what the mart holds as DOUBLE begins
 _RULE_QUERY: Final = re.compile(
     r"\s*SELECT count\(\*\) FROM \$\{object\} WHERE (?P<predicate>.+?)\s*", re.DOTALL
 )
@@ -66,6 +68,7 @@ class Column:
     `source` names where the value comes from. An empty `allowed` means any value. `refers_to` is the published column
     that holds the same identifiers, as `table.column`, or None; identifiers are unique within a company_code.
     Where a value was not delivered, it can be converted from the column `converted_from` by the table `converted_by`.
+    `formerly`: the name that the mart had for it, and has still for one minor version.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Column:
     refers_to: str | None = None
     converted_from: str | None = None
     converted_by: str | None = None
+    formerly: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +207,35 @@ def frame_columns(contract: Contract) -> tuple[Column, ...]:
     return (company_code(), *contract.columns, available_on)
 
 
+def as_published(contract: Contract) -> Contract:
+    """The table as the mart holds it: ratios and shares are DOUBLE, the nearest to the digits stored, and old names last.
+
+    Tools average, plot and compare a DOUBLE, and many take a DECIMAL for text. Amounts, scores and points stay exact.
+    """
+    columns = [
+        replace(each, type="DOUBLE", example=each.example and str(float(each.example)))
+        if _is_share(each)
+        else each
+        for each in contract.columns
+    ]
+    old = [
+        replace(
+            each,
+            name=each.formerly,
+            key_position=None,
+            description=f"The old name of {each.name}, which goes with the next minor version.",
+            formerly=each.name,
+        )
+        for each in columns
+        if each.formerly
+    ]
+    return replace(contract, columns=(*columns, *old))
+
+
+def _is_share(column: Column) -> bool:
+    return column.type.startswith("DECIMAL") and (column.unit or "").startswith(_SHARES)
+
+
 def read(path: Path, area: Area) -> Contract:
     """One contract file as a typed value; ContractError names what is wrong with it."""
     document = _document(path)
@@ -246,7 +279,7 @@ def _with_columns_of(
 ) -> tuple[tuple[Column, ...], tuple[RowRule, ...]]:
     """A table made of another's rows has that one's columns (`columnsOf`) behind one of its own (`columnsBehind`).
 
-    They are described where they come from; the other table's key is none here.
+    They are described where they come from, and are of the mart's types; the other table's key is none here.
     """
     if "columnsOf" not in custom:
         return own, rules
@@ -255,7 +288,7 @@ def _with_columns_of(
     if behind not in names:
         raise ContractError(f"{path.name}: columnsBehind names {behind}, which is not one of its columns")
     try:
-        other = load(str(custom["columnsOf"]))
+        other = as_published(load(str(custom["columnsOf"])))
     except KeyError:
         raise ContractError(
             f"{path.name}: columnsOf names {custom['columnsOf']}, which is no contract"
@@ -333,6 +366,7 @@ def _column(each: SchemaProperty, path: Path) -> Column:
         refers_to=_refers_to(each, where),
         converted_from=cast("str | None", custom.get("convertedFrom")),
         converted_by=cast("str | None", custom.get("convertedBy")),
+        formerly=cast("str | None", custom.get("formerly")),
     )
 
 

@@ -21,7 +21,7 @@ _AREAS: Final[dict[Area, tuple[str, str]]] = {
     "rated": ("Rated tables", "What the pipeline works out and keeps, in the warehouse's schema `rated`."),
     "mart": (
         "The published mart",
-        "What `mart.duckdb` holds, with the rated tables beside it under the same names.",
+        "What `mart.duckdb` holds, with the rated tables beside it under the same names; there their ratios and shares are DOUBLE.",
     ),
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from expectations.contract import load
+from expectations.contract import as_published, load
 from tests.warehouse.publishing import POLICY, insert
 from warehouse.mart import publish
 from warehouse.store.ddl import create_table
@@ -16,7 +16,9 @@ from warehouse.store.ddl import create_table
 NOW, BEFORE, YEAR_BEFORE = date(2024, 5, 1), date(2024, 4, 1), date(2023, 5, 1)
 
 
-TABLES = [load(name) for name in (*publish.PUBLISHED_TABLES, "publication", "column_dictionary")]
+TABLES = [
+    as_published(load(name)) for name in (*publish.PUBLISHED_TABLES, "publication", "column_dictionary")
+]
 CURRENT = """
     INSERT INTO customer_value BY NAME
     SELECT rating.*, customer_id AS name, is_value_customer, is_loss_making, credit_action

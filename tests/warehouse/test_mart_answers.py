@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -173,10 +172,10 @@ ANSWERS: dict[str, list[tuple[object, ...]]] = {
         ("open", 2, 35, 0),
     ],
     "Who is over the limit?": [(company("GIANT"), 20, 120, 100, "prepay")],
-    "How much hangs on few customers?": [(NOW, 1, Decimal("0.4"))],
-    "How much do we sell directly?": [(NOW, Decimal("0.6"), None)],
+    "How much hangs on few customers?": [(NOW, 1, 0.4)],
+    "How much do we sell directly?": [(NOW, 0.6, None)],
     "How steadily do the twenty largest buy?": [
-        (company("GIANT"), 900, Decimal("0.9"), None),
+        (company("GIANT"), 900, 0.9, None),
         (company("SLIPS"), 300, None, None),
         (company("LOSES"), 80, None, None),
         (company("BLOCKED"), 60, None, None),
@@ -185,7 +184,7 @@ ANSWERS: dict[str, list[tuple[object, ...]]] = {
         (company("GONE"), 0, None, None),
         (company("TRIES"), None, None, None),
     ],
-    "What do new products bring?": [("direct", 200, 50, Decimal("0.25"))],
+    "What do new products bring?": [("direct", 200, 50, 0.25)],
     "Who sells outside its territory or below the floor?": [
         (company("LOSES"), "diversion", "confirmed", 60, "shipped outside"),
         (company("GIANT"), "dumping", "suspected", None, "a price seen"),
@@ -205,9 +204,9 @@ ANSWERS: dict[str, list[tuple[object, ...]]] = {
     ],
     "What does a customer buy, against the year before?": [("PUMPS", 7, 9), (None, 5, None)],
     "What comes in the next twelve months?": [("company", "all", 1_000, 800, 1_200)],
-    "How do we stand against plan?": [("BUDGET", "company", None, 900, 450, 405, Decimal("0.9"))],
+    "How do we stand against plan?": [("BUDGET", "company", None, 900, 450, 405, 0.9)],
     "What came of what we did?": [
-        ("A", "call", date(2024, 2, 10), 3, 50, 40, Decimal("0.25"), Decimal("0.2")),
+        ("A", "call", date(2024, 2, 10), 3, 50, 40, 0.25, 0.2),
     ],
     "What do its peers buy that it does not?": [],  # nobody here has five peers; see test_products_of_customers
 }

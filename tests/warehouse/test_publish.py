@@ -11,16 +11,23 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from expectations.contract import contracts, load
+from expectations.contract import as_published, contracts, load
 from tests.warehouse.publishing import POLICY, RECORDED_AT, STATES_SEEN, bring_to, insert, open_warehouse
 from warehouse.connection import connect
+from warehouse.mart.files import rows
 from warehouse.mart.publish import (
+    MART_VERSION,
     PUBLISHED_TABLES,
     Publication,
     content_version,
@@ -87,7 +94,7 @@ def test_tables_answer_to_the_name_of_the_file(warehouse: duckdb.DuckDBPyConnect
 
 @pytest.mark.parametrize("name", sorted(ALL_TABLES))
 def test_each_table_is_what_its_contract_says(empty_mart: Path, name: str):
-    contract = load(name)
+    contract = as_published(load(name))
     columns = read(
         empty_mart,
         "SELECT column_name, data_type, comment FROM duckdb_columns() "
@@ -265,6 +272,7 @@ def test_the_file_says_which_state_and_whose_policy_it_shows(
     expected = Publication(7, date(2024, 6, 2), *POLICY.values(), RECORDED_AT, content_version())
     assert read_publication(home / "mart.duckdb") == expected
     assert read_publication(home / "ops.duckdb") == expected
+    assert read(home, "SELECT mart_version FROM publication") == [(MART_VERSION,)]
 
 
 def test_an_aware_instant_is_written_in_utc(warehouse: duckdb.DuckDBPyConnection, home: Path):
@@ -295,6 +303,38 @@ def test_parquet_holds_what_the_mart_holds(warehouse: duckdb.DuckDBPyConnection,
             assert (
                 pl.read_parquet(folder / f"{name}.parquet").rows() == mart.execute(f"FROM {name}").fetchall()
             )
+
+
+def test_pandas_describes_ratios_as_they_are_and_sums_money_exactly_as_arrow(
+    warehouse: duckdb.DuckDBPyConnection, home: Path
+):
+    for customer, loyalty, net_sales in (("A", "0.1", "0.1"), ("B", "0.7", "0.2"), ("C", None, None)):
+        insert(
+            warehouse, "customer_value_history", company_code="1000", customer_id=customer, revision=1,
+            loyalty=loyalty, net_sales_12m=net_sales,
+        )  # fmt: skip
+    put_out(warehouse, home)
+    file = home / "mart" / "current" / "customer_value.parquet"
+    described = pd.read_parquet(file).describe()
+    assert described["loyalty"]["count"] == 2
+    assert described["loyalty"]["mean"] == pytest.approx(0.4, abs=1e-15)
+    exact = pd.read_parquet(file, dtype_backend="pyarrow")
+    assert exact["net_sales_12m"].sum() == Decimal("0.3")
+    types = {field.name: str(field.type) for field in pq.read_schema(file)}
+    assert types["loyalty"] == "double"
+    assert types["net_sales_12m"] == "decimal128(38, 4)"
+    assert types["score"] == "decimal128(7, 4)"
+    assert types["period"] == "date32[day]"
+
+
+@given(digits=st.integers(min_value=-(10**17), max_value=10**17))
+def test_a_ratio_of_the_mart_is_the_nearest_to_the_six_digits_stored_and_reads_back_as_them(digits: int):
+    stored = Decimal(digits).scaleb(-6)
+    with duckdb.connect() as connection:
+        [(shown,)] = connection.execute(f"SELECT {stored:.6f}::DECIMAL(18, 6)::DOUBLE").fetchall()
+        assert shown == float(stored)
+        if abs(digits) < 10**15:
+            assert rows(connection, f"SELECT {shown!r}::DOUBLE AS ratio") == [{"ratio": stored}]
 
 
 def test_what_is_out_is_its_owners_alone_unless_readers_are_named(

@@ -4,7 +4,7 @@ SELECT company_code, year.salesperson_id, count(*)::INTEGER AS customers,
     sum(year.net_sales_12m) AS net_sales_12m, sum(year.net_sales_year_before) AS net_sales_year_before,
     sum(year.net_sales_difference) AS net_sales_difference, sum(year.contribution_12m) AS contribution_12m,
     (sum(year.contribution_12m)
-        / nullif(greatest(sum(year.net_sales_12m) FILTER (WHERE year.contribution_12m IS NOT NULL), 0), 0))::DECIMAL(18,6)
+        / nullif(greatest(sum(year.net_sales_12m) FILTER (WHERE year.contribution_12m IS NOT NULL), 0), 0))::DECIMAL(18,6)::DOUBLE
         AS margin_12m,
     coalesce(-sum(value.contribution_12m) FILTER (WHERE value.is_loss_making), 0)::DECIMAL(38,4) AS loss,
     sum(value.headroom_12m) FILTER (WHERE value.effective_tier = 'cultivate') AS cultivate_headroom,

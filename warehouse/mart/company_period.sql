@@ -6,9 +6,9 @@ SELECT company_code, period, greatest(0, least(12, date_diff('month', min(first_
     count(*) FILTER (WHERE effective_rank > 0)::INTEGER AS customers, sum(net_sales_12m) AS net_sales,
     sum(contribution_12m) AS contribution,
     (sum(contribution_12m) / nullif(greatest(sum(net_sales_12m) FILTER (WHERE contribution_12m IS NOT NULL), 0), 0))
-        ::DECIMAL(38,6) AS margin,
+        ::DECIMAL(38,6)::DOUBLE AS margin,
     count(*) FILTER (WHERE is_value_customer)::INTEGER AS value_customers,
-    (sum(net_sales_12m) FILTER (WHERE is_value_customer) / nullif(greatest(sum(net_sales_12m), 0), 0))::DECIMAL(38,6)
+    (sum(net_sales_12m) FILTER (WHERE is_value_customer) / nullif(greatest(sum(net_sales_12m), 0), 0))::DECIMAL(38,6)::DOUBLE
         AS value_customers_share,
     sum(headroom_12m) FILTER (WHERE effective_tier = 'cultivate') AS cultivate_headroom,
     coalesce(-sum(contribution_12m) FILTER (WHERE is_loss_making), 0)::DECIMAL(38,4) AS loss

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,15 @@ def _is_of_this_version(connection: duckdb.DuckDBPyConnection, name: str) -> boo
 
 
 def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
-    """Rows by column name. No parameters: DuckDB imports pandas to bind one, which takes longer than all the rest."""
+    """Rows by column name, ratios and shares as exact as the warehouse has them.
+
+    No parameters: DuckDB imports pandas to bind one, which takes longer than all the rest.
+    """
     found = connection.execute(sql)
     names = [column[0] for column in found.description]
-    return [dict(zip(names, values, strict=True)) for values in found.fetchall()]
+    return [dict(zip(names, map(_exact, values), strict=True)) for values in found.fetchall()]
+
+
+def _exact(value: Any) -> Any:
+    """A DOUBLE of the mart is the nearest to six digits, which name it."""
+    return Decimal(f"{value:.6f}") if isinstance(value, float) else value

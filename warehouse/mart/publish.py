@@ -22,7 +22,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from expectations.contract import CONTRACTS_PATH, Contract
+from expectations.contract import CONTRACTS_PATH, Contract, as_published
 from warehouse.connection import PUBLISHED_STORAGE, literal, quoted, transaction
 from warehouse.files import NOBODY_ELSE, Readers, sync
 from warehouse.store import ddl
@@ -88,12 +88,16 @@ PUBLISHED_TABLES = (
     "batch_quality",
 )
 
+# The major version rises where a table or column goes, or means or is something else; the minor one where something comes or
+# is renamed.
+MART_VERSION = "1.0"
+
 _STATEMENTS = Path(__file__).parent
 _MAIN = "publishing.main"
 _BUILDING = ".building"
 _GENERATION_FOLDER = re.compile(r"\d+(-\d+)?")
 _PUBLICATION_COLUMNS = (
-    "generation, as_of, policy_id, policy_version, policy_hash, published_at, content_version"
+    "generation, as_of, policy_id, policy_version, policy_hash, published_at, content_version, mart_version"
 )
 _TABLES = (
     "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'main' ORDER BY ALL"
@@ -106,7 +110,8 @@ Contracts = Mapping[str, Contract]
 class Publication:
     """What a published file says of itself: which state of the warehouse it shows, rated by which policy.
 
-    `as_of` and the policy are None where nothing was rated yet. `content_version` changes with the contracts and selections.
+    `as_of` and the policy are None where nothing was rated yet. `content_version` changes with the contracts and selections,
+    `mart_version` with what a reader must know of.
     """
 
     generation: int
@@ -116,6 +121,7 @@ class Publication:
     policy_hash: str | None
     published_at: datetime
     content_version: str
+    mart_version: str = MART_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,19 +273,21 @@ def _describe(connection: duckdb.DuckDBPyConnection, generation: int, recorded_a
 def _fill_mart(connection: duckdb.DuckDBPyConnection, contracts: Contracts, publication: Publication) -> None:
     """Every published table and view, the tables in the order of their keys, so that equal content makes equal files."""
     for name in PUBLISHED_TABLES:
-        contract = contracts[name]
+        contract = as_published(contracts[name])
         if contract.physical == "view":
             # Names in it stay unqualified: the file will be opened under another name than `publishing`.
-            connection.execute(f"CREATE VIEW {_MAIN}.{quoted(name)} AS\n{selection(name)}")
+            connection.execute(f"CREATE VIEW {_MAIN}.{quoted(name)} AS\n{_with_old_names(contracts[name])}")
             connection.execute(";\n".join(ddl.comments(contract, _MAIN)))
         else:
             create(connection, contract)
             key = ", ".join(quoted(column) for column in contract.key)
             connection.execute(
-                f"INSERT INTO {_MAIN}.{quoted(name)} BY NAME SELECT * FROM (\n{selection(name)}\n) ORDER BY {key}"
+                f"INSERT INTO {_MAIN}.{quoted(name)} BY NAME SELECT * FROM (\n{_with_old_names(contracts[name])}\n) ORDER BY {key}"
             )
-    published = [contracts[name] for name in (*PUBLISHED_TABLES, "column_dictionary", "publication")]
-    create(connection, contracts["column_dictionary"], ddl.dictionary_rows(published))
+    listed = [
+        as_published(contracts[name]) for name in (*PUBLISHED_TABLES, "column_dictionary", "publication")
+    ]
+    create(connection, contracts["column_dictionary"], ddl.dictionary_rows(listed))
     create(connection, contracts["publication"], [astuple(publication)])
 
 
@@ -301,6 +309,13 @@ def selection(name: str) -> str:
     """SQL: where a published table's rows come from: a reviewed SELECT, or the rated table of the same name."""
     path = _STATEMENTS / f"{name}.sql"
     return path.read_text(encoding="utf-8") if path.exists() else f"FROM rated.{quoted(name)}"
+
+
+def _with_old_names(contract: Contract) -> str:
+    """A table's rows, what was renamed under its old name, too."""
+    old = [f"{quoted(each.name)} AS {quoted(each.formerly)}" for each in contract.columns if each.formerly]
+    rows = selection(contract.name)
+    return f"SELECT *, {', '.join(old)} FROM (\n{rows}\n)" if old else rows
 
 
 def create(

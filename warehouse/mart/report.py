@@ -358,7 +358,7 @@ _QUERIES = {
 
 # Fifty steps of loyalty and ten to each tenfold of volume; sales of 0 or less lie in a step of their own (null).
 _CELLS = f"""
-    SELECT least(floor(loyalty * 50), 49)::INTEGER AS loyalty_step,
+    SELECT least(floor(loyalty::DECIMAL(9, 6) * 50), 49)::INTEGER AS loyalty_step,
         CASE WHEN net_sales_12m > 0 THEN floor(log10(net_sales_12m) * 10) END::INTEGER AS volume_step,
         count(*) AS customers, sum(net_sales_12m) AS net_sales_12m, mode(segment ORDER BY segment) AS segment
     FROM {_of_company("mart.customer_value")}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from expectations.contract import Contract, load
+from expectations.contract import Contract, as_published, load
 from warehouse.connection import literal, quoted, transaction
 from warehouse.errors import UserError
 from warehouse.files import NOBODY_ELSE, Readers, kept_secret
@@ -95,7 +95,7 @@ def build_if_behind(
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH {literal(str(published / MART_FILE))} AS mart (READ_ONLY)")
         with building(connection, file) as built, transaction(connection):
-            shown = [_visible(load(table), share) for table in PUBLISHED_TABLES]
+            shown = [_visible(as_published(load(table)), share) for table in PUBLISHED_TABLES]
             for contract in shown:
                 create(connection, contract)
                 connection.execute(

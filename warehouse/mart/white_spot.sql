@@ -24,7 +24,7 @@ WITH bought AS (
     HAVING count(*) >= greatest(5, any_value(peers) / 2)
 )
 SELECT company_code, customer_id, name, salesperson_id, industry_code, channel, product_category, peers, peers_buying,
-    peer_share,
-    (peer_share * net_sales_12m::DECIMAL(20,4))::DECIMAL(38,4) AS worth_12m
+    usual.peer_share::DOUBLE AS peer_share,
+    (usual.peer_share * net_sales_12m::DECIMAL(20,4))::DECIMAL(38,4) AS worth_12m
 FROM buyer JOIN usual USING (company_code, industry_code, channel)
 ANTI JOIN bought USING (company_code, customer_id, product_category)

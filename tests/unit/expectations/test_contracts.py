@@ -20,6 +20,7 @@ from expectations.contract import (
     Column,
     Contract,
     ContractError,
+    as_published,
     company_code,
     contract_names,
     contracts,
@@ -129,8 +130,10 @@ def test_a_fact_is_dated_by_the_day_it_happened() -> None:
 
 def test_one_name_means_one_type_and_one_unit_everywhere() -> None:
     types, units = defaultdict(set), defaultdict(set)
+    # What is rated is compared as the mart has it; an extract as the warehouse has it.
     for contract in contracts():
-        for column in stored_columns(contract):
+        shown = contract if contract.area == "extract" else as_published(contract)
+        for column in stored_columns(shown):
             types[column.name].add(column.type)
             units[column.name].add(column.unit)
     assert {name for name, each in types.items() if len(each) > 1} == set(NAMES_OF_SEVERAL_TYPES)
@@ -140,7 +143,7 @@ def test_one_name_means_one_type_and_one_unit_everywhere() -> None:
 @pytest.mark.parametrize("contract", contracts(), ids=lambda contract: contract.name)
 def test_every_number_says_its_unit(contract: Contract) -> None:
     counted = {"position", "batch_sequence", "sequence", "key_position"}
-    numbers = [c for c in contract.columns if c.type.startswith(("DECIMAL", "INTEGER", "BIGINT"))]
+    numbers = [c for c in contract.columns if c.type.startswith(("DECIMAL", "DOUBLE", "INTEGER", "BIGINT"))]
     assert [c.name for c in numbers if c.unit is None and c.name not in counted] == []
 
 
@@ -165,7 +168,7 @@ def test_every_published_column_says_where_its_value_comes_from(area: str) -> No
 
 
 def test_the_current_value_of_a_customer_reads_like_its_history() -> None:
-    history, current = load("customer_value_history"), load("customer_value")
+    history, current = as_published(load("customer_value_history")), load("customer_value")
     for column in history.columns:
         if column.name in {"period", "revision"}:
             continue  # part of the history's key only
@@ -177,6 +180,23 @@ def test_the_current_value_of_a_customer_reads_like_its_history() -> None:
 def test_no_two_rules_of_a_table_share_a_name(contract: Contract) -> None:
     names = [rule.name for rule in rules_of(contract)]
     assert len(set(names)) == len(names)
+
+
+def test_the_mart_holds_ratios_and_shares_as_double_and_amounts_scores_and_points_as_decimal() -> None:
+    for contract in (*contracts("rated"), *contracts("mart")):
+        for column in as_published(contract).columns:
+            if column.unit and column.unit.startswith(("ratio", "share")):
+                assert column.type == "DOUBLE", (contract.name, column.name)
+            else:
+                assert column.type != "DOUBLE", (contract.name, column.name)
+    assert load("customer_value_history").column("loyalty").type == "DECIMAL(9,6)", "of the warehouse"
+
+
+def test_what_was_renamed_stands_in_the_mart_under_its_old_name_too() -> None:
+    explanation = as_published(load("explanation"))
+    assert explanation.column("held_by").type == explanation.column("tier_basis").type
+    assert "old name of tier_basis" in explanation.column("held_by").description
+    assert "held_by" not in load("explanation").column_names
 
 
 def test_asking_for_a_table_or_column_nobody_described_fails() -> None:
@@ -257,7 +277,7 @@ def _made_of(table: str, behind: str) -> dict[str, object]:
 
 
 def test_a_table_made_of_another_has_its_columns_and_not_its_key() -> None:
-    history, value = load("customer_value_history"), load("customer_value")
+    history, value = as_published(load("customer_value_history")), load("customer_value")
     assert value.key == ("company_code", "customer_id")
     assert {replace(column, key_position=None) for column in history.columns} <= {
         replace(column, key_position=None) for column in value.columns
@@ -288,7 +308,7 @@ def test_a_minimal_contract_is_one(tmp_path: Path) -> None:
         (_table_with(name="others"), "describes the table others"),
         (_table_with(description=" "), "description is missing"),
         (_table_with(physicalType="topic"), "neither table nor view"),
-        (_column_with(physicalType="DOUBLE"), "'DOUBLE' is not a type of this warehouse"),
+        (_column_with(physicalType="FLOAT"), "'FLOAT' is not a type of this warehouse"),
         (_column_with(logicalType="integer"), "logicalType integer does not go with VARCHAR"),
         (_column_with(description=None), "thing_id: description is missing"),
         (_column_with(primaryKeyPosition=2), "the key's positions are [2]"),
