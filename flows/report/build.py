@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -15,14 +12,13 @@ from textwrap import shorten
 from typing import Any
 from urllib.parse import urlencode
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
-from flows.report import charts, customer_list, others, pages, stamp, workbook
+from flows.report import charts, customer_list, dress, others, pages, stamp, workbook
 from flows.report.definitions import Glossary
 from flows.settings import Settings
 from flows.wording import numbers
-from flows.wording.reasons import localized
 from flows.wording.words import Localized, label, same
 from transforms.policy.model import Policy, parse_policy
 from warehouse.files import write_text
@@ -34,8 +30,6 @@ CUSTOMERS_FOLDER = "customers"
 LIST_FILE = "index.html"
 QUALITY_FILE = "quality.html"
 BRIEF = 200  # characters of a next action's reason
-
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def build_if_behind(settings: Settings) -> Path:
@@ -101,14 +95,6 @@ def _policy(settings: Settings, data: report.ReportData) -> Policy | None:
     return parse_policy(queries.policy_text(settings.ops_file, policy_hash)) if policy_hash else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Inline:
-    """A style sheet or a script that lies in every page, and the hash by which the page allows it and no other."""
-
-    text: Markup
-    digest: str
-
-
 class _Renderer:
     """Everything that the pages of one report share."""
 
@@ -124,32 +110,21 @@ class _Renderer:
         self._unpaged = frozenset(customers.others)
         self._currency = settings.company_currency
         self.files = {_key(each.value): pages.file_name(*_key(each.value)) for each in customers.customers}
-        self._environment = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        style, script = self._inline("style.css"), self._inline("script.js")
-        self._environment.globals.update(
-            _SAYING,
-            publication=data.publication,
-            currency=settings.company_currency,
-            workbook=settings.workbook_file.name,
-            quality=QUALITY_FILE,
-            stamp=mark,
-            style=style.text,
-            style_hash=style.digest,
-            script=script.text,
-            script_hash=script.digest,
+        self._environment = dress.environment(
+            saying=_SAYING
+            | {
+                "publication": data.publication,
+                "currency": settings.company_currency,
+                "workbook": settings.workbook_file.name,
+                "quality": QUALITY_FILE,
+                "stamp": mark,
+            }
         )
         # Compiled once: a template asked for by name is looked up on the disk each time.
         self._customer = self._environment.get_template("customer.html")
         self._index = self._environment.get_template("index.html")
         self._quality = self._environment.get_template("quality.html")
         self._other = self._environment.get_template("other.html")
-        self._style, self._script = style, script
 
     def first_pages(self, policy: Policy | None) -> tuple[str, str]:
         """Data quality with every definition that the two pages tell of, and the first page."""
@@ -169,9 +144,9 @@ class _Renderer:
         template = self._environment.get_template("customers.html")
         several = len({row["company_code"] for row in listed}) > 1
         return {
-            "report.css": str(self._style.text),
-            "report.js": str(self._script.text),
-            "list.js": self._environment.get_template("list.js").render(),
+            "report.css": self._render("style.css"),
+            "report.js": self._render("script.js"),
+            "list.js": self._render("list.js"),
             "customers.js": customer_list.script(listed, self.files),
             LIST_FILE: self._print(template, _titled(label("page", "back")), several=several),
             "definitions.js": self._definitions(),
@@ -206,7 +181,7 @@ class _Renderer:
                         {key: self.files[key] for key in keys if key in self.files},
                     ),
                 )
-        yield "customer.js", self._environment.get_template("customer.js").render()
+        yield "customer.js", self._render("customer.js")
         yield others.PAGE, self._print(self._other, label("page", "title"), scripts=len(scripts))
 
     def _drawn(self, data: report_customers.CustomerData) -> others.Drawn:
@@ -247,10 +222,8 @@ class _Renderer:
         question = f"#{urlencode({'company': company})}" if len(self._data.companies) > 1 else ""
         return f"{CUSTOMERS_FOLDER}/{LIST_FILE}{question}"
 
-    def _inline(self, name: str) -> _Inline:
-        text = self._environment.get_template(name).render()
-        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        return _Inline(Markup(text), f"sha256-{digest}")  # noqa: S704 - our own file
+    def _render(self, name: str) -> str:
+        return self._environment.get_template(name).render()
 
 
 def _titled(name: Localized) -> Localized:
@@ -297,26 +270,11 @@ def _arrow(row: Mapping[str, Any]) -> str:
     return "▲" if row["change"] > 0 else "▼"
 
 
-def _extent(part: Decimal, of: Decimal) -> str:
-    """A part of a bar of 100."""
-    return f"{max(0.0, min(100.0, float(part) / float(of) * 100)) if of else 0:.1f}"
-
-
-def _score(value: Decimal | None) -> str:
-    return "–" if value is None else numbers.grouped(value, 1)
-
-
 def _measured(value: Decimal | None, measure: str | None) -> str:
     """What was found, or the bar for it: a share as a percentage, else months or deviations."""
     if value is None:
         return "–"
     return f"{numbers.trimmed(value * 100, 1)}%" if "share" in (measure or "") else numbers.trimmed(value)
-
-
-def _filled(group: str, code: str, text: str | Localized) -> Localized:
-    """A word with a place for a figure."""
-    said, figure = label(group, code), same(text) if isinstance(text, str) else text
-    return Localized(said.en.format(figure.en), said.zh.format(figure.zh))
 
 
 def _brief(text: Localized | None) -> Localized | None:
@@ -325,11 +283,6 @@ def _brief(text: Localized | None) -> Localized | None:
         return None
     chinese = text.zh if len(text.zh) <= BRIEF else f"{text.zh[:BRIEF].rstrip()} …"
     return Localized(shorten(text.en, BRIEF, placeholder=" …"), chinese)
-
-
-def _labelled(title: Localized) -> Markup:
-    """The heading of a cell's column, for where a narrow page shows a row as lines."""
-    return Markup('data-en="{}" data-zh="{}"').format(title.en, title.zh)
 
 
 def _everybody(title: Localized) -> Markup:
@@ -348,33 +301,17 @@ def _curve_height(curve: charts.Curve, row: Row) -> Localized:
     return numbers.short(row["cumulative_contribution"])
 
 
-# What the templates may call.
+# What its templates may call beside what all may.
 _SAYING: dict[str, object] = {
-    "label": label,
-    "localized": localized,
-    "grouped": numbers.grouped,
-    "short": numbers.short,
-    "exact": numbers.exact,
-    "share": numbers.share,
-    "signed_share": numbers.signed_share,
-    "signed_short": partial(numbers.short, plus=True),
-    "signed_exact": numbers.signed_exact,
-    "trimmed": numbers.trimmed,
-    "month": numbers.month,
-    "day": numbers.day,
-    "filled": _filled,
-    "labelled": _labelled,
     "everybody": _everybody,
     "measured": _measured,
     "unit_of": _unit_of,
-    "score": _score,
     "plain": lambda value: format(value, "f"),
     "brief": _brief,
     "headline": _headline,
     "headline_change": _headline_change,
     "mood": _mood,
     "arrow": _arrow,
-    "extent": _extent,
     "curve_height": _curve_height,
     "axis_share": lambda tick: f"{numbers.trimmed(tick * 100)}%",
     "axis_amount": lambda tick: numbers.on_axis(tick).svg,

@@ -44,8 +44,9 @@ class Comparison:
     """The candidate beside the policy in force. Money is company currency; every list is in a stable order.
 
     `migration`: the last period, one row a pair of tiers (ruling, candidate), with customers, `net_sales_12m`,
-    `contribution_12m` and `exposure` (null where nobody of the pair has one). `moved`: the same sums over those whose
-    tier differs, up and down. `over_time`: one row a policy and pair of tiers, moves from one period to the next.
+    `contribution_12m` and `exposure` (null where nobody of the pair has one) and the `direction` (`stays` where both are
+    one). `by_tier`: the last period, one row a tier, with the first three of each policy (`…_ruling`, `…_candidate`; nobody
+    and no net sales are 0). `moved`: the sums over those whose tier differs, up and down. `over_time`: one row a policy and pair of tiers, moves from one period to the next.
     `by_period`: customers, and how many of them the two policies see differently. `movers`: one row a customer whose
     tier in the last period differs, largest net sales first, with what differs on the way to it. `outcomes`: one row a policy
     and tier of the period a year before the last one, as `outcome.outcomes` has them.
@@ -58,6 +59,7 @@ class Comparison:
     periods: int
     customers: int
     migration: list[Row]
+    by_tier: list[Row]
     moved: list[Row]
     over_time: list[Row]
     by_period: list[Row]
@@ -96,9 +98,10 @@ def compare(
         last=last,
         periods=pairs["period"].n_unique(),
         customers=now.height,
-        migration=_summed(now, "from_tier", "to_tier"),
+        migration=_summed(now.with_columns(_direction()), "from_tier", "to_tier", "direction"),
+        by_tier=_by_tier(now),
         moved=_summed(
-            now.filter(differ).with_columns(direction=direction(rank("from_tier"), rank("to_tier"))),
+            now.filter(differ).with_columns(_direction()),
             "direction",
         ),
         over_time=[
@@ -183,6 +186,35 @@ def _summed(rows: pl.DataFrame, *by: str) -> list[Row]:
     return rows.group_by(by).agg(customers=pl.len(), **sums).sort(*order, *by).to_dicts()
 
 
+def _direction() -> pl.Expr:
+    return (
+        pl.when(pl.col("from_tier") == pl.col("to_tier"))
+        .then(pl.lit("stays"))
+        .otherwise(direction(rank("from_tier"), rank("to_tier")))
+        .alias("direction")
+    )
+
+
+def _by_tier(now: pl.DataFrame) -> list[Row]:
+    ours, theirs = (
+        now.group_by(tier=pl.col(column).cast(pl.String)).agg(
+            pl.len().alias(f"customers_{side}"),
+            pl.col("net_sales_12m").sum().alias(f"net_sales_12m_{side}"),
+            pl.when(pl.col("contribution_12m").is_not_null().any())
+            .then(pl.col("contribution_12m").sum())
+            .alias(f"contribution_12m_{side}"),
+        )
+        for side, column in zip(_SIDES, ("from_tier", "to_tier"), strict=True)
+    )
+    counted = [f"{name}_{side}" for name in ("customers", "net_sales_12m") for side in _SIDES]
+    return (
+        ours.join(theirs, on="tier", how="full", coalesce=True, validate="1:1")
+        .with_columns(pl.col(counted).fill_null(0))
+        .sort(-rank("tier"), "tier")
+        .to_dicts()
+    )
+
+
 def _moves(replayed: Replayed, first: date, last: date) -> list[Row]:
     return (
         tier_moves(replayed.values.lazy())
@@ -200,7 +232,7 @@ def _mover() -> list[pl.Expr]:
         *map(pl.col, KEY),
         pl.col("from_tier"),
         pl.col("to_tier"),
-        direction(rank("from_tier"), rank("to_tier")).alias("direction"),
+        _direction(),
         pl.col("score").alias("score_from"),
         pl.col(f"score{_CANDIDATE}").alias("score_to"),
         *map(pl.col, _MONEY),

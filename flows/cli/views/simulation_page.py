@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from flows.report import dress, flow_chart
+from flows.wording.numbers import plain, trimmed
+from flows.wording.words import Localized, label, same
+from transforms.policy.model import TIER_RANKS
 
-from flows.console.output import text
-from flows.policy.simulate import Simulation
-from flows.wording.numbers import plain
+if TYPE_CHECKING:
+    from flows.policy.simulate import Simulation
+    from transforms.simulation.compare import Side
 
 Row = Mapping[str, Any]
 
 MOST_MOVERS, MOST_OTHERS = 500, 200
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_SUMS = {
-    "customers": "customers",
-    "net_sales_12m": "net sales of 12 months",
-    "contribution_12m": "contribution",
-    "exposure": "credit exposure",
-}
-_SCORES = frozenset({"score_from", "score_to"})
+_SECTIONS = ("migration", "money_moves", "outcomes", "movers", "calm", "over_time", "hindsight")
 _DIFFERS = {
     "volume_class": "volume",
     "loyalty_class": "loyalty",
@@ -35,18 +31,15 @@ _DIFFERS = {
     "raw_tier": "the period alone",
     "memory_tier": "memory",
 }
-_TIERS = ("strategic", "core", "cultivate", "new", "unrated", "marginal", "speculative")
-_CALM = {
-    "moves": "moves",
-    "reversals": "moves there and back within 12 months",
-    "reversals_per_100_customer_years": "of these in 100 customer-years",
-    "lapses": "lapses into more than 90 days past due",
-    "flagged_before": "of these flagged at an earlier look",
-    "median_days": "days between flag and lapse, median",
-    "shortest_days": "days between flag and lapse, shortest",
-}
-
-
+_CALM = (
+    "moves",
+    "reversals",
+    "reversals_per_100_customer_years",
+    "lapses",
+    "flagged_before",
+    "median_days",
+    "shortest_days",
+)
 OUTCOMES = {
     "policy": "policy",
     "tier": "tier",
@@ -58,42 +51,59 @@ OUTCOMES = {
     "lost": "bought nothing",
     "overdue_over_90_after": "over 90 days overdue",
 }
-_MONEY = (frozenset(_SUMS) | frozenset(OUTCOMES)) - {"policy", "tier", "customers", "lost"}
 
 
 def page(simulation: Simulation) -> str:
-    """The whole page as HTML text."""
+    """The whole page as HTML text, in both languages."""
     found = simulation.comparison
     ruling, candidate = (
         f"{side.policy_id} {side.policy_version}" for side in (found.ruling, found.candidate)
     )
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    environment.globals.update(count=_count, month=_month, shown=_shown, number_columns=_number_columns)
+    environment = dress.environment(_TEMPLATES, saying={"stamp": found.candidate.policy_hash})
     return environment.get_template("simulation.html").render(
-        title=f"{candidate} instead of {ruling}",
+        title=dress.filled("simulation", "title", candidate, ruling),
+        shared=False,
         ruling=ruling,
         candidate=candidate,
         found=found,
         reproduced=simulation.reproduced,
         hindsight=simulation.hindsight,
-        matrix=_matrix(found.migration),
-        outcomes=outcome_rows(found.outcomes),
-        outcome_columns=OUTCOMES,
+        sections=[name for name in _SECTIONS if _is_shown(name, simulation)],
+        tiers=[row["tier"] for row in found.by_tier],
+        cells={(row["from_tier"], row["to_tier"]): row for row in found.migration},
+        flow=flow_chart.flow([_as_flow(row) for row in found.migration]),
+        largest=max(
+            (row[f"net_sales_12m_{side}"] for row in found.by_tier for side in ("ruling", "candidate")),
+            default=0,
+        ),
+        moves=sorted(
+            (row for row in found.migration if row["direction"] != "stays"),
+            key=lambda row: row["net_sales_12m"] or 0,
+            reverse=True,
+        ),
         calm=_calm(found.ruling, found.candidate),
-        over_time=[
-            {**row, "policy": {"ruling": "in force"}.get(row["policy"], row["policy"])}
-            for row in found.over_time
-        ],
-        movers=[{**row, "drivers": what_differs(row)} for row in found.movers[:MOST_MOVERS]],
-        sums=_SUMS,
+        most_differ=max((row["differ"] for row in found.by_period), default=0),
+        movers=[{**row, "differs": list(_differs(row))} for row in found.movers[:MOST_MOVERS]],
         most_movers=MOST_MOVERS,
         most_others=MOST_OTHERS,
     )
+
+
+def _is_shown(section: str, simulation: Simulation) -> bool:
+    if section == "outcomes":
+        return bool(simulation.comparison.outcomes)
+    return section != "hindsight" or simulation.hindsight is not None
+
+
+def _as_flow(row: Row) -> dict[str, Any]:
+    """The same money at both sides: the two policies see the same facts."""
+    return {
+        **row,
+        "from_rank": TIER_RANKS.get(row["from_tier"]),
+        "to_rank": TIER_RANKS.get(row["to_tier"]),
+        "net_sales_before": row["net_sales_12m"] or Decimal(0),
+        "net_sales_after": row["net_sales_12m"] or Decimal(0),
+    }
 
 
 def outcome_rows(outcomes: Sequence[Row]) -> list[Row]:
@@ -105,29 +115,36 @@ def outcome_rows(outcomes: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _calm(ours: Any, theirs: Any) -> list[Row]:
-    sides = [{**side.volatility, **side.warnings} for side in (ours, theirs)]
-    return [
-        {"what": label, "ruling": sides[0][key], "candidate": sides[1][key]} for key, label in _CALM.items()
-    ]
+def _calm(ours: Side, theirs: Side) -> list[tuple[str, Any, Any]]:
+    """How restless and how late each policy is: what, in force, candidate."""
+    before, after = ({**side.volatility, **side.warnings} for side in (ours, theirs))
+    return [(code, before[code], after[code]) for code in _CALM]
 
 
-def _matrix(rows: Sequence[Row]) -> Row:
-    """Customers by pair of tiers, the tiers that occur, and the largest count, by which cells are shaded."""
-    count = {(row["from_tier"], row["to_tier"]): row["customers"] for row in rows}
-    return {
-        "count": count,
-        "tiers": [tier for tier in _TIERS if any(tier in pair for pair in count)],
-        "most": max(count.values(), default=1),
-    }
+def _differs(mover: Row) -> Iterator[tuple[Localized, Localized, Localized]]:
+    """What the two policies see differently of a customer: what, in force, candidate."""
+    for each in mover["drivers"]:
+        yield (
+            label("differs", each["what"]),
+            _seen(each["what"], each["ruling"]),
+            _seen(each["what"], each["candidate"]),
+        )
+    if None not in (scores := (mover["score_from"], mover["score_to"])) and scores[0] != scores[1]:
+        before, after = (same(trimmed(each, 2)) for each in scores)
+        yield label("differs", "score"), before, after
 
 
-def _count(number: int) -> str:
-    return f"{number:,}"
-
-
-def _month(day: date) -> str:
-    return f"{day:%Y-%m}"
+def _seen(what: str, value: str | None) -> Localized:
+    if value is None or what.endswith("_class"):
+        return label("class", value)
+    if what == "gate":
+        return label("subject", value)
+    tier, _, causes = value.partition(" by ")
+    named, reasons = label("tier", tier), [label("subject", each) for each in causes.split(", ") if each]
+    if not reasons:
+        return named
+    english, chinese = ", ".join(each.en for each in reasons), "、".join(each.zh for each in reasons)
+    return Localized(f"{named.en} ({english})", f"{named.zh}（{chinese}）")
 
 
 def what_differs(mover: Row) -> str | None:
@@ -139,21 +156,3 @@ def what_differs(mover: Row) -> str | None:
     if None not in (scores := (mover["score_from"], mover["score_to"])) and scores[0] != scores[1]:
         changes.append(("score", plain(scores[0]), plain(scores[1])))
     return "; ".join(f"{what} {ruling} → {candidate}" for what, ruling, candidate in changes) or None
-
-
-def _shown(key: str, value: object) -> str:
-    """A cell's text; amounts in whole units and scores to a tenth, since nobody decides about a policy by cents."""
-    if isinstance(value, Decimal) and key in _MONEY:
-        return text(round(value))
-    if isinstance(value, Decimal) and key in _SCORES:
-        return f"{value:.1f}"
-    return text(value)
-
-
-def _number_columns(rows: Sequence[Row], columns: Mapping[str, str]) -> set[str]:
-    """The columns that are set to the right."""
-    return {key for key in columns if all(_is_number(row[key]) for row in rows)}
-
-
-def _is_number(value: object) -> bool:
-    return value is None or isinstance(value, int | Decimal)

@@ -46,6 +46,7 @@ def simulation(
         "customer_id": HOSTILE,
         "score_from": Decimal("61.2345"),
         "score_to": None,
+        "direction": "down",
         "drivers": [{"what": "gate", "ruling": HOSTILE, "candidate": None}],
     }
     comparison = Comparison(
@@ -55,7 +56,18 @@ def simulation(
         last=date(2024, 3, 1),
         periods=3,
         customers=40,
-        migration=[{**tiers, **sums}],
+        migration=[{**tiers, **sums, "direction": "down"}],
+        by_tier=[
+            {
+                "tier": "core",
+                "customers_ruling": 3,
+                "customers_candidate": 0,
+                "net_sales_12m_ruling": Decimal("12345.6700"),
+                "net_sales_12m_candidate": Decimal(0),
+                "contribution_12m_ruling": None,
+                "contribution_12m_candidate": None,
+            }
+        ],
         moved=[{"direction": "down", **sums}],
         over_time=[{"policy": "ruling", **tiers, "moves": 4, "reversals": 1}],
         by_period=[{"period": date(2024, month, 1), "customers": 40, "differ": month} for month in (1, 2, 3)],
@@ -68,14 +80,14 @@ def simulation(
 @pytest.mark.parametrize("found", [simulation(), simulation(policy_id=HOSTILE)], ids=["data", "policy"])
 def test_markup_in_data_or_in_a_policy_is_shown_as_text(found: Simulation):
     shown = page(found)
-    assert "<script" not in shown
+    assert shown.count("<script") == 1, "the page's own"
     assert "&lt;script&gt;alert(" in shown
 
 
 def test_amounts_are_whole_and_scores_have_one_place():
     shown = page(simulation())
-    assert '<td class="n">12,346</td>' in shown
-    assert '<td class="n">61.2</td>' in shown
+    assert '<data value="12345.6700" title="12,345.67">12,346</data>' in shown
+    assert "61.2 → –" in shown
 
 
 def test_a_long_list_says_how_much_of_it_is_shown():
@@ -92,6 +104,29 @@ def test_hindsight_is_on_the_page_where_it_was_asked_for():
 
 def test_what_came_of_a_policys_tiers_is_on_the_page_once_a_year_has_passed_and_says_where_it_is_in_sample():
     assert "What came of the tiers" not in page(simulation(in_sample=None))
-    assert '<td class="n">54,322</td>' in page(simulation())
-    assert "<td>candidate</td>" in page(simulation())
-    assert "<td>candidate (in-sample)</td>" in page(simulation(in_sample=True))
+    assert ">54,322</data>" in page(simulation())
+    assert ">in-sample</span>" not in page(simulation())
+    assert '<span lang="en">in-sample</span><span lang="zh-Hans">样本内</span>)' in page(
+        simulation(in_sample=True)
+    )
+
+
+def test_the_page_names_both_policies_and_their_hashes_and_speaks_both_languages():
+    shown = page(simulation(policy_id="strict"))
+    for text in (
+        "strict 1.0",
+        "default 1.0",
+        "0" * 12,
+        "1" * 12,
+        "期末等级",
+        "Tiers at the end",
+        "等级变动（按金额）",
+    ):
+        assert text in shown, text
+
+
+def test_the_flow_of_money_and_its_moves_by_tier_are_drawn():
+    shown = page(simulation())
+    assert 'class="ribbon down"' in shown
+    assert shown.count('<svg class="bar') >= 3
+    assert "<svg" in shown.split('id="by-tier"')[1]

@@ -69,6 +69,16 @@ def test_a_higher_bar_of_volume_moves_whom_it_shuts_out_and_nobody_else(found) -
     ]
 
 
+def test_each_policy_has_its_customers_and_money_by_tier_and_both_have_all_of_it(found) -> None:
+    counted = {
+        row["tier"]: (row["customers_ruling"], row["customers_candidate"], row["net_sales_12m_candidate"])
+        for row in found.by_tier
+    }
+    assert counted == {"core": (3, 1, Decimal(240_000)), "cultivate": (1, 3, Decimal(412_000))}
+    assert [row["tier"] for row in found.by_tier] == ["core", "cultivate"], "the highest first"
+    assert {row["direction"] for row in found.migration} == {"stays", "down"}
+
+
 def test_each_mover_is_named_with_what_the_two_policies_see_differently(found) -> None:
     assert [(row["customer_id"], row["from_tier"], row["to_tier"]) for row in found.movers] == [
         ("GROWS", "core", "cultivate"),
