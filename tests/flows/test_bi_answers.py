@@ -115,6 +115,8 @@ def written(rows: Rows) -> list[tuple[object, ...]]:
 
 
 def _written(value: object) -> object:
+    if isinstance(value, float):
+        return Decimal(repr(value))
     text = str(value) if isinstance(value, date) else value  # an instant is a date, too
     if not isinstance(text, str):
         return text

@@ -82,7 +82,7 @@ def test_the_months_after_the_actions_own_are_held_against_those_before_it_and_o
     )
     assert [three[name] for name in figures] == [50, 50, 40, Decimal("12.5"), Decimal("12.5")]
     assert [six[name] for name in figures] == [50, 75, 60, Decimal("12.5"), Decimal("18.75")]
-    assert (three["change_on_year"], three["company_change_on_year"]) == (Decimal("0.25"), Decimal("0.2"))
+    assert (three["change_on_year"], three["company_change_on_year"]) == (0.25, 0.2)
     assert (three["tier_before"], three["tier_after"], six["tier_after"]) == ("marginal", "cultivate", "core")
 
 

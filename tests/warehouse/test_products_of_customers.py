@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,7 @@ def test_a_group_that_half_the_peers_buy_is_a_white_spot_of_the_others_at_the_mi
     buying = [row for each in shares for row in buyer(f"B{each}", 100, {"VALVES": each, "PUMPS": 100 - each})]
     others = [row for number in range(5) for row in buyer(f"C{number}", 200, {"PUMPS": 200})]
     assert white_spots(tmp_path, *buying, *others) == [
-        (f"C{number}", "VALVES", 10, 5, Decimal("0.3"), 60) for number in range(5)
+        (f"C{number}", "VALVES", 10, 5, 0.3, 60) for number in range(5)
     ]
 
 
