@@ -22,13 +22,15 @@ from flows.errors import UserError
 from flows.pipeline.load import open_warehouse
 from flows.settings import Settings
 from flows.settings.sinks import FileSettings
-from warehouse.connection import transaction
+from warehouse.connection import open_database, transaction
 from warehouse.files import sync, write_text
+from warehouse.lake.address import Lake
 from warehouse.mart import publish, share
 from warehouse.rating import outbox
 from warehouse.relay.store import read_store
 from warehouse.storage_errors import DamagedFileError
-from warehouse.store import backup, ledger
+from warehouse.store import backup, ledger, moving
+from warehouse.store.migrate import migrate
 
 NOTE = "backup.json"
 WAREHOUSE, RELAY, EVENTS, POLICY = "warehouse.duckdb", "relay.db", "events", "policy.toml"
@@ -56,16 +58,16 @@ def back_up(settings: Settings, out: Path, now: datetime) -> Backup:
 
     BackupError where nothing was loaded yet; WarehouseBusyError where a run holds the warehouse for too long.
     """
-    if not settings.warehouse_file.exists():
+    if not settings.warehouse_at.exists():
         raise BackupError(f"there is nothing to back up in {settings.home}: nothing was loaded yet")
     made_at = now.astimezone(UTC)
     folder = out / f"{PREFIX}{made_at:{STAMP}}"
     building = folder.with_name(f"{folder.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
-    with backup.exclusive_snapshot(settings.warehouse_file) as (warehouse, copy_to):
-        loaded, rated = (ledger.generation(warehouse, stage) for stage in ("load", "rating"))
-        copy_to(building / WAREHOUSE)
+    with backup.exclusive_snapshot(settings.warehouse_at, settings.memory_limit) as held:
+        loaded, rated = (ledger.generation(held.connection, stage) for stage in ("load", "rating"))
+        held.copy_to(building / WAREHOUSE)
         if settings.relay_file.exists():
             backup.copy_relay(settings.relay_file, building / RELAY)
     # After the books that say what was delivered: what they call delivered is in these files.
@@ -106,12 +108,14 @@ def restore(settings: Settings, folder: Path, now: datetime) -> tuple[Backup, Pa
     for name in names:
         (restoring / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(folder / name, restoring / name)
+    recorded_at = now.astimezone(UTC).replace(tzinfo=None)
+    if isinstance(settings.warehouse_at, Lake):
+        _into_lake(settings, restoring / WAREHOUSE, recorded_at)
     aside = _put_aside(settings, now)
     for path in sorted(restoring.iterdir()):
         if path.name != POLICY or settings.policy is None:
             path.rename(settings.home / path.name)
     shutil.rmtree(restoring)
-    recorded_at = now.astimezone(UTC).replace(tzinfo=None)
     with open_warehouse(settings, recorded_at) as connection:
         with transaction(connection):
             outbox.raise_sequences(connection, _seen(settings, aside))
@@ -132,6 +136,15 @@ def restore(settings: Settings, folder: Path, now: datetime) -> tuple[Backup, Pa
             settings.home, each, published=settings.published_folder, readers=settings.readers
         )
     return made, aside
+
+
+def _into_lake(settings: Settings, file: Path, recorded_at: datetime) -> None:
+    """Put a backup's warehouse in the place of what the lake holds."""
+    with open_database(file) as connection:
+        migrate(connection, recorded_at)
+    with open_warehouse(settings, recorded_at) as connection:
+        moving.take_from(connection, file)
+    file.unlink()
 
 
 def _seen(settings: Settings, aside: Path | None) -> dict[tuple[str, str], int] | None:
@@ -162,7 +175,10 @@ def _seen(settings: Settings, aside: Path | None) -> dict[tuple[str, str], int] 
 
 def _put_aside(settings: Settings, now: datetime) -> Path | None:
     """Move what a restore replaces into a folder of its own; None where there is nothing."""
-    names = [WAREHOUSE, f"{WAREHOUSE}.wal", RELAY, f"{RELAY}-wal", f"{RELAY}-shm", EVENTS, KEY]
+    names = [RELAY, f"{RELAY}-wal", f"{RELAY}-shm", EVENTS, KEY]
+    is_file = settings.warehouse_at == settings.warehouse_file
+    if is_file:  # what a lake held stays among its former states
+        names += [WAREHOUSE, f"{WAREHOUSE}.wal"]
     if settings.policy is None:
         names.append(POLICY)
     there = [settings.home / name for name in names if (settings.home / name).exists()]
@@ -170,7 +186,7 @@ def _put_aside(settings: Settings, now: datetime) -> Path | None:
         return None
     aside = settings.home / f"replaced-{now.astimezone(UTC):{STAMP}}"
     aside.mkdir()
-    if settings.warehouse_file.exists():
+    if is_file and settings.warehouse_file.exists():
         with suppress(DamagedFileError), backup.exclusive_snapshot(settings.warehouse_file):
             pass  # or a run that works on it would go on in the file that is moved
     for path in there:

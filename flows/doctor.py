@@ -13,8 +13,9 @@ import duckdb
 from flows.errors import OTHER
 from flows.file_modes import wrong_modes
 from flows.settings import Settings
-from warehouse.connection import open_database
 from warehouse.errors import WarehouseBusyError
+from warehouse.lake.address import size
+from warehouse.lake.opening import open_at
 
 State = Literal["sound", "note", "fault"]
 
@@ -123,10 +124,10 @@ def _modes(settings: Settings) -> Iterator[Finding]:
 
 
 def _warehouse(settings: Settings) -> Iterator[Finding]:
-    if not settings.warehouse_file.exists():
+    if not settings.warehouse_at.exists():
         yield Finding("warehouse", "note", "nothing was loaded yet")
         return
-    with open_database(settings.warehouse_file, read_only=True, patience=_PATIENCE) as connection:
+    with open_at(settings.warehouse_at, read_only=True, patience=_PATIENCE) as connection:
         yield from _tables(connection)
         yield from _conservation(connection)
 
@@ -199,9 +200,9 @@ def _published(settings: Settings) -> Iterator[Finding]:
     from warehouse.mart import publish, share
     from warehouse.store import ledger, migrate
 
-    if not settings.warehouse_file.exists():
+    if not settings.warehouse_at.exists():
         return
-    with open_database(settings.warehouse_file, read_only=True, patience=_PATIENCE) as connection:
+    with open_at(settings.warehouse_at, read_only=True, patience=_PATIENCE) as connection:
         if migrate.due(connection):
             yield Finding("published", "note", "is published anew once the warehouse is upgraded")
             return
@@ -257,8 +258,7 @@ def _relay(settings: Settings) -> Iterator[Finding]:
 def _disk(settings: Settings) -> Iterator[Finding]:
     place = next(path for path in (settings.home, *settings.home.absolute().parents) if path.exists())
     free = shutil.disk_usage(place).free
-    size = settings.warehouse_file.stat().st_size if settings.warehouse_file.exists() else 0
-    needed = _COPIES * size + _AT_LEAST
+    needed = _COPIES * size(settings.warehouse_at) + _AT_LEAST
     told = f"{free / 1e9:,.1f} GB are free; publishing and a backup take up to {needed / 1e9:,.1f} GB"
     if free < needed:
         yield Finding("disk", "fault", f"{told}: make room in {place}")

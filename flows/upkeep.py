@@ -10,8 +10,13 @@ from flows import backup
 from flows.console.progress import report_step
 from flows.pipeline.load import open_warehouse
 from flows.settings import Settings
+from warehouse.lake.address import Lake
+from warehouse.lake.upkeep import tidy
 from warehouse.merge import remembered
 from warehouse.store.backup import compact, loaded_before
+
+# No query on the lake takes longer: what it reads is not removed under it.
+_READERS_TAKE = timedelta(days=1)
 
 
 def look_after(
@@ -24,7 +29,7 @@ def look_after(
     late_days: int | None = None,
 ) -> None:
     """What `maintain` does, at an instant that is aware; nothing where nothing was loaded yet."""
-    if not settings.warehouse_file.exists():
+    if not settings.warehouse_at.exists():
         return
     if backups:
         out = backup_folder or settings.backups_folder
@@ -39,7 +44,12 @@ def look_after(
         forgotten = remembered.forget_before(connection, _naive(now - late))
         if forgotten:
             report_step(f"forgot {forgotten:,} keys and documents that were gone {late.days} days ago")
-        compact(connection)
+        if isinstance(settings.warehouse_at, Lake):
+            report_step("merging the lake's files, and dropping its former states")
+            kept = timedelta(days=settings.warehouse_keep_days)
+            tidy(connection, states_before=_naive(now - kept), files_before=_naive(now - _READERS_TAKE))
+        else:
+            compact(connection)
 
 
 def prune_archive(settings: Settings, before: datetime, now: datetime) -> list[Path]:

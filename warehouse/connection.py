@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import duckdb
 import polars as pl
@@ -84,12 +85,22 @@ def open_database(
         connection.close()
 
 
+_GUARDS: WeakKeyDictionary[duckdb.DuckDBPyConnection, Callable[[], None]] = WeakKeyDictionary()
+
+
+def guard_commits(connection: duckdb.DuckDBPyConnection, check: Callable[[], None]) -> None:
+    """From here on, ask `check` in every transaction of the connection, as the last thing before its commit."""
+    _GUARDS[connection] = check
+
+
 @contextmanager
-def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Everything in the block is committed together, or nothing is."""
+def transaction(connection: duckdb.DuckDBPyConnection, *, is_guarded: bool = True) -> Iterator[None]:
+    """Everything in the block is committed together, or nothing is. Not guarded: one that writes another database than its own."""
     connection.execute("BEGIN TRANSACTION")
     try:
         yield
+        if is_guarded and (check := _GUARDS.get(connection)):
+            check()
     except BaseException:
         with suppress(duckdb.Error):  # a full disk has ended it already, and is what is to be told
             connection.execute("ROLLBACK")

@@ -20,6 +20,14 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def file_size(path: Path) -> int:
+    """A file's bytes; 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Readers:
     """Who may read a published file besides its owner: the members of a group, by its number; None for nobody."""

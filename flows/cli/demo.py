@@ -71,7 +71,7 @@ def run(settings: Settings, *, customers: int, seed: int) -> Showcase:
             f"{place(settings.home)} holds the sample company of {sample.customers} customers and seed {sample.seed}; "
             "remove that folder, or name another by VALUEMART_HOME"
         )
-    if not marker.exists() and settings.warehouse_file.exists():
+    if not marker.exists() and settings.warehouse_at.exists():
         raise UsageError(
             f"{place(settings.home)} holds data already, which a sample company would mix with; "
             "name another folder by VALUEMART_HOME"

@@ -15,6 +15,7 @@ from flows.pipeline import stages
 from flows.pipeline.load import warehouse_held_open
 from flows.pipeline.stages import RefreshResult, Run, Stage
 from flows.settings import Settings
+from warehouse.lake.address import Lake
 
 
 def run_stages(
@@ -47,7 +48,9 @@ def run_stages(
         )
         for day in days
     ]
-    with warehouse_held_open(settings, stages.now()) if len(days) > 1 else nullcontext():
+    # A lake is slow to open, and its readers need not wait for one who has.
+    is_held = len(days) > 1 or isinstance(settings.warehouse_at, Lake)
+    with warehouse_held_open(settings, stages.now()) if is_held else nullcontext():
         for run in runs:
             prepare(run.result.as_of)
             _fold(stages.OF_EACH_DAY, run)

@@ -82,7 +82,7 @@ def pull_batch(
             "name its tables in pull.keys of the profile, with a query each in pull/keys/"
         )
     name, connection, company_there = connection_of(settings.connections, source, company)
-    books = (settings.warehouse_file, settings.ops_file)
+    books = (settings.warehouse_at, settings.ops_file)
     reached = {} if full else watermarks(books, source, company)
     since = _since(plan, reached, connection.lag)
     with _workplace(settings, source, company) as folder:

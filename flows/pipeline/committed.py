@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 
 from flows.inbox import watch
 from flows.settings import Settings
-from warehouse.connection import open_database
 from warehouse.errors import WarehouseBusyError
+from warehouse.lake.opening import open_at
 from warehouse.mart import publish
 from warehouse.rating import outbox
 from warehouse.store import ledger, migrate
@@ -54,10 +54,10 @@ def unpublished(settings: Settings) -> Unpublished | None:
 
     Waits for nobody, and changes nothing.
     """
-    if not settings.warehouse_file.exists():
+    if not settings.warehouse_at.exists():
         return None
     try:
-        with open_database(settings.warehouse_file, read_only=True, patience=0) as connection:
+        with open_at(settings.warehouse_at, read_only=True, patience=0) as connection:
             if migrate.due(connection):
                 return None
             state = ledger.generation(connection, "state").generation

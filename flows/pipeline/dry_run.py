@@ -53,7 +53,7 @@ def dry_run(
     """
     now = datetime.now(UTC)
     with TemporaryDirectory(prefix="valuemart-check-") as folder:
-        apart = settings.model_copy(update={"home": Path(folder), "data_docs": "never"})
+        apart = settings.apart(Path(folder))
         landing.land(apart, files, source=source, company=company, extracted_at=now, mode=mode, window=window)
         (outcome,) = load.load_inbox(apart, PredicateGate(), recorded_at=now.replace(tzinfo=None)).outcomes
         return DryRun(

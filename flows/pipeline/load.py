@@ -16,10 +16,10 @@ from flows.console.progress import reached, report_step
 from flows.inbox import landing
 from flows.pipeline.data_docs import DataDocs
 from flows.settings import Settings
-from warehouse.connection import open_database
 from warehouse.delivery.manifest import MANIFEST, Batch, read_manifest
 from warehouse.delivery.profile import Source, get_source
 from warehouse.errors import BatchRefusedError, Fault, SourceError
+from warehouse.lake.opening import open_at
 from warehouse.merge import merge
 from warehouse.merge.corrected import Corrected, what_it_corrects
 from warehouse.staging import currency, derived, quarantine
@@ -48,11 +48,11 @@ def open_warehouse(settings: Settings, recorded_at: datetime) -> Iterator[duckdb
         yield held
         return
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not settings.warehouse_file.exists():
+    if not settings.warehouse_at.exists():
         # A new home, whoever made its folder; one that is in use changes by `maintain --fix-modes` alone.
         with suppress(PermissionError):
             settings.home.chmod(0o700)
-    with open_database(settings.warehouse_file, memory=settings.memory_limit) as connection:
+    with open_at(settings.warehouse_at, memory=settings.memory_limit) as connection:
         migrate(connection, recorded_at)
         yield connection
 

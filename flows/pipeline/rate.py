@@ -26,8 +26,9 @@ from transforms.policy import model as policy_model
 from transforms.policy.errors import PolicyError
 from transforms.policy.model import Policy, in_force, parse_policy
 from transforms.rating.rules_version import RULES_VERSION
-from warehouse.connection import open_database, transaction
+from warehouse.connection import transaction
 from warehouse.files import write_text
+from warehouse.lake.opening import open_at
 from warehouse.rating import cells
 from warehouse.rating import facts as stored_facts
 from warehouse.store import ledger
@@ -56,9 +57,9 @@ class PolicyMissingError(UserError):
 def require_policy(settings: Settings) -> None:
     """PolicyMissingError where a home was rated, and the policy that ruled is not there any more. Changes nothing."""
     path = settings.policy_file
-    if path.exists() or not settings.warehouse_file.exists():
+    if path.exists() or not settings.warehouse_at.exists():
         return
-    with open_database(settings.warehouse_file, read_only=True) as connection:
+    with open_at(settings.warehouse_at, read_only=True) as connection:
         _require_policy(connection, path)
 
 

@@ -73,10 +73,11 @@ def reload(
     ReloadError if a loaded batch does not lie in the archive as it was, unless its rows are to be kept, or is refused by
     today's mapping; WarehouseBusyError where a run holds the warehouse.
     """
-    if not settings.warehouse_file.exists():
+    if not settings.warehouse_at.exists():
         raise ReloadError(f"nothing was loaded in {settings.home} yet: there is nothing to load again")
     with _copy_of(settings) as apart:
-        with backup.exclusive_snapshot(settings.warehouse_file) as (warehouse, copy_to):
+        with backup.exclusive_snapshot(settings.warehouse_at, settings.memory_limit) as held:
+            warehouse = held.connection
             batches = replacing.loaded_batches(warehouse, source, company)
             if not batches:
                 whose = f"{source}, company {company}" if company else source
@@ -86,10 +87,10 @@ def reload(
                 raise ReloadError(_what_is_missing(missing))
             last = ledger.generation(warehouse, "rating").as_of
             before = figures(warehouse) if dry_run and last is not None else None
-            copy_to(apart.warehouse_file)
+            held.copy_to(apart.warehouse_file)
             if not dry_run:
                 report = _load_again(apart, gate, source, found, missing, dry_run, recorded_at)
-                apart.warehouse_file.replace(settings.warehouse_file)
+                held.take(apart.warehouse_file)
                 return report
         # The warehouse is free again: what the copy would show takes a load, and a rating, to find out.
         report = _load_again(apart, gate, source, found, missing, dry_run, recorded_at)
@@ -111,7 +112,7 @@ def _copy_of(settings: Settings) -> Iterator[Settings]:
     try:
         if settings.policy is None and settings.policy_file.exists():
             shutil.copyfile(settings.policy_file, folder / settings.policy_file.name)
-        yield settings.model_copy(update={"home": folder, "data_docs": "never"})
+        yield settings.apart(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -100,7 +100,7 @@ def _told(
 def _write(
     settings: Settings, recorded_at: datetime, write: Callable[[duckdb.DuckDBPyConnection], int]
 ) -> int:
-    if not settings.warehouse_file.exists():
+    if not settings.warehouse_at.exists():
         raise UsageError(f"nothing is rated in {settings.home} yet; run `valuemart refresh` first")
     with open_warehouse(settings, recorded_at) as connection:
         if not emitted.latest(connection):

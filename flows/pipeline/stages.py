@@ -27,7 +27,7 @@ from flows.pipeline.rate_company import RatingReport
 from flows.report import stamp
 from flows.settings import Settings
 from transforms.policy.model import Policy
-from warehouse.connection import open_database
+from warehouse.lake.opening import open_at
 from warehouse.mart import publish, share
 from warehouse.mart.publish import Published
 from warehouse.rating import emitted, outbox
@@ -125,10 +125,10 @@ def is_current(settings: Settings, as_of: date) -> bool:
     Opens the warehouse for reading only.
     """
     check(settings)
-    if not settings.warehouse_file.exists():
+    if not settings.warehouse_at.exists():
         return False
     policy = rate.read_policy(settings.policy_file) if settings.policy_file.exists() else None
-    with open_database(settings.warehouse_file, read_only=True) as connection:
+    with open_at(settings.warehouse_at, read_only=True) as connection:
         if due(connection):
             return False
         position = Position(settings, connection, as_of, policy)
@@ -163,7 +163,7 @@ def rated_after(settings: Settings, day: date) -> list[date]:
 
 def last_rated(settings: Settings) -> date | None:
     """The latest day that was rated last, or of which consumers were told; None where there is none. For runs that write: an older warehouse is brought up."""
-    if not settings.warehouse_file.exists():
+    if not settings.warehouse_at.exists():
         return None
     with load.open_warehouse(settings, now()) as connection:
         days = (ledger.generation(connection, "rating").as_of, emitted.latest_day(connection))

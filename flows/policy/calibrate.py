@@ -15,8 +15,8 @@ from transforms.frames.periods import first_of_month
 from transforms.frames.plan import closed_through
 from transforms.policy.model import parse_policy
 from transforms.simulation.calibrate import calibrate
-from warehouse.connection import open_database
 from warehouse.files import write_text
+from warehouse.lake.opening import open_at
 from warehouse.rating import facts as stored_facts
 from warehouse.store import ledger
 from warehouse.store.migrate import require_current
@@ -30,9 +30,9 @@ def propose(settings: Settings) -> str:
     path = settings.policy_file
     default = parse_policy(default_policy())
     base = parse_policy(path.read_text(encoding="utf-8")) if path.is_file() else default
-    if not settings.warehouse_file.exists():
+    if not settings.warehouse_at.exists():
         raise UsageError(f"nothing is loaded in {settings.home} yet; run `valuemart refresh` first")
-    with open_database(settings.warehouse_file, read_only=True) as connection:
+    with open_at(settings.warehouse_at, read_only=True) as connection:
         require_current(connection)
         rated = ledger.generation(connection, "rating").as_of
         if rated is None:

@@ -21,7 +21,7 @@ from transforms.policy.model import Policy, in_force, parse_policy
 from transforms.rating.structure import sales_since
 from transforms.simulation.compare import Comparison, Row, agreement, compare, other_tiers
 from transforms.simulation.replay import EvaluationDate, Replayed, replay
-from warehouse.connection import open_database
+from warehouse.lake.opening import open_at
 from warehouse.rating import facts as stored_facts
 from warehouse.rating import history
 from warehouse.rating.cells import late_arriving
@@ -72,7 +72,7 @@ def simulate(
     Every replay begins at the first rated period, whatever `first` is, since tiers remember. UsageError where nothing is
     rated, or nothing in that span.
     """
-    if not settings.warehouse_file.exists():
+    if not settings.warehouse_at.exists():
         raise UsageError(f"nothing is loaded in {settings.home} yet; run `valuemart refresh` first")
     require_policy(settings)
     if not settings.policy_file.exists():
@@ -80,7 +80,7 @@ def simulate(
     configured = read_policy(settings.policy_file)
     with (
         pl.Config() as config,
-        open_database(settings.warehouse_file, read_only=True) as connection,
+        open_at(settings.warehouse_at, read_only=True) as connection,
     ):
         require_current(connection)
         config.set_engine_affinity("in-memory")  # small frames: the streaming engine takes longer to set up

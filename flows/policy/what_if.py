@@ -16,7 +16,7 @@ from transforms.policy.model import parse_policy
 from transforms.rating.period import rate_period
 from transforms.rating.structure import sales_since
 from transforms.simulation.what_if import Supposition, suppose
-from warehouse.connection import open_database
+from warehouse.lake.opening import open_at
 from warehouse.mart import queries
 from warehouse.mart.files import Row
 from warehouse.rating import facts as stored_facts
@@ -42,7 +42,7 @@ def what_if(settings: Settings, customer: str, company: str | None, supposed: Su
     code, number = current["company_code"], current["customer_id"]
     period, as_of = current["period"], current["as_of"]
     window = Window(current["closed_through"])
-    with pl.Config() as config, open_database(settings.warehouse_file, read_only=True) as connection:
+    with pl.Config() as config, open_at(settings.warehouse_at, read_only=True) as connection:
         require_current(connection)
         config.set_engine_affinity("in-memory")  # small frames: the streaming engine takes longer to set up
         policy = parse_policy(ledger.policy_text(connection, current["policy_hash"]))

@@ -127,11 +127,16 @@ def connection_of(
 
 def password_of(name: str, connection: Connection) -> SecretStr | None:
     """The connection's password, None where nobody gave one; UsageError where its file cannot be read."""
+    return password_called(name, connection.password_file)
+
+
+def password_called(name: str, password_file: Path | None = None) -> SecretStr | None:
+    """The password of that name, from its variable or a file, None where nobody gave one; UsageError where a file cannot be read."""
     variable = PASSWORD_PREFIX + name.upper()
     if variable in os.environ:
         return SecretStr(os.environ[variable])
     named = os.environ.get(f"{variable}_FILE")
-    file = Path(named) if named else connection.password_file
+    file = Path(named) if named else password_file
     if file is None:
         return None
     try:

@@ -15,6 +15,7 @@ from flows.settings.connections import PASSWORD_PREFIX
 from flows.settings.errors import SettingsError, format_error, nearest
 from flows.settings.model import PREFIX, Settings
 from flows.settings.sinks import absolute, named_variables
+from flows.settings.warehouse import IN_A_FILE, NAME, SQLITE
 from warehouse.files import private_by_default
 
 CONFIG_VARIABLE = "VALUEMART_CONFIG"
@@ -59,6 +60,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "SOURCES_PATH": os.pathsep.join(str(each.absolute()) for each in settings.sources_path),
         "POLICY": str(settings.policy.absolute()) if settings.policy else "",
         "CONFIG": str(file.absolute()) if file else "",
+        "WAREHOUSE": "" if settings.warehouse == IN_A_FILE else settings.warehouse,
+        "WAREHOUSE_DATA": str(settings.warehouse_data.absolute()) if settings.warehouse_data else "",
     }
     return {PREFIX + name: value for name, value in paths.items() if value}
 
@@ -81,9 +84,12 @@ def _read(file: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} is not TOML: {error}") from error
     folder = file.absolute().parent
-    for key in ("home", "policy", "publish_to"):
+    for key in ("home", "policy", "publish_to", "warehouse_data"):
         if isinstance(values.get(key), str):
             values[key] = folder / values[key]
+    url = values.get("warehouse")
+    if isinstance(url, str) and url.startswith(SQLITE):
+        values["warehouse"] = SQLITE + str(folder / url.removeprefix(SQLITE))
     connections = values.get("connections")
     for connection in connections.values() if isinstance(connections, dict) else ():
         if isinstance(connection, dict) and isinstance(connection.get("password_file"), str):
@@ -109,7 +115,7 @@ def _refuse_unknown_variables(secrets: set[str]) -> None:
 
 def _refuse_passwords_of_nobody(settings: Settings) -> None:
     """The password of a connection that does not exist is a misspelt name, be it of the one or of the other."""
-    known = [PASSWORD_PREFIX + name.upper() for name in settings.connections]
+    known = [PASSWORD_PREFIX + name.upper() for name in (*settings.connections, NAME)]
     for name in sorted(os.environ):
         if name.startswith(PASSWORD_PREFIX) and name.removesuffix("_FILE") not in known and name not in known:
             there = ", ".join(settings.connections) or "none"

@@ -25,9 +25,11 @@ from flows.settings.values import (
     Timezone,
     WebAddress,
 )
+from flows.settings.warehouse import IN_A_FILE, WarehouseUrl, warehouse_of
 from warehouse.files import Readers
 
 if TYPE_CHECKING:
+    from warehouse.lake.address import Warehouse
     from warehouse.mart.share import Share
 
 PREFIX = "VALUEMART_"
@@ -52,6 +54,10 @@ class Settings(Places):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
 
+    warehouse: WarehouseUrl = IN_A_FILE
+    warehouse_data: Path | None = None
+    # How long the lake's former states can be looked at; what they alone refer to is dropped by `maintain`.
+    warehouse_keep_days: int = Field(default=7, ge=1, le=3_650)
     sources_path: SourceFolders = Field(default_factory=list)
     policy: PolicyFile | None = None
     company_currency: Currency = "EUR"
@@ -84,6 +90,19 @@ class Settings(Places):
                 f"publish_to: {self.publish_to} lies in the home, which nobody else may enter; name a folder outside it"
             )
         return self
+
+    @property
+    def warehouse_at(self) -> Warehouse:
+        """Where the warehouse is: the home's own file, or a lake. UsageError where its password cannot be read."""
+        return warehouse_of(self.warehouse, self.home, self.warehouse_data)
+
+    def apart(self, home: Path) -> Settings:
+        """The same settings for a home that is thrown away, its warehouse a file in it, wherever this one lies."""
+        return self.model_copy(update={"home": home, "warehouse": IN_A_FILE, "data_docs": "never"})
+
+    def moved(self, warehouse: str, data: Path | None) -> Settings:
+        """The same settings with the warehouse elsewhere, its URL checked."""
+        return self.model_copy(update={"warehouse": warehouse, "warehouse_data": data})
 
     @property
     def shares(self) -> tuple[Share, ...]:

@@ -48,7 +48,7 @@ class Places(BaseSettings):
 
     @property
     def warehouse_file(self) -> Path:
-        """The pipeline's own database; nobody else should open it."""
+        """The pipeline's own database, unless the setting `warehouse` names a lake; nobody else should open it."""
         return self.home / "warehouse.duckdb"
 
     @property

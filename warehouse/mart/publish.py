@@ -162,11 +162,11 @@ def publish(
         by_name = {contract.name: contract for contract in contracts}
         home.mkdir(parents=True, exist_ok=True)
         open_folder(folder, readers)
-        with building(connection, folder / MART_FILE) as mart, transaction(connection):
+        with building(connection, folder / MART_FILE) as mart, transaction(connection, is_guarded=False):
             _fill_mart(connection, by_name, publication)
             open_folder(folder / PARQUET_FOLDER, readers)
             _write_parquet(connection, folder / PARQUET_FOLDER / _BUILDING)
-        with building(connection, home / OPS_FILE) as ops, transaction(connection):
+        with building(connection, home / OPS_FILE) as ops, transaction(connection, is_guarded=False):
             _fill_ops(connection, by_name, publication)
         swap(ops, home / OPS_FILE, NOBODY_ELSE)
         _swap_parquet(folder / PARQUET_FOLDER, generation, readers)

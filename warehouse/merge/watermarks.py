@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from pathlib import Path
 
 import duckdb
 
-from warehouse.connection import count, insert, literal
+from warehouse.connection import count, insert
 from warehouse.delivery.manifest import Batch
+from warehouse.lake.address import Warehouse
+from warehouse.lake.opening import attach_to_read
 
 
-def watermarks(files: Iterable[Path], source: str, company: str) -> dict[str, datetime]:
-    """Resource to watermark of one source and company, as the first of these files that can be read now has it.
+def watermarks(books: Iterable[Warehouse], source: str, company: str) -> dict[str, datetime]:
+    """Resource to watermark of one source and company, as the first of these books that can be read now has it.
 
     Nothing where none was loaded yet, or a file is older than watermarks are. A warehouse that a run holds cannot be read;
     its published books can, and may lag behind, which costs reading more again.
     """
-    for file in files:
-        if not file.exists():
+    for each in books:
+        if not each.exists():
             continue
         with duckdb.connect() as connection:
             try:
-                connection.execute(f"ATTACH {literal(str(file))} AS books (READ_ONLY)")
+                attach_to_read(connection, each, "books")
             except duckdb.IOException:
                 continue
             there = """SELECT count(*) FROM duckdb_tables()

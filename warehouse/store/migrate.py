@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 
 from expectations.contract import Column, Contract, contracts, stored_columns
-from warehouse.connection import count, insert, transaction
+from warehouse.connection import count, insert, scalar, transaction
 from warehouse.errors import UserError
 from warehouse.store import ddl
 
@@ -74,7 +74,8 @@ def applied(connection: duckdb.DuckDBPyConnection) -> frozenset[int]:
     tables = {
         f"{schema}.{table}"
         for schema, table in connection.execute(
-            f"SELECT schema_name, table_name FROM duckdb_tables() WHERE {_OWN} AND NOT temporary"
+            # Of its columns: for each table of a lake, duckdb_tables() asks how many rows it has.
+            f"SELECT DISTINCT schema_name, table_name FROM duckdb_columns() WHERE {_OWN} AND schema_name <> 'lake'"
         ).fetchall()
     }
     if "ops.migration" not in tables:
@@ -119,12 +120,15 @@ def migrate(connection: duckdb.DuckDBPyConnection, recorded_at: datetime) -> int
     table and its contract have come apart, which means that a migration is missing.
     """
     there = applied(connection)
-    missing = due(connection)
-    for step in missing:
+    missing = tuple(each for each in migrations() if each.number not in there)
+    # A lake keeps, and asks, a table for every form that a table of its own ever had: a new one is made in one step.
+    at_once = [missing] if missing and not there and _is_lake(connection) else [(each,) for each in missing]
+    for steps in at_once:
         with transaction(connection):
-            connection.execute(step.sql)
-            row = {"number": step.number, "name": step.name, "applied_at": recorded_at}
-            insert(connection, "ops.migration", row)
+            for step in steps:
+                connection.execute(step.sql)
+                row = {"number": step.number, "name": step.name, "applied_at": recorded_at}
+                insert(connection, "ops.migration", row)
     _remember_version(connection, recorded_at, older=bool(there and missing))
     columns = _columns(connection)
     problems = list(_differences(columns))
@@ -164,12 +168,16 @@ _BEGUN = "SELECT min(applied_at) FROM ops.migration"
 def _remember_version(connection: duckdb.DuckDBPyConnection, recorded_at: datetime, *, older: bool) -> None:
     """Note that this version writes the warehouse, once; and what wrote an `older` one that has no such note."""
     known = {name for (name,) in connection.execute("SELECT version FROM ops.version").fetchall()}
+    missing: dict[str, datetime] = {}
     if older and not known:
         ((begun,),) = connection.execute(_BEGUN).fetchall()
-        insert(connection, "ops.version", {"version": FIRST_VERSION, "since": begun})
-        known.add(FIRST_VERSION)
+        missing[FIRST_VERSION] = begun
     if version("valuemart") not in known:
-        insert(connection, "ops.version", {"version": version("valuemart"), "since": recorded_at})
+        missing.setdefault(version("valuemart"), recorded_at)
+    if missing:
+        with transaction(connection):
+            for name, since in missing.items():
+                insert(connection, "ops.version", {"version": name, "since": since})
 
 
 def _read(path: Path) -> Migration:
@@ -177,6 +185,11 @@ def _read(path: Path) -> Migration:
     if matched is None:
         raise MigrationError(f"{path.name}: a migration's name is its number in four digits, and a word")
     return Migration(int(matched["number"]), path.stem, path.read_text(encoding="utf-8"))
+
+
+def _is_lake(connection: duckdb.DuckDBPyConnection) -> bool:
+    kind = scalar(connection, "SELECT type FROM duckdb_databases() WHERE database_name = current_database()")
+    return kind == "ducklake"
 
 
 def _file(connection: duckdb.DuckDBPyConnection) -> str:

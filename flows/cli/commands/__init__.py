@@ -14,6 +14,7 @@ from flows.cli.commands import (
     report,
     rules,
     simulate,
+    warehouse,
 )
 from flows.cli.commands.common import app
 
@@ -29,4 +30,5 @@ __all__ = [
     "report",
     "rules",
     "simulate",
+    "warehouse",
 ]

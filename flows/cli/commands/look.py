@@ -45,13 +45,13 @@ def explain_document(
     """Show the life of a document: which batches brought its rows, what kept them out, and by what they went."""
     from flows.cli.views.document import show_document
     from flows.errors import UserError
-    from warehouse.connection import open_database
+    from warehouse.lake.opening import open_at
     from warehouse.store.document_life import document_life
 
     settings = settings_of_this_process()
-    if not settings.warehouse_file.exists():
+    if not settings.warehouse_at.exists():
         raise UserError(f"nothing was loaded in {settings.home} yet")
-    with open_database(settings.warehouse_file, read_only=True) as connection:
+    with open_at(settings.warehouse_at, read_only=True) as connection:
         life = document_life(connection, document, company)
     if life.is_unknown:
         raise UserError(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from flows.backup import Backup
     from flows.doctor import Diagnosis
     from flows.file_modes import FixedModes
+    from flows.move import Move
     from flows.server.bootstrap import Bootstrapped
     from flows.settings import Settings
 
@@ -52,6 +53,22 @@ def show_restored(settings: Settings, restored: Backup, aside: Path | None, *, a
     echo(
         f"move batches that were loaded after {restored.made_at:%Y-%m-%d %H:%M} UTC from {place(settings.archive)} "
         "back into the inbox, and run `valuemart refresh`"
+    )
+
+
+def show_moved(moved: Move, *, as_json: bool) -> None:
+    """What was copied, and what the settings are to say from now on."""
+    if as_json:
+        echo_json(moved)
+        return
+    rows = sum(table.rows for table in moved.tables)
+    echo(
+        f"copied {len(moved.tables)} tables with {rows:,} rows from {moved.before} into {moved.after}, and found each equal "
+        f"({moved.bytes_before / 1e6:,.1f} MB there, {moved.bytes_after / 1e6:,.1f} MB here)"
+    )
+    data = f" and warehouse_data = '{moved.data}'" if moved.data else ""
+    echo(
+        f"let the settings say warehouse = '{moved.url}'{data} before anything is loaded again; the former is as it was"
     )
 
 

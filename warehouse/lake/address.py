@@ -1,0 +1,105 @@
+"""Where a warehouse lies: one DuckDB file, or a DuckLake with its catalog and its folder of Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from warehouse.errors import UserError
+from warehouse.files import file_size
+
+if TYPE_CHECKING:
+    from adbc_driver_postgresql.dbapi import Connection
+
+Catalog = Literal["sqlite", "postgres"]
+INSTALL = "install valuemart with its extra, `pip install 'valuemart[lake]'`, or say warehouse = \"duckdb:\" in the settings"
+_TIMEOUT_S = 10
+_HAS_TABLES = "SELECT to_regclass('ducklake_metadata') IS NOT NULL"
+
+
+class LakeError(UserError):
+    """The lake's catalog or its files cannot be used as they are; nothing of the step at hand was written."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """A DuckLake: `where` is the catalog's file (sqlite), or how libpq finds its database (postgres), without a password.
+
+    `data` holds its Parquet files and nothing else; `spill` is where queries that take more than their memory put the rest.
+    """
+
+    catalog: Catalog
+    where: str
+    data: Path
+    spill: Path
+    password: str | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        """The URL, which holds no secret."""
+        return f"ducklake:{self.catalog}:{self.where}"
+
+    def exists(self) -> bool:
+        """Whether somebody made it; LakeError where its catalog cannot be asked."""
+        if self.catalog == "sqlite":
+            return Path(self.where).exists()
+        with self.database() as connection, connection.cursor() as cursor:
+            cursor.execute(_HAS_TABLES)
+            return bool(cursor.fetchall()[0][0])
+
+    @contextmanager
+    def database(self) -> Iterator[Connection]:
+        """A connection of its own to the catalog's PostgreSQL, each statement committed at once; LakeError."""
+        try:
+            from adbc_driver_postgresql import dbapi
+        except ModuleNotFoundError as error:
+            raise LakeError(
+                f"a catalog in PostgreSQL needs the driver adbc-driver-postgresql; {INSTALL}"
+            ) from error
+        # What the person wrote comes last, and wins.
+        parameters = f"application_name=valuemart connect_timeout={_TIMEOUT_S} {self.where}"
+        if self.password is not None:
+            parameters += f" password={_conninfo(self.password)}"
+        try:
+            connection = dbapi.connect(parameters, autocommit=True)
+        except dbapi.Error as error:
+            raise self.unreachable(error) from None
+        try:
+            yield connection
+        except dbapi.Error as error:
+            raise self.unreachable(error) from None
+        finally:
+            connection.close()
+
+    def unreachable(self, error: BaseException) -> LakeError:
+        """The sentence for a catalog that does not answer."""
+        return LakeError(
+            f"the catalog of the warehouse ({self}) cannot be used: {self.without_secret(str(error))}; mend that and run the same "
+            "command again, which goes on from what was committed"
+        )
+
+    def without_secret(self, text: str) -> str:
+        """An error's text as one line that may be shown."""
+        one_line = " ".join(text.split())
+        return one_line.replace(self.password, "…") if self.password else one_line
+
+
+Warehouse: TypeAlias = Path | Lake
+
+
+def size(warehouse: Warehouse) -> int:
+    """How many bytes of files a warehouse takes, what a catalog in PostgreSQL takes not counted; 0 where there is none."""
+    if isinstance(warehouse, Path):
+        return file_size(warehouse)
+    catalog = file_size(Path(warehouse.where)) if warehouse.catalog == "sqlite" else 0
+    return catalog + sum(file_size(path) for path in warehouse.data.rglob("*.parquet"))
+
+
+def _conninfo(value: str) -> str:
+    """A value as libpq reads it between other parameters."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,118 @@
+"""Opening a warehouse wherever it lies: a DuckDB file as ever, a lake by attaching its catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import duckdb
+
+from warehouse.connection import CONFIG, guard_commits, limited_to, literal, open_database, quoted
+from warehouse.lake import extensions, lease
+from warehouse.lake.address import Lake, LakeError, Warehouse
+from warehouse.lake.lease import Lease
+from warehouse.storage_errors import described
+
+ALIAS = "warehouse"
+# The lake's Parquet files must not be many and small: what a small batch changes lies in the catalog until `maintain` writes it out.
+INLINED_ROWS = 500
+RETRIES = 100
+_NO_FILE = ("storage_compatibility_version",)  # of a database that lies in memory
+_BUSY_MS = 20_000
+_LOST = ("transaction conflict", "database is locked")
+
+
+@contextmanager
+def open_at(
+    warehouse: Warehouse, *, read_only: bool = False, patience: float = 60.0, memory: int | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection whose own catalog is the warehouse, for the length of a block.
+
+    Of a file: see `connect`. Of a lake: who reads sees each transaction's snapshot and waits for nobody; who writes is the one
+    committer (WarehouseBusyError after `patience` seconds) and makes the lake where there is none. LakeError.
+    """
+    if not isinstance(warehouse, Lake):
+        with open_database(warehouse, read_only=read_only, patience=patience, memory=memory) as connection:
+            yield connection
+        return
+    with ExitStack() as stack:
+        if not read_only:
+            _make_room(warehouse)
+            stack.enter_context(lease.locked(warehouse, patience))
+        connection = stack.enter_context(memory_database(warehouse, memory))
+        stack.enter_context(told_of(warehouse))
+        attach(connection, warehouse, ALIAS, read_only=read_only)
+        connection.execute(f"USE {ALIAS}")
+        yield connection
+
+
+@contextmanager
+def memory_database(lake: Lake, memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory to attach a lake to; what its queries spill lies in the lake's own folder for that."""
+    config = {key: value for key, value in CONFIG.items() if key not in _NO_FILE}
+    config |= {"autoload_known_extensions": "false", "temp_directory": str(lake.spill), **limited_to(memory)}
+    connection = duckdb.connect(config=config)  # type: ignore[arg-type]
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def attach_to_read(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, alias: str) -> None:
+    """Attach a warehouse that is only to be read, beside others. duckdb.Error of a file, LakeError of a lake."""
+    if isinstance(warehouse, Lake):
+        with told_of(warehouse):
+            attach(connection, warehouse, alias, read_only=True)
+    else:
+        connection.execute(f"ATTACH {literal(str(warehouse))} AS {quoted(alias)} (READ_ONLY)")
+
+
+def attach(connection: duckdb.DuckDBPyConnection, lake: Lake, alias: str, *, read_only: bool) -> None:
+    """Attach a lake; one that is to be written (by who holds its lock) checks the committer's token at each commit. LakeError."""
+    extensions.load(connection, lake.catalog)
+    options = {"DATA_PATH": literal(f"{lake.data}/"), "DATA_INLINING_ROW_LIMIT": str(INLINED_ROWS)}
+    if lake.catalog == "sqlite":
+        options |= {"META_JOURNAL_MODE": literal("WAL"), "META_BUSY_TIMEOUT": str(_BUSY_MS)}
+    elif lake.password is not None:
+        # DuckDB shows a secret's password to nobody, and a connection string to everybody.
+        connection.execute(
+            f"CREATE OR REPLACE SECRET {quoted(alias)} (TYPE postgres, PASSWORD {literal(lake.password)})"
+        )
+        options["META_SECRET"] = literal(alias)
+    listed = [f"{name} {value}" for name, value in options.items()]
+    if read_only:
+        listed.append("READ_ONLY")
+    connection.execute(
+        "SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; "
+        f"SET ducklake_max_retry_count = {RETRIES}"
+    )
+    connection.execute(f"ATTACH {literal(str(lake))} AS {quoted(alias)} ({', '.join(listed)})")
+    if not read_only:
+        lease.create(connection, alias)
+        guard_commits(connection, Lease(connection, alias).check)
+
+
+@contextmanager
+def told_of(lake: Lake) -> Iterator[None]:
+    """What DuckDB says of the lake while the block runs, as a LakeError or StorageError of one sentence."""
+    try:
+        yield
+    except duckdb.Error as error:
+        said = str(error).lower()
+        if isinstance(error, duckdb.TransactionException) and any(each in said for each in _LOST):
+            raise lease.lost() from error
+        if isinstance(error, duckdb.IOException | duckdb.TransactionException):
+            raise described(error, lake.data) or lake.unreachable(error) from error
+        raise
+
+
+def _make_room(lake: Lake) -> None:
+    """The folders of a lake that is to be written; LakeError where a new lake's files would lie among others.
+
+    What nobody refers to is removed by `maintain`: in a folder of others these would be their files.
+    """
+    if lake.data.is_dir() and any(lake.data.iterdir()) and not lake.exists():
+        raise LakeError(
+            f"{lake.data} holds files, and {lake} is not there yet; name an empty folder as warehouse_data"
+        )
+    lake.data.mkdir(mode=0o700, parents=True, exist_ok=True)
