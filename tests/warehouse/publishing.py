@@ -8,8 +8,9 @@ from pathlib import Path
 
 import duckdb
 
-from expectations.contract import Contract, load, stored_columns
+from expectations.contract import Contract, contracts, load, stored_columns
 from warehouse.connection import connect, literal, quoted, transaction
+from warehouse.mart.publish import publish
 from warehouse.store.migrate import migrate
 
 RECORDED_AT = datetime(2024, 6, 3, 2, 10)
@@ -29,6 +30,22 @@ def open_warehouse(home: Path) -> duckdb.DuckDBPyConnection:
     connection = connect(home / "warehouse.duckdb")
     migrate(connection, RECORDED_AT)
     return connection
+
+
+def core_and_cultivate(folder: Path) -> Path:
+    """A mart in `var` of the folder: 20 core customers, 3 to cultivate with an amount that no float holds."""
+    connection = open_warehouse(folder / "var")
+    bring_to(connection, 3)
+    connection.execute("UPDATE rated.customer_value_history SET effective_tier = 'core'")
+    for number in range(3):
+        insert(
+            connection, "customer_value_history", company_code="1000", customer_id=f"S{number}", revision=1,
+            effective_tier="cultivate", net_sales_12m="1234567890123.4567",
+        )  # fmt: skip
+        insert(connection, "customers", company_code="1000", customer_id=f"S{number}", name="Elbe Ventile AG")
+    publish(connection, folder / "var", contracts(), 1, RECORDED_AT)
+    connection.close()
+    return folder
 
 
 def insert(

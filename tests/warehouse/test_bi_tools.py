@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from expectations.contract import contracts, load
-from tests.warehouse.publishing import RECORDED_AT, bring_to, insert, open_warehouse
-from warehouse.mart.publish import PUBLISHED_TABLES, publish
+from tests.warehouse.publishing import core_and_cultivate
+from warehouse.mart.publish import PUBLISHED_TABLES
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "bi.md").read_text(encoding="utf-8")
@@ -26,19 +26,7 @@ MODEL = yaml.safe_load((DOCS / "semantic_model.yaml").read_text(encoding="utf-8"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working folder with a published mart in `var`: 20 core customers, 3 to cultivate."""
-    folder = tmp_path_factory.mktemp("bi")
-    connection = open_warehouse(folder / "var")
-    bring_to(connection, 3)
-    connection.execute("UPDATE rated.customer_value_history SET effective_tier = 'core'")
-    for number in range(3):
-        insert(
-            connection, "customer_value_history", company_code="1000", customer_id=f"S{number}", revision=1,
-            effective_tier="cultivate", net_sales_12m="1234567890123.4567",
-        )  # fmt: skip
-        insert(connection, "customers", company_code="1000", customer_id=f"S{number}", name="Elbe Ventile AG")
-    publish(connection, folder / "var", contracts(), 1, RECORDED_AT)
-    connection.close()
-    return folder
+    return core_and_cultivate(tmp_path_factory.mktemp("bi"))
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_the_mart_opens_in(version: str, tmp_path: Path):
     publish(connection, home, contracts(), 1, RECORDED_AT)
     connection.close()
 
-    python = _environment_with(f"duckdb=={version}", tmp_path / "venv")
+    python = environment_with(tmp_path / "venv", f"duckdb=={version}")
     looked = subprocess.run(
         [python, "-c", LOOK, str(home / "mart.duckdb")], capture_output=True, text=True, check=False
     )
@@ -57,15 +57,15 @@ def test_the_mart_opens_in(version: str, tmp_path: Path):
     }
 
 
-def _environment_with(requirement: str, folder: Path) -> Path:
-    """The Python of a new environment with one package; skips where the package cannot be had."""
+def environment_with(folder: Path, *requirements: str) -> Path:
+    """The Python of a new environment with these packages; skips where one cannot be had."""
     venv.create(folder)
     python = folder / "bin" / "python"
     installed = subprocess.run(
-        [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--only-binary=:all:", requirement],
+        [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--only-binary=:all:", *requirements],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if installed.returncode != 0:
         reason = installed.stderr.strip().splitlines() or ["no reason given"]
-        pytest.skip(f"{requirement} cannot be installed: {reason[-1]}")
+        pytest.skip(f"{', '.join(requirements)} cannot be installed: {reason[-1]}")
     return python
