@@ -72,6 +72,7 @@ NAMES_OF_SEVERAL_TYPES = {
     "secured_amount": "watched beside sums",
     "influence": "a score where it is judged, a ratio among the measures",
     "quantity": "sums are wider than what they sum",
+    "share": "delivered exactly, and a ratio in the mart",
 }
 
 
