@@ -57,12 +57,13 @@ def test_the_mart_opens_in(version: str, tmp_path: Path):
     }
 
 
-def environment_with(folder: Path, *requirements: str) -> Path:
-    """The Python of a new environment with these packages; skips where one cannot be had."""
+def environment_with(folder: Path, *requirements: str, builds: bool = False) -> Path:
+    """The Python of a new environment with these packages; skips where one cannot be had, or must be built and `builds` is false."""
+    wheels = () if builds else ("--only-binary=:all:",)
     venv.create(folder)
     python = folder / "bin" / "python"
     installed = subprocess.run(
-        [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--only-binary=:all:", *requirements],
+        [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", *wheels, *requirements],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if installed.returncode != 0:
