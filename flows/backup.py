@@ -222,6 +222,7 @@ def _note(settings: Settings, made: Backup, building: Path) -> str:
     """What the backup holds and under which settings it was made; secrets are not among them."""
     names = {
         "tenant",
+        "warehouse",
         "company_currency",
         "timezone",
         "home",

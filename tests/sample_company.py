@@ -92,22 +92,16 @@ def update(settings: Settings, as_of: date) -> None:
 
 def found_company(home: Path, gate: Gate) -> SampleCompany:
     """Land the company's history, load it, and rate it from BASELINE to its last month."""
+    from flows.pipeline.stages import load_stage
     from flows.settings import Settings
 
     settings = Settings(home=home, policy=DEFAULT_POLICY)
     world = build_world(customers=CUSTOMERS, months=MONTHS, last_month=LAST_MONTH)
-    return lived_company(settings, world, gate, BASELINE, LAST_DAY)
-
-
-def lived_company(settings: Settings, world: World, gate: Gate, *days: date) -> SampleCompany:
-    """Land a company's history into any home, load it, and rate it at the end of these days."""
-    from flows.pipeline.stages import load_stage
-
     land_history(world, settings.inbox)
     report = load_stage(settings, gate)
     assert {outcome.status for outcome in report.outcomes} == {"loaded"}
-    for day in days:
-        update(settings, day)
+    update(settings, BASELINE)
+    update(settings, LAST_DAY)
     return SampleCompany(world, settings)
 
 

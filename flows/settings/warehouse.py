@@ -32,7 +32,7 @@ def _warehouse_url(value: str) -> str:
     if kind is None or not where:
         # What somebody wrote may hold a password: it is not repeated.
         raise ValueError(
-            f"is {IN_A_FILE} for the file in the home, {SQLITE}PATH, or {POSTGRES}HOW (such as host=db dbname=valuemart user=etl)"
+            f"names no warehouse: write {IN_A_FILE} for the file in the home, {SQLITE}PATH, or {POSTGRES}HOW (such as host=db dbname=valuemart user=etl)"
         )
     if kind == SQLITE:
         return SQLITE + str(Path(where).absolute())
@@ -51,7 +51,7 @@ def given_url(value: str) -> str:
     try:
         return _warehouse_url(value)
     except ValueError as error:
-        raise UsageError(f"the place of the warehouse {error}") from None
+        raise UsageError(f"--to {error}") from None
 
 
 WarehouseUrl = Annotated[str, AfterValidator(_warehouse_url)]

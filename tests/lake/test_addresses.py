@@ -35,9 +35,9 @@ def test_the_paths_of_a_lake_are_relative_to_the_settings_file(home: Path, tmp_p
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("postgres:host=db", "is duckdb: for the file in the home"),
-        ("ducklake:sqlite:", "is duckdb: for the file in the home"),
-        ("duckdb:elsewhere.duckdb", "is duckdb: for the file in the home"),
+        ("postgres:host=db", "write duckdb: for the file in the home"),
+        ("ducklake:sqlite:", "write duckdb: for the file in the home"),
+        ("duckdb:elsewhere.duckdb", "write duckdb: for the file in the home"),
         ("ducklake:postgres:host=db password=geheim", "VALUEMART_PASSWORD_WAREHOUSE"),
         ("ducklake:postgres:postgresql://etl:geheim@db/valuemart", "VALUEMART_PASSWORD_WAREHOUSE"),
         ("ducklake:postgres:postgresql://db/valuemart", "names its database as libpq does"),

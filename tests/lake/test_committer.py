@@ -25,7 +25,7 @@ from warehouse.lake.opening import ALIAS, open_at
 from warehouse.lake.upkeep import tidy
 
 ROOT = Path(__file__).parents[2]
-KILLS = 3
+KILLS = 2
 
 
 @pytest.fixture(params=KINDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import duckdb
 
@@ -19,6 +20,9 @@ INLINED_ROWS = 500
 RETRIES = 100
 _NO_FILE = ("storage_compatibility_version",)  # of a database that lies in memory
 _BUSY_MS = 20_000
+# It has the catalog asked several times a statement for the statistics of an empty table, which it never gets: half of a small
+# batch's time.
+_ASKS_TOO_OFTEN = "statistics_propagation"
 _LOST = ("transaction conflict", "database is locked")
 
 
@@ -70,6 +74,7 @@ def attach_to_read(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, 
 def attach(connection: duckdb.DuckDBPyConnection, lake: Lake, alias: str, *, read_only: bool) -> None:
     """Attach a lake; one that is to be written (by who holds its lock) checks the committer's token at each commit. LakeError."""
     extensions.load(connection, lake.catalog)
+    connection.execute(f"SET disabled_optimizers = {literal(_ASKS_TOO_OFTEN)}")
     options = {"DATA_PATH": literal(f"{lake.data}/"), "DATA_INLINING_ROW_LIMIT": str(INLINED_ROWS)}
     if lake.catalog == "sqlite":
         options |= {"META_JOURNAL_MODE": literal("WAL"), "META_BUSY_TIMEOUT": str(_BUSY_MS)}
@@ -116,3 +121,5 @@ def _make_room(lake: Lake) -> None:
             f"{lake.data} holds files, and {lake} is not there yet; name an empty folder as warehouse_data"
         )
     lake.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if lake.catalog == "sqlite":
+        Path(lake.where).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
