@@ -124,6 +124,7 @@ def mart(tmp_path: Path) -> Path:
             "conduct_finding",
             "next_action",
             "customer_expectation",
+            "customer_succession",
             "publication",
         ):
             create(connection, name)
