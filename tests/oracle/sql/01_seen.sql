@@ -12,8 +12,17 @@ WITH RECURSIVE link AS (
     UNION ALL
     SELECT way.company_code, way.customer_id, link.heir, greatest(way.valid_from, link.valid_from)
     FROM way JOIN link ON link.company_code = way.company_code AND link.customer_id = way.heir
+), known AS (  -- a number in no master and no book is only a link of a chain
+    SELECT company_code, customer_id FROM erp.customers WHERE NOT is_deleted
+    UNION
+    SELECT company_code, customer_id FROM erp.invoice_lines
+    WHERE NOT is_deleted AND available_on <= getvariable('as_of') AND NOT is_cancelled AND is_intercompany IS DISTINCT FROM true
+    UNION
+    SELECT company_code, customer_id FROM erp.receivables WHERE NOT is_deleted AND available_on <= getvariable('as_of')
 )
-FROM way ANTI JOIN link ON link.company_code = way.company_code AND link.customer_id = way.heir;
+FROM way
+ANTI JOIN link ON link.company_code = way.company_code AND link.customer_id = way.heir
+SEMI JOIN known ON known.company_code = way.company_code AND known.customer_id = way.customer_id;
 CREATE OR REPLACE MACRO continued(company, customer) AS
     coalesce((SELECT any_value(heir) FROM seen.heir WHERE company_code = company AND customer_id = customer), customer);
 
