@@ -7,10 +7,9 @@ from typing import Final
 import polars as pl
 
 from transforms.facts.handover import handed_over
+from transforms.facts.succession import CUSTOMER
 
 _NOT_JUDGED: Final = ("new", "unrated", "prospect", "succeeded")
-_KEY: Final = ("company_code", "customer_id")
-_CUSTOMER: Final = ["company_code", "customer_id"]
 
 
 def from_the_main_one(
@@ -24,12 +23,12 @@ def from_the_main_one(
     """
     if succession is None:
         return rows
-    grain = [*_KEY, "period"]
+    grain = [*CUSTOMER, "period"]
     names = rows.collect_schema().names()
     to_others = succession.filter(pl.col("customer_id") != pl.col("successor_id"))
     known = rows.with_columns(was=pl.col("customer_id"), weight=pl.col("net_sales_12m"))
     continued = handed_over(
-        known.filter(pl.col("succeeded_by").is_null()).join(to_others, on=_CUSTOMER, how="semi"),
+        known.filter(pl.col("succeeded_by").is_null()).join(to_others, on=CUSTOMER, how="semi"),
         to_others,
         ["weight"],
     )
@@ -59,13 +58,13 @@ def from_all_of_it(rows: pl.LazyFrame, succession: pl.LazyFrame | None) -> pl.La
     own = rows.with_columns(was=pl.col("customer_id"), valid_from=pl.lit(None, pl.Date))
     if succession is None:
         return own
-    is_left = (pl.col("customer_id") == pl.col("successor_id")).any().over(_CUSTOMER)
-    gone = succession.filter(~is_left).select(*_KEY, "successor_id", "valid_from")
+    is_left = (pl.col("customer_id") == pl.col("successor_id")).any().over(CUSTOMER)
+    gone = succession.filter(~is_left).select(*CUSTOMER, "successor_id", "valid_from")
     return pl.concat(
         [
-            own.join(gone, on=_CUSTOMER, how="anti"),
+            own.join(gone, on=CUSTOMER, how="anti"),
             own.drop("valid_from")
-            .join(gone, on=_CUSTOMER, how="inner")
+            .join(gone, on=CUSTOMER, how="inner")
             .with_columns(customer_id="successor_id")
             .select(own.collect_schema().names()),
         ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, overload
+from typing import TYPE_CHECKING, overload
 
 import polars as pl
 
-from transforms.facts.succession import PARTS, WHOLE, succession_on
+from transforms.facts.succession import CUSTOMER, PARTS, WHOLE, succession_on
 from transforms.frames.conform import conform_to, require_columns
 from transforms.frames.fixed_point import (
     MONEY_SUM,
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from transforms.facts.model import Facts
 
     _Merge = Callable[[pl.LazyFrame], pl.LazyFrame]
-
-_KEY: Final = ("company_code", "customer_id")
-_CUSTOMER: Final = ["company_code", "customer_id"]
 
 
 @overload
@@ -86,7 +83,7 @@ def handed_over(rows: pl.LazyFrame, parts: pl.LazyFrame, amounts: Iterable[str])
     schema = rows.collect_schema()
     names = [name for name in amounts if name in schema]
     return (
-        rows.join(parts.select(PARTS.names()).drop("valid_from"), on=_CUSTOMER, how="left")
+        rows.join(parts.select(PARTS.names()).drop("valid_from"), on=CUSTOMER, how="left")
         .with_columns(_part_of(name, schema[name]) for name in names)
         .with_columns(customer_id=pl.coalesce("successor_id", "customer_id"))
         .select(schema.names())
@@ -98,7 +95,7 @@ class _Handover:
 
     def __init__(self, parts: pl.LazyFrame) -> None:
         self.parts = parts
-        sides = [parts.select(*_KEY), parts.select("company_code", customer_id="successor_id")]
+        sides = [parts.select(*CUSTOMER), parts.select("company_code", customer_id="successor_id")]
         self.concerned = pl.concat(sides).unique()
 
     def rows(
@@ -111,16 +108,16 @@ class _Handover:
         if once:
             other = pl.col("was") != pl.col("customer_id")
             rows = rows.sort(other, "was", maintain_order=True).unique(
-                [*_KEY, *once], keep="first", maintain_order=True
+                [*CUSTOMER, *once], keep="first", maintain_order=True
             )
         return rows.drop("was").collect().lazy()
 
     def summed(self, frame: pl.LazyFrame, merge: _Merge, schema: pl.Schema) -> pl.LazyFrame:
         """Hand cells over and sum those that meet; ends at `schema`."""
         cells = require_columns(frame, schema)
-        rest = cells.join(self.concerned, on=_CUSTOMER, how="anti")
+        rest = cells.join(self.concerned, on=CUSTOMER, how="anti")
         amounts = [name for name, dtype in schema.items() if dtype.is_decimal()]
-        moved = handed_over(cells.join(self.concerned, on=_CUSTOMER, how="semi"), self.parts, amounts)
+        moved = handed_over(cells.join(self.concerned, on=CUSTOMER, how="semi"), self.parts, amounts)
         return pl.concat([rest, conform_to(merge(moved), schema)]).collect().lazy()
 
 
@@ -142,7 +139,7 @@ def _up_to(part: str, units: pl.Expr) -> pl.Expr:
 
 def _month_of_parts(months: pl.LazyFrame) -> pl.LazyFrame:
     """Sum the months that meet as one customer's are summed. Grain: company × customer × month."""
-    key = [*_KEY, "month"]
+    key = [*CUSTOMER, "month"]
     basis = pl.col("cost_basis").filter(pl.col("cost").is_not_null())
     nullable = ("quantity", "cost", "freight", "rebates")
     added = ("net_sales", "orders", "invoiced", "returns", "price_credits", "gross_amount")
@@ -161,13 +158,13 @@ def _month_of_parts(months: pl.LazyFrame) -> pl.LazyFrame:
 def _day_of_parts(days: pl.LazyFrame) -> pl.LazyFrame:
     """Sum the order days that meet. Grain: company × customer × day."""
     amounts = pl.col("orders", "net_sales", "credited_orders", "credited_net_sales")
-    return days.group_by(*_KEY, "order_on").agg(amounts.sum())
+    return days.group_by(*CUSTOMER, "order_on").agg(amounts.sum())
 
 
 def _cell_of_parts(cells: pl.LazyFrame) -> pl.LazyFrame:
     """Sum the sales cells that meet. Grain: that of SALES_CELL."""
     names = [name for name, dtype in SALES_CELL.items() if dtype.is_decimal()]
-    return cells.group_by(*_KEY, "month", "product_id", "channel", "ship_to_territory").agg(
+    return cells.group_by(*CUSTOMER, "month", "product_id", "channel", "ship_to_territory").agg(
         sum_or_null(pl.col(name)).alias(name) for name in names
     )
 
@@ -175,10 +172,10 @@ def _cell_of_parts(cells: pl.LazyFrame) -> pl.LazyFrame:
 def _as_long_a_customer(customers: pl.LazyFrame, parts: pl.LazyFrame) -> pl.LazyFrame:
     """Let a successor be a customer for as long as whom it continues: unknown since when, if that is of one of them."""
     masters = require_columns(customers, CUSTOMERS)
-    since = masters.select(*_KEY, old_created_on="created_on", old_available_on="available_on")
+    since = masters.select(*CUSTOMER, old_created_on="created_on", old_available_on="available_on")
     older = (
         parts.filter(pl.col("customer_id") != pl.col("successor_id"))
-        .join(since, on=_CUSTOMER, how="left", validate="m:1")
+        .join(since, on=CUSTOMER, how="left", validate="m:1")
         .group_by("company_code", customer_id="successor_id")
         .agg(
             knows_all=pl.col("old_created_on").is_not_null().all(),
@@ -190,7 +187,7 @@ def _as_long_a_customer(customers: pl.LazyFrame, parts: pl.LazyFrame) -> pl.Lazy
         pl.min_horizontal("created_on", "old_created_on")
     )
     return (
-        masters.join(older, on=_CUSTOMER, how="left", validate="1:1")
+        masters.join(older, on=CUSTOMER, how="left", validate="1:1")
         .with_columns(
             created_on=pl.when(pl.col("knows_all").is_null()).then("created_on").otherwise(earliest),
             available_on=pl.min_horizontal("available_on", "old_available_on"),
@@ -208,7 +205,7 @@ def _items(receivables: pl.LazyFrame | None, over: _Handover) -> pl.LazyFrame | 
     split = _split(over.parts)
     numbered = (
         handed_over(receivables.with_columns(was=pl.col("customer_id")), over.parts, amounts)
-        .join(split, left_on=["company_code", "was"], right_on=_CUSTOMER, how="left", validate="m:1")
+        .join(split, left_on=["company_code", "was"], right_on=CUSTOMER, how="left", validate="m:1")
         .with_columns(item_id=pl.when("is_split").then(_part_number()).otherwise("item_id"))
     )
     return numbered.select(schema.names()).collect().lazy()
@@ -224,8 +221,8 @@ def _allocations(
     item = ["company_code", "item_id"]
     of_split = (
         receivables.select(*item, "customer_id")
-        .join(_split(over.parts), on=_CUSTOMER, how="semi")
-        .join(over.parts.select(PARTS.names()).drop("valid_from"), on=_CUSTOMER, how="inner")
+        .join(_split(over.parts), on=CUSTOMER, how="semi")
+        .join(over.parts.select(PARTS.names()).drop("valid_from"), on=CUSTOMER, how="inner")
         .select(*item, "successor_id", "from_part", "to_part")
     )
     so_far = (
@@ -253,7 +250,10 @@ def _allocations(
 def _split(parts: pl.LazyFrame) -> pl.LazyFrame:
     """The customers that fall to several, themselves among them: the key and `is_split`."""
     return (
-        parts.group_by(_CUSTOMER).len().filter(pl.col("len") > 1).select(*_KEY, is_split=pl.lit(value=True))
+        parts.group_by(CUSTOMER)
+        .len()
+        .filter(pl.col("len") > 1)
+        .select(*CUSTOMER, is_split=pl.lit(value=True))
     )
 
 

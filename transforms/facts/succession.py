@@ -43,8 +43,8 @@ PARTS: Final = pl.Schema(
 rest. `valid_from`: the latest day from which one of the links of the chain between the two holds.
 """
 
-_KEY: Final = ("company_code", "customer_id")
-_CUSTOMER: Final = ["company_code", "customer_id"]
+CUSTOMER: Final = ("company_code", "customer_id")
+"""Whom rows speak of."""
 
 
 def successions_on(successions: pl.LazyFrame, day: date) -> pl.DataFrame:
@@ -62,7 +62,7 @@ def successions_on(successions: pl.LazyFrame, day: date) -> pl.DataFrame:
         for row in of_company.iter_rows(named=True):
             chains.add(row["old_customer_id"], row["new_customer_id"], row["share"], row["valid_from"])
         found += [(company, *part) for part in chains.parts()]
-    return pl.DataFrame(found, schema=PARTS, orient="row").sort(*_KEY, "successor_id")
+    return pl.DataFrame(found, schema=PARTS, orient="row").sort(*CUSTOMER, "successor_id")
 
 
 def succession_on(facts: Facts, day: date) -> pl.LazyFrame | None:
@@ -77,16 +77,16 @@ def succession_on(facts: Facts, day: date) -> pl.LazyFrame | None:
         facts.customer_month,
         *([] if facts.receivables is None else [facts.receivables]),
     ]
-    wanted = parts.lazy().select(_KEY).unique()
-    known = pl.concat(each.select(_KEY).join(wanted, on=_CUSTOMER, how="semi") for each in books).unique()
-    found = parts.lazy().join(known, on=_CUSTOMER, how="semi").sort(*_KEY, "successor_id").collect()
+    wanted = parts.lazy().select(CUSTOMER).unique()
+    known = pl.concat(each.select(CUSTOMER).join(wanted, on=CUSTOMER, how="semi") for each in books).unique()
+    found = parts.lazy().join(known, on=CUSTOMER, how="semi").sort(*CUSTOMER, "successor_id").collect()
     return None if found.is_empty() else found.lazy()
 
 
 def succeeded(facts: Facts) -> pl.LazyFrame:
     """List who is succeeded on the day of a rating. Grain: customer; the key. `facts`: as `succeed` gives them."""
     parts = pl.LazyFrame(schema=PARTS) if facts.succession is None else facts.succession
-    return parts.select(_KEY).unique()
+    return parts.select(CUSTOMER).unique()
 
 
 def still_customers(facts: Facts) -> Facts:
@@ -94,8 +94,8 @@ def still_customers(facts: Facts) -> Facts:
     if facts.succession is None:
         return facts
     is_left = (pl.col("customer_id") == pl.col("successor_id")).any()
-    gone = facts.succession.group_by(_CUSTOMER).agg(is_left=is_left).filter(~pl.col("is_left"))
-    return replace(facts, customers=facts.customers.join(gone, on=_CUSTOMER, how="anti"))
+    gone = facts.succession.group_by(CUSTOMER).agg(is_left=is_left).filter(~pl.col("is_left"))
+    return replace(facts, customers=facts.customers.join(gone, on=CUSTOMER, how="anti"))
 
 
 def continued_numbers(customers: Sequence[str], succession: pl.LazyFrame | None) -> list[str]:
@@ -115,7 +115,7 @@ def current_succession(parts: pl.LazyFrame | None) -> pl.LazyFrame:
         ),
         succession_on="valid_from",
     )
-    return conform_to(links, CUSTOMER_SUCCESSION).sort(*_KEY, "successor_id")
+    return conform_to(links, CUSTOMER_SUCCESSION).sort(*CUSTOMER, "successor_id")
 
 
 def succession_told(parts: pl.LazyFrame) -> pl.LazyFrame:
@@ -136,13 +136,13 @@ def succession_told(parts: pl.LazyFrame) -> pl.LazyFrame:
         side("successor_id", "customer_id", "continues")
         .join(
             side("customer_id", "successor_id", "succeeded_by"),
-            on=_CUSTOMER,
+            on=CUSTOMER,
             how="full",
             coalesce=True,
             validate="1:1",
         )
         .select(
-            *_KEY,
+            *CUSTOMER,
             "continues",
             "succeeded_by",
             succession_on=pl.max_horizontal("on_continues", "on_succeeded_by"),
