@@ -16,15 +16,17 @@ from flows.console.stopping import until_told_to_stop
 from flows.delivery.routes import backlogs
 from flows.inbox import watch as watching
 from flows.inbox.announce import announce
-from flows.observe import alerts, metrics
+from flows.observe import alerts, messages, metrics
 from flows.pipeline.committed import behind_since, unpublished
 from flows.server import runs, sweep
 from flows.settings import Settings
 
 # Seconds between two turns of each task.
-RUNS_EACH, NUMBERS_EACH, SWEEP_EACH = 10.0, 60.0, 300.0
+RUNS_EACH, MESSAGES_EACH, NUMBERS_EACH, SWEEP_EACH = 10.0, 10.0, 60.0, 300.0
 # A batch that lay in the inbox at the start has been told of by then, and its refresh is on its way.
 FIRST_SWEEP_AFTER = 60.0
+# One message in that time for a flow that fails again and again.
+SAID_ONCE_IN = timedelta(hours=12)
 
 
 @dataclass(slots=True)
@@ -40,12 +42,19 @@ class Attendant:
     _since: datetime = field(init=False)
     _is_unpublished: bool = field(default=False, init=False)
     _known: set[UUID] = field(default_factory=set, init=False)
+    _told: dict[str, datetime] = field(default_factory=dict, init=False)
+    _unsent: list[str] = field(default_factory=list, init=False)
     _trouble: dict[str, str] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         began = self.clock()
         self._watcher = watching.Watcher(self.settings, announce)
-        self._due = {"runs": began, "numbers": began, "sweep": began + FIRST_SWEEP_AFTER}
+        self._due = {
+            "runs": began,
+            "messages": began,
+            "numbers": began,
+            "sweep": began + FIRST_SWEEP_AFTER,
+        }
         self._since = self.now()
 
     def attend(self, *, look: bool) -> None:
@@ -54,6 +63,7 @@ class Attendant:
             self._try("inbox", lambda: watching.report(self._watcher.look(), self.echo))
         for task, each, work in (
             ("runs", RUNS_EACH, self._look_after_runs),
+            ("messages", MESSAGES_EACH, self._send_messages),
             ("numbers", NUMBERS_EACH, self._write_numbers),
             ("sweep", SWEEP_EACH, self._sweep),
         ):
@@ -82,8 +92,25 @@ class Attendant:
             if each.id not in self._known:
                 self._known.add(each.id)
                 self.echo(str(each))
+                self._put_down(each)
         self._since = max(self._since, self.now() - timedelta(minutes=5))
         runs.cancel_surplus(sweep.REFRESH.rpartition("/")[2], self.now())
+
+    def _put_down(self, ended: runs.BadEnd) -> None:
+        """Keep a message for people, unless they have heard of that flow in the last twelve hours."""
+        now = self.now()
+        if ended.flow not in self._told or now - self._told[ended.flow] >= SAID_ONCE_IN:
+            self._told[ended.flow] = now
+            self._unsent.append(f"valuemart: {ended}")
+
+    def _send_messages(self) -> None:
+        """Send what people have not been told yet; what is not taken waits for the next turn."""
+        if self.settings.notify_url is None:
+            self._unsent.clear()
+            return
+        while self._unsent:
+            messages.send(self.settings.notify_url, self._unsent[0])
+            self._unsent.pop(0)
 
     def _write_numbers(self) -> None:
         """What each sink has not got yet, how far behind the published files are, and what the server knows of runs."""

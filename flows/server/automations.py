@@ -21,7 +21,7 @@ TAG = "valuemart"
 SILENT_FOR = timedelta(seconds=90)
 # A run's process imports everything before it says that it runs; on a cold disk that takes a while.
 PENDING_FOR = timedelta(seconds=120)
-# One message in that time for one stuck sink, or one flow that fails again and again.
+# One message in that time for one stuck sink.
 SAID_ONCE_IN = timedelta(hours=12)
 
 _FINAL = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
@@ -53,8 +53,11 @@ def reapers() -> list[AutomationCore]:
 
 
 def notifications(block: UUID) -> list[AutomationCore]:
-    """Messages to the webhook of that block: JSON with one `text`, as chat systems take it."""
-    failed = "'valuemart: ' ~ flow.name ~ ', run ' ~ flow_run.name ~ ': ' ~ flow_run.state.name"
+    """Messages to the webhook of that block: JSON with one `text`, as chat systems take it.
+
+    Runs that end badly are told of by whoever attends to the server (flows/server/attendant.py), who reads its books: an
+    automation misses a run whose event the server loses, as it may while its database is locked.
+    """
     return [
         AutomationCore(
             name="valuemart: tell of refused batches",
@@ -67,17 +70,6 @@ def notifications(block: UUID) -> list[AutomationCore]:
             description="A sink has not taken its oldest event for too long.",
             trigger=_each({OUTBOX_STUCK}, "valuemart.sink.*", for_each={"prefect.resource.id"}),
             actions=[_tell(block, "event.payload.text")],
-        ),
-        AutomationCore(
-            name="valuemart: tell of failed runs",
-            description="A run failed or crashed; once in twelve hours for each flow.",
-            trigger=_each(
-                {"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
-                _RUN,
-                match_related=_ours(),
-                for_each={"related:flow:prefect.resource.id"},
-            ),
-            actions=[_tell(block, failed)],
         ),
     ]
 

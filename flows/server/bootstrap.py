@@ -26,6 +26,8 @@ NOTIFY_BLOCK = "valuemart-notify"
 
 # What earlier versions deployed: a run a minute for what processes of their own do now, `valuemart relay` and `watch`.
 RETIRED_DEPLOYMENTS, RETIRED_QUEUES = ("relay/relay", "sweep/sweep"), ("relay",)
+# Of failed runs the attendant of `serve` and `watch` tells.
+RETIRED_AUTOMATIONS = ("valuemart: tell of failed runs",)
 
 DEPLOYMENTS = "prefect.yaml"
 # Characters of what `prefect deploy` says last, which is where it says what is wrong.
@@ -135,6 +137,9 @@ def _retire(client: SyncPrefectClient) -> None:
     for name in RETIRED_QUEUES:
         with suppress(ObjectNotFound):
             client.delete_work_queue_by_id(client.read_work_queue_by_name(name, work_pool_name=POOL).id)
+    for name in RETIRED_AUTOMATIONS:
+        for automation in client.read_automations_by_name(name):
+            client.delete_automation(automation.id)
 
 
 def _save_notify_block(url: SecretStr) -> UUID:

@@ -61,7 +61,7 @@ def test_a_fresh_clone_deploys_everything_and_again_adds_nothing(running: Plant)
     assert sorted(names) == sorted(each["name"] for each in deployed)
     assert {"writer": 1, "asking": None}.items() <= before["queues"].items()
     assert Counter(before["automations"]).most_common(1)[0][1] == 1
-    assert len(before["ours"]) == 5
+    assert len(before["ours"]) == 4
     assert [each.partition(";")[0] for each in running.said[:2]] == [
         "waiting for Prefect's server",
         "setting up its queues, automations and deployments\n",
@@ -180,7 +180,7 @@ def test_a_backfill_takes_months_as_the_command_line_does_and_who_fails_is_said_
     assert line.startswith("failed: pull, run ")
     assert "no_such_source" in line
     (text,) = wait_for("the message", lambda: [each for each in people.texts if failed.name in each] or None)
-    assert text.startswith("valuemart: pull, run ")
+    assert text.startswith("valuemart: failed: pull, run ")
 
     def counted() -> dict[tuple[str, ...], float] | None:
         file = running.settings.metrics_folder / "valuemart_runs.prom"

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import traceback
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
+from pydantic import SecretStr
 
-from flows.observe import metrics
+from flows.errors import ServerError
+from flows.observe import messages, metrics
 from flows.pipeline.committed import behind_since
 from flows.server import attendant, bootstrap, runs, serve, sweep
 from flows.server.attendant import SWEEP_EACH, Attendant
@@ -72,6 +76,52 @@ def test_a_run_that_ended_badly_is_said_in_one_line_and_once(
     for clock.seconds in (0.0, 10.0, 400.0):
         there.attend(look=False)
     assert said == ["crashed: refresh, run 2025-06-30 nothing new: its process is gone"]
+
+
+def test_people_hear_of_a_flow_that_fails_once_in_twelve_hours_and_again_until_the_webhook_takes_it(
+    attending: tuple[Attendant, Clock, list[runs.BadEnd]], said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, clock, ended = attending
+    there.settings = there.settings.model_copy(update={"notify_url": SecretStr("https://chat.example/T0KEN")})
+    sent: list[str] = []
+    answers = iter([503, 503, *[204] * 10])
+
+    def chat(url: str, *, json: dict[str, str], timeout: float) -> httpx.Response:
+        assert (url, timeout) == ("https://chat.example/T0KEN", messages.TIMEOUT_SECONDS)
+        answer = httpx.Response(next(answers), request=httpx.Request("POST", url))
+        if answer.is_success:
+            sent.append(json["text"])
+        return answer
+
+    monkeypatch.setattr(httpx, "post", chat)
+    first, second, later = (bad_end(name) for name in ("first", "second", "later"))
+    ended += [first, second]
+    for clock.seconds in (0.0, 10.0, 20.0, 30.0):
+        there.attend(look=False)
+    assert sent == ["valuemart: crashed: refresh, run first: its process is gone"]
+    ended.append(later)
+    for clock.seconds in (12 * 3600 + 1.0, 12 * 3600 + 20.0):
+        there.attend(look=False)
+    assert sent[1:] == ["valuemart: crashed: refresh, run later: its process is gone"]
+    # The lines for a person who looks: one a run, and one for what kept the message, which does not name the address.
+    assert len(said) == 4
+    assert [line for line in said if line.startswith("messages: ")] == [
+        "messages: could not be looked after (ServerError: the webhook for messages answered 503); it is tried again"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("http://127.0.0.1:9/T0KEN", "does not answer: ConnectError"),
+        ("T0KEN", "does not answer: UnsupportedProtocol"),
+    ],
+)
+def test_a_webhook_that_cannot_be_called_is_named_by_no_error(address: str, why: str) -> None:
+    with pytest.raises(ServerError) as refused:
+        messages.send(SecretStr(address), "a text")
+    assert why in str(refused.value)
+    assert "T0KEN" not in "".join(traceback.format_exception(refused.value))
 
 
 def test_a_server_that_does_not_answer_is_said_once_until_it_has_answered_again(
@@ -195,9 +245,15 @@ def test_what_an_earlier_version_deployed_is_taken_away() -> None:
         def delete_work_queue_by_id(self, name: str) -> None:
             self.gone.append(name)
 
+        def read_automations_by_name(self, name: str) -> list[object]:
+            return [type("Automation", (), {"id": name})]
+
+        def delete_automation(self, name: str) -> None:
+            self.gone.append(name)
+
     server = Server()
     bootstrap._retire(server)  # type: ignore[arg-type]
-    assert server.gone == ["relay/relay", "relay"]
+    assert server.gone == ["relay/relay", "relay", "valuemart: tell of failed runs"]
 
 
 def test_attending_needs_no_prefect_before_its_servers_address_is_known() -> None:
