@@ -207,13 +207,6 @@ def days_late(
     }
 
 
-def cleared_twice_a_day(world: World) -> set[str]:
-    """Customers with two clearings on one day: who keeps a day of clearing, and no more, cannot tell what was paid by what."""
-    clearings = {(s.credit.customer, s.day, s.credit.number) for s in world.settlements}
-    days = [(customer, day) for customer, day, _ in clearings]
-    return {customer for customer, day in days if days.count((customer, day)) > 1}
-
-
 # --- How each ERP writes it down
 
 
@@ -560,7 +553,7 @@ class _Sap:
         elif doc.number in world.residuals:
             self._with_residuals(doc, settlements, is_settled=is_settled)
         else:
-            cleared = settlements[-1].day if is_settled else None
+            cleared = settlements[-1] if is_settled else None
             self._line(doc, doc.amount, cleared)
             for s in settlements:
                 is_last = is_settled and s is settlements[-1]
@@ -578,8 +571,8 @@ class _Sap:
         item, line, left = doc, 1, doc.amount
         pending: tuple[Doc, int] | None = None
         for s in settlements:
-            self._line(item, left, s.day, names=pending, kind="V" if pending else "")
-            self._line(s.credit, -s.amount, s.day)
+            self._line(item, left, s, names=pending, kind="V" if pending else "")
+            self._line(s.credit, -s.amount, s)
             named = (item, line)
             left -= s.amount
             item, line, pending = s.credit, self._lines[s.credit.number] + 1, named
@@ -592,7 +585,7 @@ class _Sap:
         self,
         doc: Doc,
         amount: Decimal,
-        cleared: date | None = None,
+        cleared: Settlement | None = None,
         *,
         names: tuple[Doc, int] | None = None,
         kind: str = "",
@@ -604,7 +597,8 @@ class _Sap:
                 "BUKRS": "1000",
                 "KUNNR": doc.customer,
                 "UMSKZ": "",
-                "AUGDT": f"{cleared:%Y%m%d}" if cleared else "00000000",
+                "AUGDT": f"{cleared.day:%Y%m%d}" if cleared else "00000000",
+                "AUGBL": f"{cleared.credit.number:010}" if cleared else "",
             }
             | {
                 "GJAHR": str(doc.day.year),

@@ -31,6 +31,7 @@ DEMANDED = [
     "sap_credit_management",
     "sap_fscm",
     "sap_open_and_cleared",
+    "sap_clearing_document",
     "sap_partial_payment",
     "sap_credit_memo_names_item",
     "sap_half_allocated",

@@ -449,6 +449,7 @@ def _add_ledger(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, as_of: da
                 "original_amount_company": round(amount * Decimal("0.9137"), 4) if is_foreign else amount,
                 "company_currency": "EUR",
                 "cleared_date": cleared,
+                "clearing_id": None if cleared is None else draw(st.sampled_from([None, None, "A", "B"])),
                 "promised_on": None if promised is None else posted + timedelta(term + promised),
                 "available_on": posted,
                 **draw(settlements(who, posted)),

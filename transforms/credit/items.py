@@ -53,7 +53,7 @@ def ledger_on(facts: Facts, rule: CreditRule, day: date) -> Ledger:
 
     An item is settled on its cleared date, or with the allocations that left nothing open; settled on a day means closed on
     that day. A part was settled on the day of its payment, which is never before the item was posted: the payment's own
-    date; where items were cleared together, the posting date of the credit that covers it, oldest due first; otherwise the
+    date; where items were cleared together (see `clearing_id`), the posting date of the credit that covers it, oldest due first; otherwise the
     day it was allocated or cleared. Unapplied credit is set against open items as it would be applied, and counts from its
     posting date, so that applying it later changes nothing. Amounts of another currency take the same share of the
     item's company amount. ValueError where receivables were not delivered. Source: docs/figures.md, Credit: what is owed.
@@ -378,23 +378,25 @@ def _within(parts: pl.LazyFrame, items: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _by_clearing(items: pl.LazyFrame) -> pl.LazyFrame:
-    """Part what clearing settled: by the customer's credits cleared on the same day, oldest due first, then by the clearing."""
-    cleared = items.filter(pl.col("cleared") != 0)
+    """Part what clearing settled: by the customer's credits cleared with it, oldest due first, then by the clearing.
+
+    Cleared with it is what was cleared on the same day and, where that is known, by the same posting.
+    """
+    together = ("cleared_date", "clearing_id")
+    cleared = items.filter(pl.col("cleared") != 0).with_columns(pl.col("clearing_id").fill_null(""))
     debts = cleared.filter(pl.col("cleared") > 0).select(
-        *_BY, "cleared_date", *_DEBT_ORDER, "item_settlement", amount="cleared"
+        *_BY, *together, *_DEBT_ORDER, "item_settlement", amount="cleared"
     )
     set_against = cleared.filter(pl.col("cleared") < 0).select(
         *_BY,
-        "cleared_date",
+        *together,
         credit_id="item_id",
         credit_posted="posting_date",
         credit_type="item_type",
         amount=0 - pl.col("cleared"),
     )
     pairs = (
-        matched(
-            set_against, debts, (*_BY, "cleared_date"), credit_order=_CREDIT_ORDER, debt_order=_DEBT_ORDER
-        )
+        matched(set_against, debts, (*_BY, *together), credit_order=_CREDIT_ORDER, debt_order=_DEBT_ORDER)
         .collect()
         .lazy()
     )

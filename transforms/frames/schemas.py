@@ -270,6 +270,7 @@ RECEIVABLES: Final = pl.Schema(
         "original_amount_company": pl.Decimal(18, 4),
         "company_currency": pl.String(),
         "cleared_date": pl.Date(),
+        "clearing_id": pl.String(),
         "is_disputed": pl.Boolean(),
         "promised_on": pl.Date(),
         "item_settlement": pl.String(),

@@ -124,14 +124,15 @@ laid AS (
 )
 SELECT on_day, company_code, item_id, kind, settled_on, least(upto, within) - (upto - amount) AS amount FROM laid;
 
--- 2. Cleared together: credits of the customer cleared on the day cover its items of that day.
+-- 2. Cleared together: credits of the customer cleared on the day by the same posting, so far as it is known, cover its items of
+-- that day.
 CREATE OR REPLACE TABLE oracle.c2 AS
-SELECT {'f1': on_day, 'f2': company_code, 'f3': customer_id, 'f4': currency, 'f5': cleared_date} AS key, {'f1': on_day, 'f2': company_code, 'f3': item_id} AS id, {'f1': posting_date, 'f2': item_id} AS ord,
+SELECT {'f1': on_day, 'f2': company_code, 'f3': customer_id, 'f4': currency, 'f5': cleared_date, 'f6': coalesce(clearing_id, '')} AS key, {'f1': on_day, 'f2': company_code, 'f3': item_id} AS id, {'f1': posting_date, 'f2': item_id} AS ord,
     posting_date AS posted, kind_of_credit(item_type) AS kind, -cleared AS amount
 FROM oracle.credit_item WHERE cleared < 0;
 
 CREATE OR REPLACE TABLE oracle.d2 AS
-SELECT {'f1': on_day, 'f2': company_code, 'f3': customer_id, 'f4': currency, 'f5': cleared_date} AS key, {'f1': on_day, 'f2': company_code, 'f3': item_id} AS id,
+SELECT {'f1': on_day, 'f2': company_code, 'f3': customer_id, 'f4': currency, 'f5': cleared_date, 'f6': coalesce(clearing_id, '')} AS key, {'f1': on_day, 'f2': company_code, 'f3': item_id} AS id,
     {'f1': due_date, 'f2': posting_date, 'f3': item_id} AS ord, on_day, company_code, item_id, item_settlement, cleared_date, cleared AS amount
 FROM oracle.credit_item WHERE cleared > 0;
 

@@ -93,6 +93,18 @@ def test_what_was_cleared_with_a_payment_counts_on_the_payments_posting_date():
     assert credit(owed)["days_late_12m"] == 60
 
 
+def test_two_clearings_on_one_day_are_two_where_the_ledger_tells_them_apart():
+    older = item(100, item_id="A", overdue=60, cleared_date=AS_OF, clearing_id="2")
+    newer = item(100, item_id="B", overdue=20, cleared_date=AS_OF, clearing_id="1")
+    early = cash(100, ago=50, cleared_date=AS_OF, clearing_id="1")
+    late = cash(100, ago=10, cleared_date=AS_OF, clearing_id="2")
+    # B was due 20 days ago and paid 30 days before that; A was paid 50 days late.
+    assert credit(older, newer, early, late)["days_late_12m"] == 25
+    # Without it the older item is taken to be paid by the older payment: 10 days late, the newer one 10.
+    untold = [each | {"clearing_id": None} for each in (older, newer, early, late)]
+    assert credit(*untold)["days_late_12m"] == 10
+
+
 def test_nothing_was_paid_before_it_was_posted():
     owed = item(100, due_date=AS_OF - days(60), posting_date=AS_OF - days(30), cleared_date=AS_OF)
     assert credit(owed, cash(100, ago=50, cleared_date=AS_OF))["days_late_12m"] == 30

@@ -2,7 +2,8 @@
 -- (REBZG, REBZJ, REBZZ) says of it is in `role`:
 --   allocation  a credit that names an item (a partial payment, REBZT Z, or a credit memo) takes `applied` off it from
 --               `applied_on` on, in the order of posting and never more than the item has. SAP clears both on one day; a
---               credit that is cleared on another day than what it names is owed by itself, and settles nothing.
+--               credit that is cleared on another day than what it names, or by another document (AUGBL), is owed by itself,
+--               and settles nothing.
 --   residual    what was left when the item it names was cleared by less (REBZT V). It goes on being owed under that
 --               item's due date, so it is no item of its own: `root_id` is the first item of the chain.
 -- Without the year, the reference is to the one item of that number of this customer; a single letter (V keeps the terms of
@@ -61,7 +62,7 @@ classified AS (
                 AND named.AUGDT IS NOT NULL AND item.amount <= named.amount THEN 'residual'
             WHEN item.direction = named.direction OR item.REBZT = 'V' THEN NULL
             WHEN item.WAERS <> named.WAERS THEN 'allocation_in_other_currency'
-            WHEN item.AUGDT IS DISTINCT FROM named.AUGDT THEN 'cleared_apart_from_its_item'
+            WHEN item.AUGDT IS DISTINCT FROM named.AUGDT OR item.AUGBL <> named.AUGBL THEN 'cleared_apart_from_its_item'
             ELSE 'allocation'
         END AS role
     FROM item
@@ -111,7 +112,8 @@ end_of_chain AS (
     -- The first item is settled when the last residual is.
     SELECT
         root.root_id,
-        CASE WHEN count(*) = count(item.AUGDT) THEN max(item.AUGDT) END AS cleared_on
+        CASE WHEN count(*) = count(item.AUGDT) THEN max(item.AUGDT) END AS cleared_on,
+        arg_max(item.AUGBL, (item.AUGDT, item.AUGBL)) AS cleared_by
     FROM root
     JOIN item ON item.item_id = root.item_id
     WHERE root.item_id NOT IN (SELECT named_id FROM classified WHERE role = 'residual')
@@ -129,6 +131,7 @@ SELECT
     END AS applied,
     CASE WHEN classified.role = 'residual' THEN named.AUGDT ELSE allocation.applied_on END AS applied_on,
     CASE WHEN end_of_chain.root_id IS NULL THEN record.AUGDT ELSE end_of_chain.cleared_on END AS cleared_on,
+    CASE WHEN end_of_chain.root_id IS NULL THEN record.AUGBL ELSE end_of_chain.cleared_by END AS cleared_by,
     CASE
         WHEN record.AUGDT IS NULL OR end_of_chain.root_id IS NOT NULL THEN NULL
         WHEN reversed.BELNR IS NOT NULL THEN 'reversal'

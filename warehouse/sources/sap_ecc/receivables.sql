@@ -21,6 +21,7 @@ SELECT
     direction * amount_company AS original_amount_company,
     company_currency,
     cleared_on AS cleared_date,
+    CASE WHEN cleared_on IS NOT NULL THEN cleared_by END AS clearing_id,
     item_settlement,
     _file,
     _row,
