@@ -256,7 +256,7 @@ STRUCTURE = (
         exact=(
             "period",
             "net_sales_12m",
-            "contribution_12m",
+            "gross_contribution_12m",
             "customers",
             "new_customers",
             "contribution_change",

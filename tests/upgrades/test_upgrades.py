@@ -44,6 +44,7 @@ REPLACED: set[tuple[str, str]] = set()
 # Columns and tables that a migration named anew, and codes and names of columns that stand in cells of rated.reason: before and after.
 RENAMED = {
     ("rated.explanation", "held_by"): "tier_basis",
+    ("rated.customer_structure", "contribution_12m"): "gross_contribution_12m",
     ("ops.emitted_state", "told"): "emitted",
     **{(f"erp.{table.name}", "known_on"): "available_on" for table in contracts("extract")},
 }

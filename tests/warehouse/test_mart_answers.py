@@ -112,7 +112,7 @@ def mart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCo
         (
             "customer_structure",
             {"period": NOW, "level": "cell", "channel": "direct", "lifecycle_stage": "introduction",
-             "net_sales_12m": 200, "contribution_12m": 50},
+             "net_sales_12m": 200, "gross_contribution_12m": 50},
         ),
         (
             "plan_attainment",

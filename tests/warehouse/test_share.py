@@ -69,6 +69,15 @@ def test_a_dropped_column_is_nowhere_in_the_tables_it_was_dropped_from(home: Pat
     assert read(home, "SELECT count(*) FROM column_dictionary WHERE column_name = 'override_owner'") == [(0,)]
 
 
+@pytest.mark.parametrize("named", ["contribution_12m", "gross_contribution_12m"])
+def test_what_was_renamed_is_dropped_under_both_names(home: Path, named: str) -> None:
+    build_if_behind(home, Share("partners", None, drop=(named,), mask=()))
+    columns = "SELECT column_name FROM duckdb_columns() WHERE NOT internal AND table_name = 'concentration'"
+    assert not {("contribution_12m",), ("gross_contribution_12m",)} & set(read(home, columns))
+    kept = "SELECT count(*) FROM duckdb_columns() WHERE table_name = 'customer_value' AND column_name = 'contribution_12m'"
+    assert read(home, kept) == [(0 if named == "contribution_12m" else 1,)]
+
+
 def test_a_masked_value_is_nowhere_in_the_file(home: Path) -> None:
     build_if_behind(home, PARTNERS)
     written = (home / "mart_partners.duckdb").read_bytes()
@@ -123,6 +132,10 @@ def test_what_cannot_be_hidden_is_said_before_anything_is_built(
 ) -> None:
     with pytest.raises(ShareError, match=message):
         check(Share("x", None, drop, mask))
+
+
+def test_a_column_may_be_named_by_its_old_name() -> None:
+    check(Share("x", None, drop=("explanation.held_by",), mask=("held_by",)))
 
 
 def test_a_text_that_is_left_out_takes_its_reasons_with_it(home: Path) -> None:

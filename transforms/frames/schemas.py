@@ -494,7 +494,7 @@ CUSTOMER_STRUCTURE: Final = pl.Schema(
         "lifecycle_stage": pl.String(),
         "territory": pl.String(),
         "net_sales_12m": pl.Decimal(38, 4),
-        "contribution_12m": pl.Decimal(38, 4),
+        "gross_contribution_12m": pl.Decimal(38, 4),
         "customers": pl.Int32(),
         "new_customers": pl.Int32(),
         "share_of_sales": pl.Decimal(18, 6),

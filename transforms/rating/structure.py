@@ -55,7 +55,7 @@ def customer_structure(facts: Facts, sales: pl.LazyFrame, *, closed_through: dat
     `sales`: SALES_CELL rows of at least 24 months, for the change on last year. A sale's channel is its line's, else its
     customer's; its stage its product's today; its territory where it was shipped to, else its customer's; else `unknown`.
     A dimension a level does not look at is `all`. Customers count with net sales above 0, concentration looks at those
-    only; a share is null where its denominator is not positive. `contribution_12m` is of lines with a cost, before
+    only; a share is null where its denominator is not positive. `gross_contribution_12m` is of lines with a cost, before
     service and carrying cost. Source: docs/figures.md, Structure.
     """
     window = Window(closed_through)
@@ -183,7 +183,7 @@ def _summed(customers: pl.LazyFrame, is_new: pl.Expr) -> pl.LazyFrame:
 def _figures() -> tuple[pl.Expr, ...]:
     return (
         ratio(pl.col("now") - pl.col("then"), pl.col("then"), WIDE_RATIO).alias("net_sales_change"),
-        from_scaled_int(pl.col("contribution_now"), MONEY_SUM).alias("contribution_12m"),
+        from_scaled_int(pl.col("contribution_now"), MONEY_SUM).alias("gross_contribution_12m"),
         from_scaled_int(pl.col("contribution_now") - pl.col("contribution_then"), MONEY_SUM).alias(
             "contribution_change"
         ),

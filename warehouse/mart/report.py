@@ -309,7 +309,7 @@ _QUERIES = {
         LIMIT {MOST_LISTED}
         """,
     "structure": f"""
-        SELECT level, channel, lifecycle_stage, net_sales_12m, contribution_12m, customers, new_customers, share_of_sales,
+        SELECT level, channel, lifecycle_stage, net_sales_12m, gross_contribution_12m, customers, new_customers, share_of_sales,
             hhi, top10_share, net_sales_change, contribution_change, customers_change
         FROM {_of_company("mart.customer_structure")}
         WHERE level IN ('company', 'channel', 'lifecycle_stage') AND period = (SELECT period FROM {_of_company("asked")})
@@ -323,7 +323,7 @@ _QUERIES = {
         GROUP BY ALL
         """,
     "structure_trend": f"""
-        SELECT period, net_sales_12m, contribution_12m, customers, hhi, top10_share, direct_share, export_share,
+        SELECT period, net_sales_12m, gross_contribution_12m, customers, hhi, top10_share, direct_share, export_share,
             new_product_share
         FROM {_of_company("mart.customer_structure")}
         WHERE level = 'company'

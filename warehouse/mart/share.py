@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from expectations.contract import Contract, as_published, load
+from expectations.contract import Column, Contract, as_published, load
 from warehouse.connection import literal, quoted, transaction
 from warehouse.errors import UserError
 from warehouse.files import NOBODY_ELSE, Readers, kept_secret
@@ -39,7 +39,7 @@ class ShareError(UserError):
 class Share:
     """Who sees what: rows of `companies` (None: of all), without the columns of `drop`, those of `mask` as pseudonyms.
 
-    A column is named `column`, in whatever table has it, or `table.column`.
+    A column is named `column`, in whatever table has it, or `table.column`. What was renamed is meant by either name, under both.
     """
 
     name: str
@@ -55,10 +55,14 @@ class Share:
 
 def check(share: Share) -> None:
     """ShareError where a column is named that the mart has not, or one is to be masked that holds no text."""
-    columns = {(table, column.name): column for table in PUBLISHED_TABLES for column in load(table).columns}
+    columns = {
+        (table, column.name): column
+        for table in PUBLISHED_TABLES
+        for column in as_published(load(table)).columns
+    }
     for setting, names in (("drop", share.drop), ("mask", share.mask)):
         for name in names:
-            meant = [column for (table, _), column in columns.items() if _names(name, table, column.name)]
+            meant = [column for (table, _), column in columns.items() if _is_among((name,), table, column)]
             if not meant:
                 known = sorted({column for _, column in columns} | {".".join(each) for each in columns})
                 near = difflib.get_close_matches(name, known, 1)
@@ -110,16 +114,14 @@ def build_if_behind(
 
 def _visible(contract: Contract, share: Share) -> Contract:
     """The contract of a table in the shared mart, where a view is a table too."""
-    kept = tuple(
-        column for column in contract.columns if not _is_among(share.drop, contract.name, column.name)
-    )
+    kept = tuple(column for column in contract.columns if not _is_among(share.drop, contract.name, column))
     return replace(contract, columns=kept, physical="table")
 
 
 def _selection(contract: Contract, share: Share, key: str) -> str:
     columns = ", ".join(
         f"left(sha256({literal(key)} || {quoted(column.name)}), 16) AS {quoted(column.name)}"
-        if _is_among(share.mask, contract.name, column.name)
+        if _is_among(share.mask, contract.name, column)
         else quoted(column.name)
         for column in contract.columns
     )
@@ -137,19 +139,17 @@ def _selection(contract: Contract, share: Share, key: str) -> str:
 def _hidden_texts(share: Share) -> list[str]:
     """The columns that are dropped or masked: the reasons behind such a text are left out with it."""
     return [
-        f"{table}.{column}"
+        f"{table}.{column.name}"
         for table in PUBLISHED_TABLES
-        for column in load(table).column_names
+        for column in load(table).columns
         if _is_among((*share.drop, *share.mask), table, column)
     ]
 
 
-def _is_among(names: Sequence[str], table: str, column: str) -> bool:
-    return any(_names(name, table, column) for name in names)
-
-
-def _names(name: str, table: str, column: str) -> bool:
-    return name in {column, f"{table}.{column}"}
+def _is_among(names: Sequence[str], table: str, column: Column) -> bool:
+    """Whether a column is named, by the name it has or, while both are in the mart, by the other one."""
+    own = (column.name, column.formerly) if column.formerly else (column.name,)
+    return any(name in {each, f"{table}.{each}"} for name in names for each in own)
 
 
 def _as_shared(mart: Publication, share: Share) -> Publication:

@@ -65,7 +65,7 @@ summed AS (
 ),
 whole AS (SELECT company_code, sales AS company_sales FROM summed WHERE level = 'company')
 SELECT company_code, date_trunc('month', getvariable('closed_through'))::DATE AS period, level, channel, lifecycle_stage, territory,
-    sales AS net_sales_12m, contribution AS contribution_12m, customers, new_customers, hhi, top10_share,
+    sales AS net_sales_12m, contribution AS gross_contribution_12m, customers, new_customers, hhi, top10_share,
     CASE WHEN company_sales > 0 THEN sales::DOUBLE / company_sales::DOUBLE END AS share_of_sales,
     CASE WHEN sales > 0 THEN direct::DOUBLE / sales::DOUBLE END AS direct_share,
     CASE WHEN sales > 0 THEN export::DOUBLE / sales::DOUBLE END AS export_share,

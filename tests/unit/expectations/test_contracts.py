@@ -200,6 +200,13 @@ def test_what_was_renamed_stands_in_the_mart_under_its_old_name_too() -> None:
     assert "held_by" not in load("explanation").column_names
 
 
+def test_contribution_before_service_and_carrying_has_a_name_of_its_own_beside_the_old_one() -> None:
+    for table in ("customer_structure", "concentration", "margin_by_channel_and_stage"):
+        contract = as_published(load(table))
+        assert contract.column("contribution_12m").formerly == "gross_contribution_12m", table
+        assert "contribution_12m" not in load(table).column_names, table
+
+
 def test_asking_for_a_table_or_column_nobody_described_fails() -> None:
     with pytest.raises(KeyError, match="no contract named nonsense"):
         load("nonsense")

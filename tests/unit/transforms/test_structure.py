@@ -90,9 +90,9 @@ def test_a_customer_that_returned_more_than_it_bought_is_no_customer_but_counts_
 
 
 def test_contribution_is_null_where_no_line_has_a_cost():
-    assert company(sold(100))["contribution_12m"] is None
+    assert company(sold(100))["gross_contribution_12m"] is None
     known = company(sold(100, cost_amount_company=60), sold(50, THEN, cost_amount_company=20))
-    assert (known["contribution_12m"], known["contribution_change"]) == (40, 10)
+    assert (known["gross_contribution_12m"], known["contribution_change"]) == (40, 10)
 
 
 lines = st.lists(
