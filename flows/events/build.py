@@ -282,7 +282,9 @@ def _expected(row: Row) -> ExpectedTierMove | None:
 
 
 def _explained(ratings: pl.DataFrame, base: pl.DataFrame, policy: Policy) -> dict[Customer, Row]:
-    explained = explain(ratings.lazy(), base.lazy(), policy).collect()
+    # What an event says of it, and no more: the rest of an explanation is most of the work.
+    said = ("counterfactual_tier", "shortfall", *(f"{term}_delta" for term in score_term_names()))
+    explained = explain(ratings.lazy(), base.lazy(), policy).select(*_KEY, *said).collect()
     return _by_customer(with_text(explained))
 
 

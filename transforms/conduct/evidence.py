@@ -33,10 +33,9 @@ _EVIDENCE_SHOWN: Final = 20  # references a finding lists; all of them lie in ma
 
 def to_finding(assessed: pl.LazyFrame) -> pl.LazyFrame:
     """End at FOUND; a column the kind does not have is null."""
-    missing = [name for name in FOUND.names() if name not in assessed.collect_schema().names()]
-    return conform_to(
-        assessed.with_columns(pl.lit(None, dtype=FOUND[name]).alias(name) for name in missing), FOUND
-    )
+    known = assessed.collect_schema()
+    missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in FOUND.items() if name not in known]
+    return conform_to(assessed.with_columns(missing), FOUND)
 
 
 def evidence_refs(column: str, where: pl.Expr) -> pl.Expr:
@@ -50,8 +49,10 @@ def not_assessable(customers: pl.LazyFrame, assessed: pl.LazyFrame | None, reaso
     unknown = customers.select(KEY).with_columns(confidence=pl.lit(NOT_ASSESSABLE), reason=pl.lit(reason))
     if assessed is None:
         return to_finding(unknown)
-    rest = unknown.join(assessed, on=KEY, how="anti")
-    return pl.concat([assessed, to_finding(rest)])
+    # Collected, since it is read twice over: planned again each time it would take longer than it runs.
+    found = assessed.collect().lazy()
+    rest = unknown.join(found, on=KEY, how="anti")
+    return pl.concat([found, to_finding(rest)])
 
 
 def in_force(day: pl.Expr, names: Iterable[str] = ("valid_from", "valid_to")) -> pl.Expr:

@@ -30,7 +30,7 @@ def conduct_findings(
     they are not kept. `confidence`: confirmed (the only one that gates a tier), suspected, own_concession, none (looked
     at, and nothing found) or not_assessable with its reason. Source: docs/figures.md, Conduct.
     """
-    customers = _customers(facts, as_of)
+    customers = _customers(facts, as_of).collect().lazy()
     rule = policy.conduct
     owed = None if facts.receivables is None else arrears(facts, policy.credit, rule.arrears, as_of)
     dumped = dumping(facts, rule.dumping, as_of)

@@ -120,13 +120,13 @@ def paid_days(parts: pl.LazyFrame, kinds: tuple[str, ...] | None) -> pl.LazyFram
 
     By parts of some `kinds`, of what parts of no other kind settled; None: by whatever settled it.
     """
-    is_of_kind = pl.lit(value=True) if kinds is None else pl.col("kind").is_in(kinds)
-    otherwise = pl.col("matched").filter(~is_of_kind).sum().over(ITEM)
-    by_day = (
-        parts.with_columns(due=pl.col("original") - otherwise)
-        .filter(is_of_kind)
-        .group_by(*CUSTOMER, "item_id", "late_from", "due", "settled_on")
-        .agg(pl.col("matched").sum())
+    by_kind = parts.with_columns(due=pl.col("original"))
+    if kinds is not None:
+        is_of_kind = pl.col("kind").is_in(kinds)
+        otherwise = pl.col("matched").filter(~is_of_kind).sum().over(ITEM)
+        by_kind = parts.with_columns(due=pl.col("original") - otherwise).filter(is_of_kind)
+    by_day = by_kind.group_by(*CUSTOMER, "item_id", "late_from", "due", "settled_on").agg(
+        pl.col("matched").sum()
     )
     so_far = pl.col("matched").cum_sum().over(ITEM, order_by="settled_on")
     return (
@@ -160,7 +160,9 @@ def broken_promises(ledger: Ledger, as_of: date) -> pl.LazyFrame:
         & (pl.col("amount") > 0)
         & (is_open | (settled > day)).fill_null(value=False)
     ).fill_null(value=False)
-    covered = paid_days(ledger.parts, None).select(*ITEM, "paid_on")
+    # Few items bear a promise, and the day on which another one was settled is not asked.
+    promised = ledger.items.filter(day.is_not_null()).select(ITEM)
+    covered = paid_days(ledger.parts.join(promised, on=ITEM, how="semi"), None).select(*ITEM, "paid_on")
     return (
         ledger.items.join(covered, on=ITEM, how="left", validate="1:1")
         .filter(day.is_not_null().any().over("company_code"))

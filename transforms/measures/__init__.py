@@ -70,8 +70,8 @@ def measure_customers(
     months = require_columns(facts.customer_month, CUSTOMER_MONTH).filter(pl.col("month") <= window.period)
     # What is read several times over by what follows is computed once.
     orders = order_history(facts, window).collect().lazy()
-    customers = rated_customers(facts, months, orders, window)
-    volume = measure_volume(customers, months, window)
+    customers = rated_customers(facts, months, orders, window).collect().lazy()
+    volume = measure_volume(customers, months, window).collect().lazy()
     given = MeasureInput(
         facts, policy, window, customers, months, volume, estimated_demand(facts, window), orders, sales
     )
