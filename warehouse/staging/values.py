@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from warehouse.connection import literal, quoted
+from warehouse.connection import literal
 from warehouse.delivery.dialect import EXCEL_SERIAL, EXCEL_SERIAL_1904, Dialect, ResourceColumn
 
 _DUCKDB_TYPES = {
@@ -174,12 +174,12 @@ def _scale(column: ResourceColumn) -> int:
     return int(duckdb_type(column).rstrip(")").split(",")[1])
 
 
-def cast_failure(name: str, column: ResourceColumn, *, binary: bool = False) -> tuple[str, str]:
-    """The test for a text that is no such value, and the rule that it breaks; of the cells `<name>__raw`, `<name>__text`.
+def broken(cell: str, column: ResourceColumn, *, binary: bool = False) -> str:
+    """The rule that a cell's text breaks if it is no such value, else null; of a struct of its `raw`, `text` and `value`.
 
     A number of a `binary` cell may hold noise beyond the column's scale.
     """
-    raw, text, given = quoted(f"{name}__raw"), quoted(f"{name}__text"), quoted(name)
+    raw, text, given = f"{cell}.raw", f"{cell}.text", f"{cell}.value"
     bad = f"{raw} IS NOT NULL AND {given} IS NULL"
     rule = literal(_RULES[column.type.split("(")[0]])
     if column.type == "date":
@@ -191,7 +191,7 @@ def cast_failure(name: str, column: ResourceColumn, *, binary: bool = False) -> 
         rule = f"CASE WHEN {text} IS NULL THEN {rule} ELSE 'too_many_digits' END"
     elif column.type == "integer":
         rule = f"CASE WHEN decimal_places({text}) = 0 THEN 'too_many_digits' ELSE {rule} END"
-    return bad, f"coalesce(lost_value({raw}), {rule})"
+    return f"CASE WHEN {bad} THEN coalesce(lost_value({raw}), {rule}) END"
 
 
 def no_code(raw: str, kind: str | None) -> str:

@@ -8,12 +8,13 @@ record, the loader still knows where it came from and what was wrong with it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import duckdb
 
 from warehouse.connection import literal, quoted
-from warehouse.delivery.dialect import ResourceColumn
 from warehouse.delivery.headers import listed
 from warehouse.delivery.profile import Resource
 from warehouse.errors import BatchRefusedError, Fault, SourceError
@@ -36,9 +37,9 @@ def create_typed(connection: duckdb.DuckDBPyConnection, delivery: Delivery, *, s
     """
     kind = "TABLE" if stored else "VIEW"
     for name, delivered in delivery.resources.items():
-        typed = [_typed(file, delivered.resource) for file in delivered.files]
+        typed = [_typed(file, at_once=stored) for file in delivered.files]
         typed += [
-            f"SELECT * FROM ({_typed(file, each.resource)}) WHERE NOT ({_is_replaced(connection, file, each)})"
+            f"SELECT * FROM ({_typed(file, at_once=stored)}) WHERE NOT ({_is_replaced(connection, file, each)})"
             for each in delivered.before
             for file in each.files
         ]
@@ -52,13 +53,13 @@ def create_typed(connection: duckdb.DuckDBPyConnection, delivery: Delivery, *, s
                 f"source {delivery.source.name}, profile.yaml, resources.{name}: {' '.join(str(error).split())[:300]}"
             ) from error
     for each in delivery.before:
-        _create_replaced(connection, each)
+        _create_replaced(connection, each, stored=stored)
 
 
-def _create_replaced(connection: duckdb.DuckDBPyConnection, before: Delivered) -> None:
+def _create_replaced(connection: duckdb.DuckDBPyConnection, before: Delivered, *, stored: bool) -> None:
     """As they were delivered, the records of an earlier batch that were mended since: `<label>__replaced`."""
     replaced = [
-        f"SELECT * FROM ({_typed(file, before.resource)}) WHERE {_is_replaced(connection, file, before)}"
+        f"SELECT * FROM ({_typed(file, at_once=stored)}) WHERE {_is_replaced(connection, file, before)}"
         for file in before.files
     ]
     select = " UNION ALL ".join(replaced or [_empty(before.resource)])
@@ -126,66 +127,120 @@ def _misfits(file: SourceFile, resource: Resource) -> list[Fault]:
     return faults
 
 
-@dataclass(frozen=True, slots=True)
-class _TypedColumn:
-    """How one column is made: expressions over the record, over those, and what of them a failure is told by."""
-
-    texts: tuple[str, ...]
-    typed: str
-    carried: tuple[str, ...] = ()
-    problem: str | None = None
-
-
-def _typed(file: SourceFile, resource: Resource) -> str:
+def _typed(file: SourceFile, *, at_once: bool) -> str:
     """The SELECT of one file, typed by the profile, with the record's handle.
 
-    Four steps, each a SELECT of its own, so that an expression is planned, and computed, once: the cells as trimmed text,
-    the values made of them, the problem of each that could not be made, and the list of these.
+    `at_once`, cells of a record that are read in one manner are read as one list: planning the long expressions anew for each
+    column takes longer than reading a small file, as making lists of a large one does.
     """
     bound = file.binding.headers
-    columns = [_typed_column(file, name, each, bound.get(name)) for name, each in resource.columns.items()]
-    texts = [text for column in columns for text in column.texts]
-    typed = [column.typed for column in columns] + [each for column in columns for each in column.carried]
-    noted = [column.problem for column in columns if column.problem]
-    names = [quoted(name) for name in resource.columns]
-    entries = ", ".join(f"__problem{place}" for place in range(len(noted)))
+    records, cells = _read_in_lists(file) if at_once else _read_in_columns(file)
+    noted = [(f"{told(bound[name])}:", cells[name]) for name in file.resource.columns if name in cells]
+    entries = ", ".join(f"{literal(of)} || {cell}.rule || ':' || left({cell}.raw, 200)" for of, cell in noted)
     problems = (
-        f"CASE WHEN coalesce({entries}) IS NOT NULL "
+        f"CASE WHEN coalesce({', '.join(f'{cell}.rule' for _, cell in noted)}) IS NOT NULL "
         f"THEN list_filter([{entries}], lambda entry: entry IS NOT NULL) END"
         if noted
         else "NULL::VARCHAR[]"
     )
-    told_of = [f"{problem} AS __problem{place}" for place, problem in enumerate(noted)]
+    columns = [
+        f"{cells[name]}.value AS {quoted(name)}"
+        if name in cells
+        else f"NULL::{values.duckdb_type(column)} AS {quoted(name)}"
+        for name, column in file.resource.columns.items()
+    ]
     return (
-        f"SELECT {', '.join(names)}, {literal(file.path)} AS _file, {{'number': __number, 'problems': {problems}}} AS _row "
-        f"FROM (SELECT {', '.join([*names, *told_of])}, __number "
-        f"FROM (SELECT {', '.join(typed)}, __number "
-        f"FROM (SELECT {', '.join(['__number', *texts])} FROM ({file.records}))))"
+        f"SELECT {', '.join(columns)}, {literal(file.path)} AS _file, {{'number': __number, 'problems': {problems}}} AS _row "
+        f"FROM {records}"
     )
 
 
-def _typed_column(file: SourceFile, name: str, column: ResourceColumn, header: str | None) -> _TypedColumn:
-    """One column of the profile: null if the file has no such header, else its text, its code, or its typed value."""
-    if header is None:
-        return _TypedColumn((), f"NULL::{values.duckdb_type(column)} AS {quoted(name)}")
-    dialect, physical = file.dialect, file.headers[header]
-    raw, text, lost = (quoted(f"{name}__{part}") for part in ("raw", "text", "lost"))
-    cell, physical = values.local(quoted(header), physical, column, dialect)
-    trimmed = f"{values.trimmed(cell, physical, dialect)} AS {raw}"
+def _read_in_columns(file: SourceFile) -> tuple[str, Mapping[str, str]]:
+    """The records with what became of their cells, as SQL, and by column where in it that is: each in a column of its own."""
+    names = {name: f"__cell{place}" for place, name in enumerate(file.binding.headers)}
+    made = [f"{_delivered(file, name)} AS {cell}" for name, cell in names.items()]
+    steps = (
+        [f"{{{step}}} AS {cell}" if step else cell for step, cell in zip(each, names.values(), strict=True)]
+        for each in zip_longest(*(_manner(file, name, cell).steps for name, cell in names.items()))
+    )
+    return _step_by_step(file, [made, *steps]), names
+
+
+def _read_in_lists(file: SourceFile) -> tuple[str, Mapping[str, str]]:
+    """As `_read_in_columns`: all that are read in one manner in a list."""
+    alike: dict[_Manner, list[str]] = {}
+    for name in file.binding.headers:
+        alike.setdefault(_manner(file, name, "each"), []).append(name)
+    lists = {f"__cells{place}": names for place, names in enumerate(alike.values())}
+    made = [f"[{', '.join(_delivered(file, n) for n in names)}] AS {each}" for each, names in lists.items()]
+    steps = (
+        [
+            f"list_transform({cells}, lambda each: {{{step}}}) AS {cells}" if step else cells
+            for step, cells in zip(each, lists, strict=True)
+        ]
+        for each in zip_longest(*(manner.steps for manner in alike))
+    )
+    places = {
+        name: f"{each}[{place}]" for each, names in lists.items() for place, name in enumerate(names, 1)
+    }
+    return _step_by_step(file, [made, *steps]), places
+
+
+def _step_by_step(file: SourceFile, steps: Iterable[Sequence[str]]) -> str:
+    """The records with what is made of them, each step a SELECT of its own: what it makes is planned, and computed, once."""
+    made = f"({file.records})"
+    for step in steps:
+        made = f"(SELECT {', '.join(['__number', *step])} FROM {made})"
+    return made
+
+
+def _delivered(file: SourceFile, name: str) -> str:
+    """A column's cell as the file holds it, beside what tells its kind where there is that."""
+    header, column = file.binding.headers[name], file.resource.columns[name]
+    cell, _ = values.local(quoted(header), file.headers[header], column, file.dialect)
+    return f"{{'cell': {cell}, 'kind': {quoted(file.kinds[header])}}}" if _has_kind(file, name) else cell
+
+
+def _has_kind(file: SourceFile, name: str) -> bool:
+    return file.resource.columns[name].type == "text" and file.binding.headers[name] in file.kinds
+
+
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """How the cells of a column become values: the type that they have in the file, and what becomes of one step by step.
+
+    A step is the fields of a struct, of the cell or the struct that the step before has made. In the end there are its text
+    (`raw`), its `value`, and the `rule` that it breaks if it has none.
+    """
+
+    physical: str
+    steps: tuple[str, ...]
+
+
+def _manner(file: SourceFile, name: str, each: str) -> _Manner:
+    """How the cells of one column of the profile become values, as SQL over the name `each`."""
+    column, dialect, header = file.resource.columns[name], file.dialect, file.binding.headers[name]
+    _, physical = values.local(quoted(header), file.headers[header], column, dialect)
     if column.type == "text":
-        of_kind = quoted(file.kinds[header]) if header in file.kinds else None
-        texts = (trimmed, f"{values.no_code(raw, of_kind)} AS {lost}")
-        typed, carried = f"CASE WHEN {lost} IS NULL THEN {raw} END AS {quoted(name)}", (raw, lost)
-        failed, rule = f"{lost} IS NOT NULL", lost
-    else:
-        texts = (
-            trimmed,
-            f"{values.numeric_text(raw, column, physical, dialect, file.units[name])} AS {text}",
+        has_kind = _has_kind(file, name)
+        cell, kind = (f"{each}.cell", f"{each}.kind") if has_kind else (each, None)
+        return _Manner(
+            physical,
+            (
+                f"'raw': {values.trimmed(cell, physical, dialect)}" + (f", 'kind': {kind}" if kind else ""),
+                f"'raw': {each}.raw, 'rule': {values.no_code(f'{each}.raw', kind)}",
+                f"'raw': {each}.raw, 'rule': {each}.rule, 'value': CASE WHEN {each}.rule IS NULL THEN {each}.raw END",
+            ),
         )
-        value = values.cast(text, column, physical, dialect, native_dates=file.native_dates)
-        typed, carried = f"{value} AS {quoted(name)}", (raw, text)
-        failed, rule = values.cast_failure(name, column, binary=header in file.binary)
-    problem = (
-        f"CASE WHEN {failed} THEN {literal(f'{told(header)}:')} || {rule} || ':' || left({raw}, 200) END"
+    text = values.numeric_text(f"{each}.raw", column, physical, dialect, file.units[name])
+    value = values.cast(f"{each}.text", column, physical, dialect, native_dates=file.native_dates)
+    rule = values.broken(each, column, binary=header in file.binary)
+    return _Manner(
+        physical,
+        (
+            f"'raw': {values.trimmed(each, physical, dialect)}",
+            f"'raw': {each}.raw, 'text': {text}",
+            f"'raw': {each}.raw, 'text': {each}.text, 'value': {value}",
+            f"'raw': {each}.raw, 'value': {each}.value, 'rule': {rule}",
+        ),
     )
-    return _TypedColumn(texts, typed, carried, problem)
