@@ -18,7 +18,7 @@ from markupsafe import Markup
 from flows.report import charts, customer_list, dress, others, pages, stamp, workbook
 from flows.report.definitions import Glossary
 from flows.settings import Settings
-from flows.wording import numbers
+from flows.wording import numbers, rules
 from flows.wording.words import Localized, label, same
 from transforms.policy.model import Policy, parse_policy
 from warehouse.files import write_text
@@ -42,7 +42,7 @@ def build_if_behind(settings: Settings) -> Path:
     if mark is not None and stamp.written(settings.report_file) == mark:
         return settings.report_file
     data = report.read(settings.mart_file)
-    customers = report_customers.read(settings.mart_file, data.named())
+    customers = report_customers.read(settings.mart_file, data.named(), pages=settings.customer_pages)
     renderer = _Renderer(settings, data, customers, str(mark))
     folder = settings.report_folder / f"{CUSTOMERS_FOLDER}-{mark}"
     shutil.rmtree(folder, ignore_errors=True)
@@ -313,6 +313,9 @@ _SAYING: dict[str, object] = {
     "mood": _mood,
     "arrow": _arrow,
     "curve_height": _curve_height,
+    "all_rules": rules.all_rules,
+    "broken_rules": rules.broken_rules,
+    "table_name": rules.table_name,
     "axis_share": lambda tick: f"{numbers.trimmed(tick * 100)}%",
     "axis_amount": lambda tick: numbers.on_axis(tick).svg,
     "axis_number": numbers.trimmed,

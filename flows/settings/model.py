@@ -76,6 +76,8 @@ class Settings(Places):
     publish: dict[MartName, PublishRule] = Field(default_factory=dict)
     publish_group: GroupName | None = None
     publish_url: WebAddress | None = None
+    # Each page is a file of some 40 kB, and a folder of more is slow to copy. Who is left out is packed, and drawn by one page.
+    customer_pages: int = Field(default=2_000, ge=0, le=100_000)
     notify_url: SecretStr | None = None
     stuck_after_minutes: int = Field(default=60, ge=1)
     # A quarter of failures to look back on; the books of a server at rest then stay of one size.

@@ -13,7 +13,6 @@ from flows.settings import Settings
 from tests.flows.small_company import settings_of
 from tests.report.reported_company import BUYERS, PATH_ID, SCRIPT
 from tests.report.test_report_in_chromium import LIST, opened, unfold
-from warehouse.mart import report_customers
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -26,10 +25,9 @@ def in_part(reported: Settings, tmp_path_factory: pytest.TempPathFactory) -> Set
     """The same report with two pages of their own, and the others in scripts of two customers or so; not to be changed."""
     home = tmp_path_factory.mktemp("in_part") / "home"
     shutil.copytree(reported.home, home, symlinks=True)
-    settings = settings_of(home)
+    settings = settings_of(home, customer_pages=PAGES)
     settings.report_file.unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report_customers, "MOST_PAGES", PAGES)
         patch.setattr(others, "IN_A_SCRIPT", 2)
         patch.setattr(others, "AT_ONCE", 2)
         build.build_if_behind(settings)

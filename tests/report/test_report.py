@@ -18,7 +18,7 @@ from flows.pipeline import stages
 from flows.report import build, pages, stamp
 from flows.settings import Settings
 from tests.flows.small_company import settings_of
-from tests.report.reported_company import LAST, PATH_ID, SCRIPT
+from tests.report.reported_company import BUYERS, LAST, PATH_ID, SCRIPT
 from transforms.frames.plan import month_end
 
 
@@ -49,6 +49,12 @@ class _Reader(HTMLParser):
 
 def read(file: Path) -> _Reader:
     return _Reader(file.read_text(encoding="utf-8"))
+
+
+def in_one_language(file: Path, without: str) -> str:
+    """The text of a page as it is seen, that of the other language left out."""
+    page = re.sub(rf'<span lang="{without}">.*?</span>', "", file.read_text(encoding="utf-8"))
+    return " ".join(_Reader(page).text.split())
 
 
 def mart(settings: Settings, sql: str) -> list[tuple]:
@@ -187,6 +193,39 @@ def test_data_quality_has_a_page_behind_the_first_with_all_definitions(reported:
     assert 'href="quality.html"' in index
 
 
+def test_the_page_of_data_quality_says_rules_and_what_broke_them_in_words_of_both_languages(
+    copied: Settings,
+) -> None:
+    copied.mart_file.chmod(0o644)
+    with duckdb.connect(str(copied.mart_file)) as connection:
+        connection.execute(
+            "UPDATE data_quality SET quarantined = 3, reasons = 'invoice_date_missing: 2, not_a_date: 1' "
+            "WHERE table_name = 'invoice_lines'"
+        )
+    copied.report_file.unlink()
+    build.build_if_behind(copied)
+    english, chinese = (
+        in_one_language(copied.report_folder / "quality.html", other) for other in ("zh-Hans", "en")
+    )
+    for said in (
+        "Must be given: invoice date · 2 rows",
+        "A date must be readable as one · 1 row",
+        "Invoice lines invoice_lines",
+        "Payments 7 rules",
+        "Document type must be one of: invoice, credit_note, debit_note",
+    ):
+        assert said in english, said
+    for said in (
+        "必填：发票日期 · 2 行",
+        "日期须能识别 · 1 行",
+        "发票明细 invoice_lines",
+        "收款 7 条规则",
+        "单据类型只能取以下值之一：invoice, credit_note, debit_note",
+    ):
+        assert said in chinese, said
+    assert "invoice_date_missing" not in english + chinese
+
+
 def test_a_mart_without_a_rating_makes_a_report_that_says_so(tmp_path: Path) -> None:
     settings = settings_of(tmp_path / "home")
     settings.home.mkdir()
@@ -194,6 +233,17 @@ def test_a_mart_without_a_rating_makes_a_report_that_says_so(tmp_path: Path) -> 
     found = read(stages.report_stage(settings))
     assert "No batch was loaded yet" in found.text
     assert "尚未装载任何批次" in found.text
+
+
+def test_the_settings_say_how_many_customers_have_a_page_of_their_own(copied: Settings) -> None:
+    folder = copied.report_folder / "customers"
+    assert len(list(folder.glob("1000-*.html"))) == len(BUYERS)
+    stages.report_stage(copied.model_copy(update={"customer_pages": 5}))
+    assert len(list(folder.glob("1000-*.html"))) == 5, "another limit makes the report anew"
+    drawn = "".join(file.read_text(encoding="utf-8") for file in folder.glob("others-*.js"))
+    assert drawn
+    stages.report_stage(copied.model_copy(update={"customer_pages": 0}))
+    assert not list(folder.glob("1000-*.html"))
 
 
 def test_a_report_that_is_current_is_not_written_again(copied: Settings) -> None:

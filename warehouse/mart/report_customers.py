@@ -12,8 +12,6 @@ from warehouse.connection import literal
 from warehouse.mart import reasons
 from warehouse.mart.files import Row, attached, rows
 
-# Each page is a file of some 40 kB, and a folder of more is slow to copy. Who is left out is packed, and drawn by one page.
-MOST_PAGES = 2_000
 MOST_PERIODS = 25
 MOST_MOVES = 12
 
@@ -59,8 +57,8 @@ class Customers:
     others: list[Key]
 
 
-def read(mart_file: Path, named: Collection[Key] = ()) -> Customers:
-    """Every rated customer, at most MOST_PAGES with a page: those who are named elsewhere, partners and watched ones, the largest.
+def read(mart_file: Path, named: Collection[Key] = (), *, pages: int) -> Customers:
+    """Every rated customer, at most so many with a page: those who are named elsewhere, partners and watched ones, the largest.
 
     NothingPublishedError where no mart is out.
     """
@@ -69,7 +67,7 @@ def read(mart_file: Path, named: Collection[Key] = ()) -> Customers:
         ranked = [
             (row["company_code"], row["customer_id"]) for row in rows(connection, _RANKED.format(named=pairs))
         ]
-        return Customers(_data(connection, ranked[:MOST_PAGES]), ranked[MOST_PAGES:])
+        return Customers(_data(connection, ranked[:pages]), ranked[pages:])
 
 
 def read_in_turn(mart_file: Path, groups: Iterable[Collection[Key]]) -> Iterator[list[CustomerData]]:
