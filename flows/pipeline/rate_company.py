@@ -29,6 +29,7 @@ from transforms.policy.model import Policy, in_force, parse_policy
 from transforms.rating import revisions
 from transforms.rating.events import correction_changes
 from transforms.rating.explain_score import explain, explanation_terms
+from transforms.rating.import_cases import import_cases
 from transforms.rating.period import TOLD, RatedPeriod, rate_period
 from transforms.rating.playbook import next_actions, partner_cards
 from transforms.rating.structure import customer_structure, sales_since, value_curve
@@ -201,7 +202,7 @@ class RatedCompany:
         )
         if period == self.run.target:
             if is_shown:
-                self._show_current(rated, facts, policy, _lazy(previous))
+                self._show_current(rated, facts, sales, policy, _lazy(previous))
             self._replace("conduct_finding", rated.conduct.collect())
             if rated.credit is not None:
                 self._watch_credit(rated.credit, policy, facts.succession)
@@ -244,7 +245,12 @@ class RatedCompany:
         return succession_on(self.facts, self._judged_on(period))
 
     def _show_current(
-        self, rated: RatedPeriod, facts: Facts, policy: Policy, previous: pl.LazyFrame | None
+        self,
+        rated: RatedPeriod,
+        facts: Facts,
+        sales: pl.LazyFrame,
+        policy: Policy,
+        previous: pl.LazyFrame | None,
     ) -> None:
         """Put what speaks for the run's own day in the place of what spoke for the last one's."""
         explained = explain(rated.values, previous, policy).collect().lazy()
@@ -253,6 +259,9 @@ class RatedCompany:
             "value_curve": value_curve(rated.values),
             "next_action": next_actions(rated, facts, self.run.as_of, policy),
             "partner_card": partner_cards(rated, facts, self.run.as_of),
+            "import_case": import_cases(
+                facts, sales, closed_through=plan.month_end(self.run.target), as_of=self.run.as_of
+            ),
             "explanation": explained.select(EXPLANATION.names()),
             "explanation_term": explanation_terms(rated.values, previous, explained),
         }

@@ -216,6 +216,8 @@ class CustomerPage:
     columns: charts.Columns | None
     products: list[Row]
     white_spots: list[Row]
+    new_products: list[Row]
+    imports: list[Row]
     actions: list[Row]
     moves: list[Row]
     credit: list[Row]
@@ -254,6 +256,8 @@ def customer_page(data: CustomerData) -> CustomerPage:
         columns=charts.columns(data.months, "net_sales", before="net_sales_year_before", height=210),
         products=data.products,
         white_spots=data.white_spots,
+        new_products=data.new_products,
+        imports=data.imports,
         actions=data.actions,
         moves=data.moves,
         credit=data.credit,

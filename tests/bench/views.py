@@ -43,6 +43,7 @@ OF_A_CUSTOMER = (
     "rated.value_curve",
     "rated.next_action",
     "rated.partner_card",
+    "rated.import_case",
     "rated.explanation",
     "rated.explanation_term",
     "rated.reason",

@@ -19,6 +19,9 @@ CURRENT = (
     "value_curve",
     "next_action",
     "partner_card",
+    "import_substitution",
+    "new_product_adoption",
+    "new_product_buyer",
     "explanation",
     "explanation_term",
 )

@@ -282,6 +282,41 @@ def test_the_customer_that_imports_is_to_be_developed_with(sample_company: Sampl
     assert "joint work" in reason
 
 
+def test_what_it_imports_is_listed_with_its_stage_and_its_worth(sample_company: SampleCompany):
+    [case] = sample_company.rows(
+        "SELECT customer_id, product_category, stage, demand_12m, net_sales_12m, last_joint_work_on FROM import_substitution"
+    )
+    who = sample_company.who("import_substitute")
+    assert case[:3] == (who, "PUMPE", "started")
+    # What it imports a year, at our price; it pays twice as much.
+    assert abs(case[3] - 150_000) < 100
+    [(ours,)] = sample_company.rows(
+        f"""SELECT sum(net_sales) FROM sales_by_customer_product
+            WHERE customer_id = '{who}' AND product_category = 'PUMPE' AND month > DATE '{LAST_MONTH}' - INTERVAL 12 MONTHS"""
+    )
+    assert case[4] == ours > 0
+    assert case[5].replace(day=1) == LAST_MONTH
+
+
+def test_new_products_are_taken_up_by_those_who_bought_them(sample_company: SampleCompany):
+    whole = (
+        "SELECT product_id, customers_buying, net_sales_12m FROM new_product_adoption WHERE level = 'company'"
+    )
+    found = sorted(sample_company.rows(whole))
+    assert len(found) == 4, "two in introduction, two in growth"
+    counted = sample_company.rows(
+        """SELECT product_id, count(*) FILTER (WHERE net_sales_12m > 0)::INTEGER, sum(net_sales_12m)
+           FROM new_product_buyer GROUP BY product_id ORDER BY product_id"""
+    )
+    assert counted == found
+    [(stages, channels)] = sample_company.rows(
+        """SELECT (SELECT sum(net_sales_12m) FROM customer_structure WHERE level = 'lifecycle_stage'
+                       AND lifecycle_stage IN ('introduction', 'growth') AND period = (SELECT max(period) FROM customer_value)),
+                  (SELECT sum(net_sales_12m) FROM new_product_adoption WHERE level = 'channel')"""
+    )
+    assert sum(sales for _, _, sales in found) == stages == channels
+
+
 def test_the_neighbour_the_diverted_goods_go_to_stays_core_and_is_not_blamed(sample_company: SampleCompany):
     assert set(tiers(sample_company, "undercut_neighbour").values()) == {"core"}
 

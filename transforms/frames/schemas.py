@@ -740,6 +740,27 @@ FORECAST_ACCURACY: Final = pl.Schema(
     }
 )
 
+# One row a customer and product group of which an estimate says import, as of the last rating.
+IMPORT_CASE: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "product_group": pl.String(),
+        "period": pl.Date(),
+        "as_of": pl.Date(),
+        "stage": pl.String(),
+        "demand_12m": pl.Decimal(38, 4),
+        "quantity": pl.Decimal(18, 6),
+        "unit": pl.String(),
+        "current_price": pl.Decimal(18, 4),
+        "net_sales_12m": pl.Decimal(38, 4),
+        "imported_since": pl.Date(),
+        "estimated_on": pl.Date(),
+        "joint_work_12m": pl.Int32(),
+        "last_joint_work_on": pl.Date(),
+    }
+)
+
 # One row a customer, as of the last rating.
 NEXT_ACTION: Final = pl.Schema(
     {

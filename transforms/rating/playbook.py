@@ -11,20 +11,13 @@ from transforms.conduct.evidence import FLAGGED
 from transforms.credit.material import YEARLY_SALES, is_material
 from transforms.frames.choice import first_that_holds
 from transforms.frames.conform import columns_of, conform_to, require_columns
-from transforms.frames.fixed_point import (
-    MONEY_PLACES,
-    MONEY_SUM,
-    QUANTITY_PLACES,
-    div_half_even,
-    from_scaled_int,
-    int128,
-    to_scaled_int,
-)
+from transforms.frames.fixed_point import MONEY_SUM
 from transforms.frames.periods import YEAR, months_before
 from transforms.frames.reasons import REASONS, joined, reason, reasons, with_reasons
 from transforms.frames.schemas import NEXT_ACTION, PARTNER_CARD
 from transforms.measures.season import MONTHS_TO_TELL
 from transforms.measures.window import KEY
+from transforms.rating.import_cases import JOINT_WORK, latest_estimates
 from transforms.rating.period import RATED
 from transforms.tiers.raw import SUCCEEDED
 
@@ -35,8 +28,6 @@ if TYPE_CHECKING:
     from transforms.facts.model import Facts
     from transforms.policy.model import Policy
     from transforms.rating.period import RatedPeriod
-
-JOINT_WORK: Final = ("growth_plan", "new_product_need", "technical_exchange", "joint_project")
 
 ACTIONS: Final = with_reasons(NEXT_ACTION, ("reason",))
 """NEXT_ACTION before its reason becomes text."""
@@ -354,18 +345,10 @@ def _imports(facts: Facts, as_of: date) -> pl.LazyFrame:
     if facts.demand_estimates is None:
         strings = dict.fromkeys((*KEY, "import_groups"), pl.String())
         return pl.LazyFrame(schema={**strings, "import_demand": MONEY_SUM})
-    latest_last = ["estimated_on", "period_start", "estimate_version"]
-    goods = div_half_even(
-        to_scaled_int("quantity", QUANTITY_PLACES) * to_scaled_int("current_price", MONEY_PLACES),
-        int128(10**QUANTITY_PLACES),
-    )
-    amount = pl.coalesce(pl.col("amount").cast(MONEY_SUM), from_scaled_int(goods, MONEY_SUM))
     return (
-        facts.demand_estimates.filter(pl.col("estimated_on") <= as_of)
-        .group_by(*KEY, "product_group")
-        .agg(pl.col("amount", "quantity", "current_price", "supplied_by").sort_by(latest_last).last())
+        latest_estimates(facts.demand_estimates, as_of)
         .filter(pl.col("supplied_by") == "import")
-        .with_columns(demand=amount, product_group=pl.col("product_group").fill_null("all products"))
+        .with_columns(product_group=pl.col("product_group").fill_null("all products"))
         .group_by(KEY)
         .agg(
             import_demand=pl.col("demand").sum(), import_groups=pl.col("product_group").sort().str.join(", ")

@@ -84,6 +84,9 @@ PUBLISHED_TABLES = (
     "plan_attainment",
     "action_outcome",
     "white_spot",
+    "import_substitution",
+    "new_product_buyer",
+    "new_product_adoption",
     "concentration",
     "batch_quality",
 )

@@ -51,6 +51,8 @@ class CompanyData:
     structure: list[Row]  # by channel and by life-cycle stage, and the company as a whole
     structure_cells: list[Row]  # channel × stage: net_sales_12m
     structure_trend: list[Row]  # the company as a whole, period by period
+    new_products: list[Row]  # of the company as a whole, the newest first
+    imports: list[Row]  # what customers import and we do not supply yet, the largest demand first
     batches: list[Row]  # the latest, with the fate of their rows
     broken_rules: list[Row]  # of those batches: tables with rows set aside or refused
 
@@ -82,6 +84,7 @@ class ReportData:
                 each.expected,
                 each.credit_list,
                 each.conduct_list,
+                each.imports,
                 *each.first_lists(),
                 *each.largest(),
             )
@@ -137,6 +140,8 @@ def _company(connection: duckdb.DuckDBPyConnection, company: str) -> CompanyData
         structure=found["structure"],
         structure_cells=found["structure_cells"],
         structure_trend=found["structure_trend"],
+        new_products=found["new_products"],
+        imports=found["imports"],
         batches=found["batches"],
         broken_rules=found["broken_rules"],
     )
@@ -329,6 +334,22 @@ _QUERIES = {
         WHERE level = 'company'
         ORDER BY period DESC
         LIMIT {TREND_PERIODS}
+        """,
+    "new_products": f"""
+        SELECT product_id, product_name, product_category, lifecycle_stage, launched_in, months_since_launch, customers,
+            customers_buying, adoption, net_sales_12m, count(*) OVER () AS total
+        FROM {_of_company("mart.new_product_adoption")}
+        WHERE level = 'company'
+        ORDER BY launched_in DESC NULLS LAST, net_sales_12m DESC, product_id
+        LIMIT {MOST_LISTED}
+        """,
+    "imports": f"""
+        SELECT customer_id, name, product_category, stage, demand_12m, net_sales_12m, last_joint_work_on,
+            count(*) OVER () AS total
+        FROM {_of_company("mart.import_substitution")}
+        WHERE stage IN ('open', 'in_work', 'started')
+        ORDER BY demand_12m DESC NULLS LAST, customer_id, product_category
+        LIMIT {MOST_LISTED}
         """,
     "batches": f"""
         SELECT source_system, batch_id, status, sequence, extracted_at, loaded_at, sum(rows_in)::BIGINT AS rows_in,

@@ -35,6 +35,12 @@ class CustomerData:
         default_factory=list
     )  # one a product group, the largest first: net_sales of 12 months, and of those before (null before the data begin)
     white_spots: list[Row] = field(default_factory=list)  # the largest first
+    new_products: list[Row] = field(
+        default_factory=list
+    )  # in introduction or growth, that it bought; the last begun first
+    imports: list[Row] = field(
+        default_factory=list
+    )  # product groups it imports or imported, the largest demand first
     actions: list[Row] = field(
         default_factory=list
     )  # what was done about it, latest first, and what it bought after three and after six months, on the year before
@@ -193,6 +199,14 @@ _PARTS = {
     "white_spots": """
         FROM mart.white_spot SEMI JOIN chosen USING (company_code, customer_id)
         ORDER BY company_code, customer_id, worth_12m DESC, product_category
+        """,
+    "new_products": """
+        FROM mart.new_product_buyer SEMI JOIN chosen USING (company_code, customer_id)
+        ORDER BY company_code, customer_id, first_bought_in DESC, product_id
+        """,
+    "imports": """
+        FROM mart.import_substitution SEMI JOIN chosen USING (company_code, customer_id)
+        ORDER BY company_code, customer_id, demand_12m DESC NULLS LAST, product_category
         """,
     "actions": f"""
         SELECT company_code, customer_id, action_id, any_value(action_done) AS action_done, done_on,
