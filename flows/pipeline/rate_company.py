@@ -186,10 +186,8 @@ class RatedCompany:
         history.append(self.connection, "customer_value_history", rows)
         self.report.periods.append(period)
         self.report.new_rows += rows.height
-        structure = customer_structure(facts, sales, closed_through=plan.month_end(period))
-        # The one plan that goes through two years of sales by product as they are, which may be millions of rows.
-        of_period = structure.collect(engine="streaming")
-        history.replace_period(self.connection, "customer_structure", self.company, period, of_period)
+        structure = customer_structure(facts, sales, closed_through=plan.month_end(period)).collect()
+        history.replace_period(self.connection, "customer_structure", self.company, period, structure)
         is_shown = period == self.run.target and self.run.shown
         forecast.update(
             self.connection,

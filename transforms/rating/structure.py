@@ -60,10 +60,10 @@ def customer_structure(facts: Facts, sales: pl.LazyFrame, *, closed_through: dat
     """
     window = Window(closed_through)
     first = first_and_last_orders(facts, order_history(facts, window), window)
-    by_customer = pl.concat(
-        _at_level(_sold_to(facts, sales, window), level, kept) for level, kept in LEVELS.items()
-    )
-    customers = _sums(by_customer).join(first, on=KEY, how="left", validate="m:1")
+    # What goes through two years of sales by product as they are, which may be millions of rows, does so once for all levels.
+    of_cells = _sums(_sold_to(facts, sales, window)).collect(engine="streaming").lazy()
+    by_customer = pl.concat(_at_level(of_cells, level, kept) for level, kept in LEVELS.items())
+    customers = _rolled_up(by_customer).join(first, on=KEY, how="left", validate="m:1")
     is_new = window.holds("first_order_on").fill_null(value=False)
     rows = _summed(customers, is_new).with_columns(*_figures())
     of_company = rows.filter(pl.col("level") == "company").select("company_code", company_sales="now")
@@ -149,10 +149,10 @@ def _at_level(sold: pl.LazyFrame, level: str, kept: tuple[str, ...]) -> pl.LazyF
 
 
 def _sums(sold: pl.LazyFrame) -> pl.LazyFrame:
-    """Sum a customer within each row; whole money units."""
+    """Sum a customer's sales within each channel, stage and territory; whole money units."""
     sales, contribution = to_scaled_int("net_sales"), to_scaled_int("contribution")
     now = pl.col("is_now")
-    return sold.group_by(*_ROW, "customer_id").agg(
+    return sold.group_by(*KEY, *DIMENSIONS).agg(
         now=sales.filter(now).sum(),
         then=sales.filter(~now).sum(),
         contribution_now=sum_or_null(contribution.filter(now)),
@@ -160,6 +160,15 @@ def _sums(sold: pl.LazyFrame) -> pl.LazyFrame:
         direct=sales.filter(now, "is_direct").sum(),
         export=sales.filter(now, "is_export").sum(),
         new_product=sales.filter(now, "is_new_product").sum(),
+    )
+
+
+def _rolled_up(cells: pl.LazyFrame) -> pl.LazyFrame:
+    """Sum a customer within each row of each level."""
+    or_null = ("contribution_now", "contribution_then")
+    return cells.group_by(*_ROW, "customer_id").agg(
+        pl.col("now", "then", "direct", "export", "new_product").sum(),
+        **{name: sum_or_null(pl.col(name)) for name in or_null},
     )
 
 
