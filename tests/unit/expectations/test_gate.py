@@ -477,7 +477,8 @@ def test_fifty_judgements_leave_nothing_behind(gate: Gate) -> None:
             engines.append(sum(_is_of_duckdb(each) for each in gc.get_objects()))
     assert gate._context is not None
     assert len(gate._context.data_sources.all()) == 0
-    assert engines[-1] <= engines[0]
+    # Caches of the libraries hold a few of the first ones; a leak would go on.
+    assert engines[-1] <= engines[1]
 
 
 def _is_of_duckdb(each: object) -> bool:
