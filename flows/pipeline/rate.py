@@ -21,6 +21,7 @@ from transforms.facts.customer_month import customer_months
 from transforms.facts.model import Facts
 from transforms.facts.order_day import order_days
 from transforms.facts.sales_cell import SALES_LINES, sales_cells
+from transforms.facts.salesperson_month import SALESPERSON_LINES, salesperson_months
 from transforms.frames import plan
 from transforms.policy import model as policy_model
 from transforms.policy.errors import PolicyError
@@ -231,18 +232,20 @@ class _Run(RatingRun):
     def _sum_chunk(
         self, chunk: str, products: pl.LazyFrame | None, no_order_categories: Sequence[str]
     ) -> None:
-        columns = [name for name in SALES_LINES.names() if name not in {"available_on", "referenced_on"}]
+        needed = dict.fromkeys((*SALES_LINES, *SALESPERSON_LINES))
+        columns = [name for name in needed if name not in {"available_on", "referenced_on"}]
         lines = cells.lines_of_cells(self.connection, chunk, columns, self.as_of)
         target_cells = cells.target_cells(self.connection, chunk)
-        months, days, sales = pl.collect_all(
+        months, days, sales, by_salesperson = pl.collect_all(
             [
                 customer_months(lines, products, target_cells, self.as_of, no_order_categories),
                 order_days(lines, products, target_cells, self.as_of, no_order_categories),
                 sales_cells(lines, products, target_cells, self.as_of),
+                salesperson_months(lines, target_cells, self.as_of),
             ],
             engine="streaming",
         )
-        cells.replace_cells(self.connection, chunk, months, days, sales)
+        cells.replace_cells(self.connection, chunk, months, days, sales, by_salesperson)
 
     def _calibrate(self, companies: Mapping[str, Facts], default: Policy) -> Policy:
         path, closed_through = self.settings.policy_file, plan.month_end(self.target)

@@ -48,6 +48,7 @@ OF_A_CUSTOMER = (
     "rated.explanation_term",
     "rated.reason",
     "rated.sales_cell",
+    "rated.salesperson_month",
     "rated.customer_expectation",
     "rated.expectation_month",
 )

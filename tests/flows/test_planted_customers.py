@@ -298,6 +298,18 @@ def test_what_it_imports_is_listed_with_its_stage_and_its_worth(sample_company: 
     assert case[5].replace(day=1) == LAST_MONTH
 
 
+def test_what_the_salespersons_sold_sums_up_to_what_the_customers_bought(sample_company: SampleCompany):
+    since = f"DATE '{LAST_MONTH}' - INTERVAL 24 MONTHS"
+    months = f"month > {since} AND month <= DATE '{LAST_MONTH}'"
+    [(salespersons,)] = sample_company.rows(
+        "SELECT count(DISTINCT salesperson_id) FROM sales_by_salesperson_month"
+    )
+    assert salespersons > 3
+    asked = "SELECT customer_id, month, sum(net_sales) FROM {} WHERE {} GROUP BY ALL ORDER BY ALL"
+    found = sample_company.rows(asked.format("sales_by_salesperson_month", months))
+    assert found == sample_company.rows(asked.format("customer_month", months))
+
+
 def test_new_products_are_taken_up_by_those_who_bought_them(sample_company: SampleCompany):
     whole = (
         "SELECT product_id, customers_buying, net_sales_12m FROM new_product_adoption WHERE level = 'company'"

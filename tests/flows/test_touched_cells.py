@@ -32,7 +32,7 @@ def test_only_the_cells_that_a_correction_touches_are_rewritten(tmp_path: Path) 
     load(settings, gate)
     stages.rate_stage(settings, AS_OF)
     with duckdb.connect(str(settings.warehouse_file)) as warehouse:
-        for table in ("customer_month", "sales_cell"):
+        for table in ("customer_month", "sales_cell", "salesperson_month"):
             warehouse.execute(f"UPDATE rated.{table} SET net_sales = 424242")
         warehouse.execute("UPDATE rated.order_day SET net_sales = 424242")
 
@@ -48,7 +48,12 @@ def test_only_the_cells_that_a_correction_touches_are_rewritten(tmp_path: Path) 
     # B's May is gone with its only line; the credit note counts in the month of its invoice, and touches its own as well.
     touched = {("A", 3), ("B", 7), ("C", 2), ("C", 11)}
     with duckdb.connect(str(settings.warehouse_file), read_only=True) as warehouse:
-        for table, day in (("customer_month", "month"), ("sales_cell", "month"), ("order_day", "order_on")):
+        for table, day in (
+            ("customer_month", "month"),
+            ("sales_cell", "month"),
+            ("salesperson_month", "month"),
+            ("order_day", "order_on"),
+        ):
             written = warehouse.execute(
                 f"SELECT DISTINCT customer_id, month({day}) FROM rated.{table} WHERE net_sales <> 424242"
             ).fetchall()
@@ -71,7 +76,7 @@ def test_a_history_summed_in_parts_of_a_few_lines_gives_the_cells_of_one_summed_
     stages.rate_stage(settings, taken_on(LAST_MONTH))
     monkeypatch.setattr(cells, "MOST_LINES", 13)
     stages.rate_stage(settings_of(tmp_path / "chunked"), taken_on(LAST_MONTH))
-    for name in ("customer_month", "sales_cell", "order_day"):
+    for name in ("customer_month", "sales_cell", "salesperson_month", "order_day"):
         whole, chunked = (_rows(tmp_path / home / "warehouse.duckdb", name) for home in ("whole", "chunked"))
         assert whole, name
         assert whole == chunked, name

@@ -55,7 +55,13 @@ RENAMED_REASONS = {
     "wish_bar": "target_bar",
 }
 # Sums of the accepted lines, which a migration may drop to have them summed anew, and the list of what is to be summed.
-SUMMED_ANEW = {"rated.customer_month", "rated.order_day", "rated.sales_cell", "ops.dirty_cell"}
+SUMMED_ANEW = {
+    "rated.customer_month",
+    "rated.order_day",
+    "rated.sales_cell",
+    "rated.salesperson_month",
+    "ops.dirty_cell",
+}
 
 
 @dataclass(frozen=True)

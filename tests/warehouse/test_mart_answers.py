@@ -160,6 +160,18 @@ def mart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCo
              "expected_net_sales_high": 1_200},
         ),
         *(
+            (
+                "sales_by_salesperson_month",
+                {"salesperson_id": who, "customer_id": customer, "month": month, "net_sales": sales},
+            )
+            for who, customer, month, sales in [
+                ("S2", "GIANT", NOW, 5),
+                ("S2", "LOYAL", NOW, 3),
+                ("S2", "GIANT", YEAR_BEFORE, 5),
+                (None, "GIANT", YEAR_BEFORE, 4),
+            ]
+        ),
+        *(
             ("sales_by_customer_product", {"customer_id": "0000100234", "month": month, "net_sales": sales, **group})
             for month, sales, group in [
                 (NOW, 7, {"product_category": "PUMPS"}),
@@ -227,6 +239,10 @@ ANSWERS: dict[str, list[tuple[object, ...]]] = {
         ("S1", 2, 950, -90, 100, 40, 100),
         (None, 4, 470, -40, -20, 0, 370),
         ("S2", 1, 0, -500, None, None, 500),
+    ],
+    "What did each salesperson sell, whoever looks after the customer now?": [
+        ("S2", 2, 8, 5),
+        (None, 1, None, 4),
     ],
     "What does a customer buy, against the year before?": [("PUMPS", 7, 9), (None, 5, None)],
     "What comes in the next twelve months?": [("company", "all", 1_000, 800, 1_200)],

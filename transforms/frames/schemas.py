@@ -864,6 +864,17 @@ SALES_CELL: Final = pl.Schema(
     }
 )
 
+# One row a customer, month and salesperson with at least one line that counts.
+SALESPERSON_MONTH: Final = pl.Schema(
+    {
+        "company_code": pl.String(),
+        "customer_id": pl.String(),
+        "month": pl.Date(),
+        "salesperson_id": pl.String(),
+        "net_sales": pl.Decimal(38, 4),
+    }
+)
+
 # One row a customer and period in which its effective tier is another than in the one before.
 TIER_CHANGE: Final = pl.Schema(
     {

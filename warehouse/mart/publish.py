@@ -81,6 +81,7 @@ PUBLISHED_TABLES = (
     "watched_customer",
     "margin_by_channel_and_stage",
     "sales_by_customer_product",
+    "sales_by_salesperson_month",
     "plan_attainment",
     "action_outcome",
     "white_spot",

@@ -136,11 +136,13 @@ def replace_cells(
     months: pl.DataFrame,
     order_days: pl.DataFrame,
     sales: pl.DataFrame,
+    by_salesperson: pl.DataFrame,
 ) -> None:
-    """Put newly computed cells in the place of the old ones of a chunk: customer_month, sales_cell, and the order days inside them."""
+    """Put newly computed cells in the place of the old ones of a chunk: by month, and the order days inside them."""
     for table, day, rows in (
         ("customer_month", "month", months),
         ("sales_cell", "month", sales),
+        ("salesperson_month", "month", by_salesperson),
         ("order_day", "order_on", order_days),
     ):
         inside = f"""(company_code, customer_id, CAST(date_trunc('month', {day}) AS DATE)) IN (
