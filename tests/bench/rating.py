@@ -61,7 +61,8 @@ SELECT '1000' AS company_code, customer_id, 'D' || row_number() OVER () // 4 AS 
     order_on AS invoice_date, 'P' || l AS product_id, line_amount::DECIMAL(18, 6) AS quantity, 'EA' AS uom, line_amount::DECIMAL(18, 6) AS base_quantity,
     line_amount AS net_amount_company, (line_amount * 3 / 4)::DECIMAL(18, 4) AS cost_amount_company, 'actual' AS cost_basis,
     NULL::DECIMAL(18, 4) AS freight_amount, NULL::DECIMAL(18, 4) AS rebate_amount, false AS is_cancelled,
-    false AS is_intercompany, order_on AS available_on, NULL::DATE AS referenced_on
+    false AS is_intercompany, false AS is_free_goods, order_on AS available_on,
+    NULL::DATE AS referenced_on, NULL::VARCHAR AS references_document_id
 FROM orders, range(4) AS four(l) ORDER BY order_on
 """
 TABLES = {
