@@ -14,6 +14,7 @@ import openpyxl
 from tests.warehouse.making import Delivery, write_source
 from warehouse.delivery.manifest import read_manifest
 from warehouse.delivery.profile import read_source
+from warehouse.staging import records
 from warehouse.staging import scratch as staging
 
 COLUMNS: dict[str, Any] = {
@@ -79,7 +80,9 @@ def read(
         rejects = ask("SELECT row_number, rule FROM rejected.record ORDER BY file, row_number").fetchall()
         raw = [
             json.loads(text)
-            for (text,) in ask('SELECT raw FROM resource."LINES__raw" ORDER BY _file, _row').fetchall()
+            for (text,) in ask(
+                f"SELECT raw FROM ({records.raw(scratch.delivery.resources['LINES'])}) ORDER BY _file, _row"
+            ).fetchall()
         ]
         (table,) = scratch.tables
         found = Read(rows, problems, rejects, dict(table.excluded), table.rows_in, raw, scratch.warnings)

@@ -55,7 +55,7 @@ class Actions:
     insert_deleted, update_deleted: so too, but a newer batch said that it is gone;
     touch: the same content from a newer batch; keep: nothing to say; delete: a tombstone for a live row;
     tombstone: one for a row of this source that is not here (yet); owned: another source has precedence.
-    `earlier`: the row that stays was known before the stored version says.
+    `earlier`: the row that stays was known before the stored version says; so many of them there are.
 
     `is_stale`: a newer full snapshot of the table is here already. `rows_of` is the relation that `staged` is a rowid of.
 
@@ -68,6 +68,7 @@ class Actions:
     counts: Mapping[str, int]
     is_stale: bool
     entering: str | None = None
+    earlier: int = 0
 
     def rows(self, *actions: str) -> int:
         """How many rows do one of these."""
@@ -100,6 +101,42 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """Of which tables anything is to be asked at all when a batch is merged, found out once: of most, nothing is.
+
+    `is_newest` if no newer batch of the source was loaded. The others are names of tables, as this source speaks of them: those
+    that the batch has rows of in quarantine (`aside`), of which there are tombstones, of which newer batches delivered whole
+    documents, and of which was forgotten what newer ones said.
+    """
+
+    is_newest: bool
+    aside: frozenset[str]
+    tombstones: frozenset[str]
+    documents: frozenset[str]
+    forgotten: frozenset[str]
+
+    @classmethod
+    def of(cls, connection: duckdb.DuckDBPyConnection, batch: Batch) -> Said:
+        """What is there, with the batch's scratch file attached."""
+        place, newer = "company_code = $company AND source = $source", f"({ORDER}) > ({OWN_ORDER})"
+        found = connection.execute(
+            f"""SELECT 'batch' AS what, NULL AS table_name FROM ops.batch
+                WHERE {place} AND status IN ('loaded', 'unchanged') AND (sequence, extracted_at, batch_id) > ({OWN_ORDER})
+                UNION SELECT 'aside', table_name FROM scratch.rejected.row
+                UNION SELECT 'aside', table_name FROM scratch.rejected.reason
+                UNION SELECT 'tombstones', table_name FROM ops.tombstone WHERE {place}
+                UNION SELECT 'documents', table_name FROM ops.whole_document WHERE {place} AND {newer}
+                UNION SELECT 'forgotten', table_name FROM ops.forgotten WHERE {place} AND {newer}""",
+            {**order_of(batch), "company": batch.company, "source": batch.source},
+        ).fetchall()
+        tables = {
+            kind: frozenset(name for what, name in found if what == kind)
+            for kind in ("aside", "tombstones", "documents", "forgotten")
+        }
+        return cls(is_newest=all(what != "batch" for what, _ in found), **tables)
+
+
+@dataclass(frozen=True, slots=True)
 class _Newer:
     """What newer batches of the source have said of a table already: a full snapshot by its order, windows, documents.
 
@@ -112,21 +149,18 @@ class _Newer:
     documents: bool
 
     @classmethod
-    def than(cls, connection: duckdb.DuckDBPyConnection, batch: Batch, table: StagedTable) -> _Newer:
+    def than(
+        cls, connection: duckdb.DuckDBPyConnection, batch: Batch, table: StagedTable, said: Said
+    ) -> _Newer:
+        tombstones, documents = table.name in said.tombstones, table.name in said.documents
+        if said.is_newest:
+            return cls(None, (), tombstones, documents)
         newest = ledger.newest_snapshot(connection, batch, table.name)
-        sql = "SELECT count(*) FROM ops.tombstone WHERE company_code = ? AND source = ? AND table_name = ?"
         return cls(
             newest if newest is not None and batch.order < newest else None,
             ledger.newer_windows(connection, batch, table.name) if table.contract.own_date else (),
-            count(connection, sql, [batch.company, batch.source, table.name]) > 0,
-            count(
-                connection,
-                f"""SELECT count(*) FROM ops.whole_document
-                    WHERE company_code = $company AND source = $source AND table_name = $table
-                      AND ({ORDER}) > ({OWN_ORDER})""",
-                {**order_of(batch), "company": batch.company, "source": batch.source, "table": table.name},
-            )
-            > 0,
+            tombstones,
+            documents,
         )
 
     @property
@@ -149,26 +183,31 @@ class _Newer:
 
 
 def merge_actions(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, table: StagedTable, owners: Sequence[str]
+    connection: duckdb.DuckDBPyConnection, batch: Batch, table: StagedTable, owners: Sequence[str], said: Said
 ) -> Actions:
     """What each staged row that is not in quarantine does to its canonical table; `owners` by precedence."""
+    not_aside = f"""WHERE NOT EXISTS (
+        SELECT 1 FROM scratch.rejected.row AS r
+        WHERE r.table_name = {literal(table.name)} AND r.file = s._file AND r.row_number = s._row)"""
     staged = f"""(SELECT s.rowid AS staged, s.* FROM scratch.staging.{quoted(table.name)} AS s
-                  WHERE NOT EXISTS (SELECT 1 FROM scratch.rejected.row AS r
-                                    WHERE r.table_name = {literal(table.name)} AND r.file = s._file AND r.row_number = s._row))"""
-    newer = _Newer.than(connection, batch, table)
+                  {not_aside if table.name in said.aside else ""})"""
+    newer = _Newer.than(connection, batch, table, said)
     if not newer.says_anything:
-        rows = _new_rows(connection, batch, table.contract, staged)
+        rows = _new_rows(connection, batch, table, staged)
         if rows:
             entering = f"(SELECT s.*, {_available_on(table.contract)} AS available_on FROM {staged} AS s)"
             return Actions("", staged, {"insert": rows}, False, entering)  # noqa: FBT003
     return _actions_of(connection, batch, table, owners, newer, "staging", staged, "merge_action")
 
 
-def _new_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, contract: Contract, staged: str) -> int:
+def _new_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, table: StagedTable, staged: str) -> int:
     """The number of the staged rows, if each of them has a key that no stored row of the company has, and none is a tombstone.
 
     0 otherwise, and for a batch so small that asking would cost more than it spares.
     """
+    contract = table.contract
+    if table.rows_in < MANY_ROWS:
+        return 0
     [(rows, tombstones)] = connection.execute(
         f"SELECT count(*), count(*) FILTER (is_deleted) FROM {staged}"
     ).fetchall()
@@ -183,14 +222,14 @@ def _new_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, contract: Con
 
 
 def left_out_actions(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, table: StagedTable, owners: Sequence[str]
+    connection: duckdb.DuckDBPyConnection, batch: Batch, table: StagedTable, owners: Sequence[str], said: Said
 ) -> Actions:
     """What each key does whose row a rule leaves out because it is gone."""
     rows = f"scratch.gone.{quoted(table.name)}"
-    if not count(connection, f"SELECT count(*) FROM {rows}"):
+    if not table.says_gone or not count(connection, f"SELECT count(*) FROM {rows}"):
         return Actions("", rows, {}, False)  # noqa: FBT003
     staged = f"(SELECT s.rowid AS staged, s.* FROM {rows} AS s)"
-    newer = _Newer.than(connection, batch, table)
+    newer = _Newer.than(connection, batch, table, said)
     return _actions_of(connection, batch, table, owners, newer, "gone", staged, "left_out_action")
 
 
@@ -222,9 +261,13 @@ def _actions_of(
             "unchanged": "keep" if table.mode == "full_snapshot" else "touch",
         },
     )
-    counts = connection.execute(f"SELECT action, count(*) FROM {relation} GROUP BY action").fetchall()
+    counted = connection.execute(
+        f"SELECT action, count(*), count(*) FILTER (earlier) FROM {relation} GROUP BY action"
+    ).fetchall()
     rows_of = f"scratch.{schema}.{quoted(table.name)}"
-    return Actions(relation, rows_of, dict(counts), newer.snapshot is not None)
+    counts = {action: rows for action, rows, _ in counted}
+    earlier = sum(rows for _, _, rows in counted)
+    return Actions(relation, rows_of, counts, newer.snapshot is not None, earlier=earlier)
 
 
 def _action(*, stale: bool) -> str:

@@ -24,7 +24,7 @@ def mark(connection: duckdb.DuckDBPyConnection, changes: Changes, company: str) 
         _mark_cells_of_lines(connection, versions, company)
     elif changes.contract.name == "products":
         _mark_cells_of_products(connection, versions, company)
-    elif _changes_anything(connection, changes):
+    elif _changes_anything(changes):
         _mark_table(connection, changes.contract, versions, company)
 
 
@@ -45,13 +45,11 @@ def _versions(changes: Changes) -> str:
                new_version AS ({new})"""
 
 
-def _changes_anything(connection: duckdb.DuckDBPyConnection, changes: Changes) -> bool:
-    if changes.gone.rows or changes.actions is None:
+def _changes_anything(changes: Changes) -> bool:
+    actions = changes.actions
+    if changes.gone.rows or actions is None:
         return changes.gone.rows > 0
-    if changes.actions.entering:
-        return True
-    sql = f"SELECT 1 FROM {changes.actions.relation} WHERE {_WRITTEN} OR {_REPLACED} LIMIT 1"
-    return bool(connection.execute(sql).fetchall())
+    return actions.rows("insert", "update", "update_deleted") > 0 or actions.earlier > 0
 
 
 def _mark_cells_of_lines(connection: duckdb.DuckDBPyConnection, versions: str, company: str) -> None:

@@ -19,6 +19,7 @@ from warehouse.merge.actions import (
     WRITTEN,
     Actions,
     Changes,
+    Said,
     key_text,
     left_out_actions,
     merge_actions,
@@ -73,6 +74,7 @@ def merge_batch(
             merger = _Merger(connection, judged.batch, owners, shrink_limit, recorded_at)
             merger.forget_quarantine()
             merger.take_back(judged.attempt.mapping_version)
+            merger.said = Said.of(connection, judged.batch)
             mistakes, outcomes = Mistakes(), list[TableOutcome]()
             for table in judged.tables:
                 with mistakes.noted():
@@ -139,6 +141,7 @@ class _Merger:
         self.warnings: list[str] = []
         self.is_remapped = False
         self.took_back = 0
+        self.said: Said
 
     def take_back(self, mapping_version: str) -> None:
         """If the batch was loaded by another mapping, forget what it said then; its corrections are to come again."""
@@ -244,8 +247,8 @@ class _Merger:
         if snapshot and table.rows_in == 0 and not self._is_empty_there(table):
             raise BatchRefusedError(self._empty(table))
         owners = list(self.owners.get(self.batch.company, {}).get(table.name, ()))
-        actions = merge_actions(self.connection, self.batch, table, owners)
-        left_out = left_out_actions(self.connection, self.batch, table, owners)
+        actions = merge_actions(self.connection, self.batch, table, owners, self.said)
+        left_out = left_out_actions(self.connection, self.batch, table, owners, self.said)
         missing = NOTHING_MISSING
         if (snapshot or table.window) and not actions.is_stale:
             missing = soft_deletes.find_missing(self.connection, self.batch, table, self.shrink_limit)
@@ -269,22 +272,24 @@ class _Merger:
         soft_deletes.require_few_gone(self.connection, self.batch, table, changes, self.shrink_limit)
         self._apply(table, changes, actions, outcome)
         self._keep_tombstones(table, actions, left_out, newest_snapshot=snapshot and not actions.is_stale)
-        kept = self._quarantined(table.name)
+        has_aside = table.name in self.said.aside or actions.rows("owned") > 0
+        kept = self._quarantined(table.name) if has_aside else 0
         outcome.waiting = self._waiting(table.name) if kept else 0
         outcome.quarantined = kept - outcome.waiting
         self._keep_documents(table, outcome, actions, newest_snapshot=snapshot and not actions.is_stale)
         self._check_conservation(outcome)
-        late = remembered.warning_of_late(
-            self.connection, self.batch, table.name, outcome.inserted + outcome.updated
-        )
-        self.warnings += [late] if late else []
+        if table.name in self.said.forgotten:
+            late = remembered.warning_of_late(
+                self.connection, self.batch, table.name, outcome.inserted + outcome.updated
+            )
+            self.warnings += [late] if late else []
         return outcome
 
     def keep_reference(self, resource: ReferenceResource) -> TableOutcome:
         """What of a resource that drives no table could not be read; counted apart, as derived tables are."""
         self._keep_quarantine(resource.name)
         outcome = TableOutcome(resource.name, resource.name, True, resource.mode, resource.rows_in, "")  # noqa: FBT003
-        outcome.quarantined = self._quarantined(resource.name)
+        outcome.quarantined = self._quarantined(resource.name) if resource.name in self.said.aside else 0
         outcome.accepted = outcome.unchanged = outcome.rows_in - outcome.quarantined
         if outcome.quarantined:
             self.warnings.append(
@@ -352,6 +357,8 @@ class _Merger:
 
     def _keep_quarantine(self, name: str) -> None:
         """The scratch file's rejected rows of one table or look-up, with the batch's name."""
+        if name not in self.said.aside:
+            return
         self.connection.execute(
             """INSERT INTO quarantine."row" (
                    source, company_code, batch_id, table_name, file, row_number, staged, raw, recorded_at)
@@ -435,7 +442,7 @@ class _Merger:
                 "hashes": [sha256 for _, sha256 in pairs],
             },
         )
-        if actions.entering is None:
+        if actions.rows("update", "update_deleted"):
             self.connection.execute(
                 f"""DELETE FROM {target} WHERE rowid IN (
                         SELECT target FROM {actions.relation} WHERE action IN ({_WRITTEN}) AND target IS NOT NULL)"""
@@ -482,7 +489,7 @@ class _Merger:
         said = {"tombstone": self._keys(table, actions, "tombstone")} if actions.rows("tombstone") else {}
         if left_out.rows("tombstone") and not newest_snapshot:
             said["rule"] = self._keys(table, left_out, "tombstone")
-        if count(self.connection, f"SELECT count(*) FROM ops.tombstone WHERE {place}", about):
+        if table.name in self.said.tombstones:
             again = "".join(f" OR key IN ({keys})" for keys in said.values())
             self.connection.execute(
                 f"""DELETE FROM ops.tombstone WHERE {place} AND (
@@ -513,7 +520,7 @@ class _Merger:
         about = {"company": self.batch.company, "table": table.name, "source": self.batch.source}
         again = (
             "false"
-            if outcome.quarantined or outcome.waiting
+            if outcome.quarantined or outcome.waiting or not table.whole_if_split
             else "document IN (SELECT document FROM temp.whole_document)"
         )
         self.connection.execute(

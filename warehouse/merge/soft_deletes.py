@@ -93,9 +93,9 @@ def find_missing_of_documents(
     temp.whole_document is filled with these documents: those in which no row's key was left unread. None are whole if a
     record could not be split, since it may be a line of any.
     """
-    connection.execute("CREATE OR REPLACE TEMP TABLE whole_document (document VARCHAR)")
     if not table.whole_if_split:
         return NOTHING_MISSING
+    connection.execute("CREATE OR REPLACE TEMP TABLE whole_document (document VARCHAR)")
     unsplit = count(
         connection,
         "SELECT count(*) FROM scratch.rejected.record WHERE resource IN "
@@ -143,8 +143,10 @@ def changes_of(
         for each in missing
         if each.rows
     ]
-    every = " UNION ALL ".join(parts) or "SELECT NULL::BIGINT, NULL::BOOLEAN, NULL::VARCHAR LIMIT 0"
-    causes = ", ".join(map(literal, CAUSES))
+    if not parts:
+        none = "(SELECT NULL::BIGINT AS target, NULL::BOOLEAN AS stamped, NULL::VARCHAR AS cause LIMIT 0)"
+        return Changes(contract, actions, left_out, Gone(none, 0))
+    every, causes = " UNION ALL ".join(parts), ", ".join(map(literal, CAUSES))
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE gone_row AS
             SELECT target, bool_or(stamped) AS stamped, arg_min(cause, list_position([{causes}], cause)) AS cause
@@ -162,6 +164,8 @@ def require_few_gone(
     shrink_limit: float,
 ) -> None:
     """BatchRefusedError if a batch says of more rows than may go at once that they are gone; of FEW_GONE it always may."""
+    if changes.gone.rows <= FEW_GONE:
+        return
     by_batch = (
         f"SELECT count(*) FROM {changes.gone.relation} WHERE cause IN ({', '.join(map(literal, SAID_GONE))})"
     )

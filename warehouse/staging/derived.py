@@ -87,7 +87,7 @@ class _Waiting:
                 waiting += self._let_wait(resource, columns)
             self._warn_of_lost_groups(resource, columns)
         if told or waiting:
-            quarantine.keep_rows(self.connection, self.table)
+            quarantine.keep_rows(self.scratch, self.table)
         if waiting:
             self.warnings.append(
                 f"{self.table.name}: {waiting:,} rows wait in quarantine, since a record that they are made of is there "
@@ -209,6 +209,6 @@ class _Waiting:
         )
         number = count(connection, "SELECT count(*) FROM temp.told_of")
         if first == self.table.name:
-            quarantine.tell_of_unsplit(connection, self.table.name, resource)
+            quarantine.tell_of_unsplit(self.scratch, self.table.name, resource)
             number += count(connection, unsplit)
         return number

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-import duckdb
-
 from warehouse.connection import literal, quoted, scalar
+from warehouse.staging import records
 from warehouse.staging.casts import TOO_FAR_AHEAD
-from warehouse.staging.records import QUARANTINED
 from warehouse.staging.scratch import Scratch
 from warehouse.staging.tables import StagedTable
 from warehouse.staging.values import LOST_CODE
@@ -88,10 +86,10 @@ def quarantine_rows(scratch: Scratch, table: StagedTable, violations: Iterable[V
                 FROM {staged} AS staged
                 JOIN (SELECT _file, _row FROM ({violation.query.rstrip().rstrip(";")})) AS broken USING (_file, _row) {of}"""
         )
-    keep_rows(connection, table)
+    keep_rows(scratch, table)
     if not table.derived:
         for resource in table.drivers:
-            tell_of_unsplit(connection, table.name, resource)
+            tell_of_unsplit(scratch, table.name, resource)
 
 
 def _not_for_another_reason(table: StagedTable, violation: Violation) -> str:
@@ -105,13 +103,13 @@ def _not_for_another_reason(table: StagedTable, violation: Violation) -> str:
     return f"WHERE coalesce({unread}, 0) = 0"
 
 
-def keep_rows(connection: duckdb.DuckDBPyConnection, table: StagedTable) -> None:
+def keep_rows(scratch: Scratch, table: StagedTable) -> None:
     """One row with its text for all its reasons; those that are kept already stay."""
-    name = literal(table.name)
+    connection, name = scratch.connection, literal(table.name)
     if not scalar(connection, f"SELECT count(*) FROM rejected.reason WHERE table_name = {name}"):
         return
-    records = " UNION ALL ".join(
-        f"SELECT _file AS file, _row AS row_number, raw FROM resource.{quoted(each + QUARANTINED)}"
+    texts = " UNION ALL ".join(
+        f"SELECT _file AS file, _row AS row_number, raw FROM ({records.quarantined(scratch.delivery.resources[each])})"
         for each in table.drivers
     )
     connection.execute(
@@ -122,7 +120,7 @@ def keep_rows(connection: duckdb.DuckDBPyConnection, table: StagedTable) -> None
             staged AS MATERIALIZED (
                 SELECT file, row_number, to_json(struct_pack({_packed(table)})) AS content
                 FROM staging.{quoted(table.name)} JOIN aside ON _file = file AND _row = row_number),
-            record AS MATERIALIZED ({records})
+            record AS MATERIALIZED ({texts})
             SELECT {name}, file, row_number, content, raw
             FROM aside LEFT JOIN staged USING (file, row_number) LEFT JOIN record USING (file, row_number)"""
     )
@@ -145,10 +143,11 @@ def quarantine_reference_resources(scratch: Scratch) -> None:
         )
         connection.execute(
             f"""INSERT INTO rejected.row
-                SELECT {name}, _file, _row, NULL, raw FROM resource.{quoted(resource.name + QUARANTINED)}
+                SELECT {name}, _file, _row, NULL, raw
+                FROM ({records.quarantined(scratch.delivery.resources[resource.name])})
                 WHERE (_file, _row) IN (SELECT (file, row_number) FROM rejected.reason WHERE table_name = {name})"""
         )
-        tell_of_unsplit(connection, resource.name, resource.name)
+        tell_of_unsplit(scratch, resource.name, resource.name)
 
 
 def told(problem: str) -> str:
@@ -162,9 +161,10 @@ def told(problem: str) -> str:
     )
 
 
-def tell_of_unsplit(connection: duckdb.DuckDBPyConnection, table: str, resource: str) -> None:
-    """Let a table tell of the records of a resource that could not be split into columns."""
-    connection.execute("INSERT INTO rejected.told_by VALUES (?, ?)", [resource, table])
+def tell_of_unsplit(scratch: Scratch, table: str, resource: str) -> None:
+    """Let a table tell of the records of a resource that could not be split into columns, if there are any."""
+    if scratch.delivery.resources[resource].unreadable:
+        scratch.connection.execute("INSERT INTO rejected.told_by VALUES (?, ?)", [resource, table])
 
 
 def number_rows_as_the_file_does(scratch: Scratch) -> None:
@@ -174,6 +174,10 @@ def number_rows_as_the_file_does(scratch: Scratch) -> None:
     they bear their own numbers, and come in last.
     """
     connection = scratch.connection
+    if not any(each.unreadable for each in scratch.delivery.every) and not any(
+        file.blank_records for _, file in scratch.delivery.checked
+    ):
+        return
     gaps = "SELECT file, row_number FROM rejected.record WHERE NOT is_exact UNION SELECT file, row_number FROM rejected.blank"
     if scalar(connection, f"SELECT count(*) FROM ({gaps})"):
         _shift_below(scratch, gaps)

@@ -21,9 +21,6 @@ from warehouse.staging import values
 from warehouse.staging.delivered import Delivered, Delivery
 from warehouse.staging.source_file import Cut, SourceFile, parquet_reader, readable_path
 
-# The view of a resource's records as text, and of those among them that have a reason to be in quarantine.
-RAW = "__raw"
-QUARANTINED = "__quarantined"
 _HAS_A_REASON = "__number IN (SELECT row_number FROM rejected.reason WHERE file = {path})"
 # Of a file; more of them, and it is not written as its profile says.
 MOST_REJECTS = 100_000
@@ -88,24 +85,24 @@ def _require_a_table_of_its_size(
         raise decompression_bomb(path, most)
 
 
-def create_untyped(connection: duckdb.DuckDBPyConnection, delivered: Delivered) -> None:
-    """The records of a resource as text, as soon as they are counted.
+def raw(delivered: Delivered) -> str:
+    """Selects the records of a resource as text, as soon as they are counted.
 
-    The view `<name>__raw` in the schema `resource` gives `_file`, `_row` (the number), and `raw`, JSON by header, written as
-    in the source's text files; `<name>__quarantined` has those that `rejected.reason` names, and makes no text of any other.
+    `_file`, `_row` (the number), and `raw`, JSON by header, written as in the source's text files.
     """
-    for view, condition in ((RAW, "true"), (QUARANTINED, _HAS_A_REASON)):
-        raw = [_raw(file, delivered.resource, condition) for file in delivered.files]
-        connection.execute(
-            f"CREATE VIEW resource.{quoted(delivered.name + view)} AS {' UNION ALL '.join(raw)}"
-        )
+    return _raw(delivered, "true")
 
 
-def _raw(file: SourceFile, resource: Resource, condition: str) -> str:
-    path = literal(file.path)
-    return (
-        f"SELECT {path} AS _file, __number AS _row, {_cells(file, resource)} AS raw "
-        f"FROM ({file.records}) WHERE {condition.format(path=path)}"
+def quarantined(delivered: Delivered) -> str:
+    """As `raw`, the records that `rejected.reason` names, and makes no text of any other."""
+    return _raw(delivered, _HAS_A_REASON)
+
+
+def _raw(delivered: Delivered, condition: str) -> str:
+    return " UNION ALL ".join(
+        f"SELECT {literal(file.path)} AS _file, __number AS _row, {_cells(file, delivered.resource)} AS raw "
+        f"FROM ({file.records}) WHERE {condition.format(path=literal(file.path))}"
+        for file in delivered.files
     )
 
 

@@ -12,9 +12,9 @@ from expectations.contract import Contract
 from warehouse.connection import count, literal, quoted
 from warehouse.delivery.manifest import WINDOW, Window
 from warehouse.errors import BatchRefusedError, Fault, SourceError
+from warehouse.staging import records as as_text
 from warehouse.staging.casts import EXTRA
 from warehouse.staging.delivered import Delivered, Delivery
-from warehouse.staging.records import RAW
 from warehouse.staging.source_sql import Made
 from warehouse.staging.values import LOST_CODE
 
@@ -27,6 +27,7 @@ class StagedTable:
     that its SQL gave.
     `unexplained` are the rules that left rows out without the profile saying what that means. `whole_if_split` are the
     resources whose every record must be split for its documents, in whole.<table>, to be whole; none if they never are.
+    `says_gone` if a rule left out rows because they are gone, which are in gone.<table> then.
     """
 
     contract: Contract
@@ -40,6 +41,7 @@ class StagedTable:
     may_be_empty: bool = False
     unexplained: tuple[str, ...] = ()
     whole_if_split: tuple[str, ...] = ()
+    says_gone: bool = False
 
     @property
     def name(self) -> str:
@@ -73,6 +75,7 @@ def account(connection: duckdb.DuckDBPyConnection, delivery: Delivery, made: Mad
             left_out.update(each.left_out)
     whole_if_split, rules = _list_documents(connection, delivery, made), delivery.source.profile.rules
     excluded = Counter(_leave_out(connection, contract, rules))
+    says_gone = any(rules.get(rule) == "gone" for rule in excluded)
     unexplained = tuple(rule for rule in excluded if rule not in rules)
     excluded.update(left_out)
     identical = _list_duplicates(connection, contract, take_identical=mapping.identical_rows == "one")
@@ -93,6 +96,7 @@ def account(connection: duckdb.DuckDBPyConnection, delivery: Delivery, made: Mad
         may_be_empty=all(each.resource.may_be_empty for each in drivers),
         unexplained=unexplained,
         whole_if_split=whole_if_split,
+        says_gone=says_gone,
     )
 
 
@@ -134,7 +138,7 @@ def _account_for_every_record(connection: duckdb.DuckDBPyConnection, made: Made,
                 f"""INSERT INTO rejected.reason
                     SELECT {literal(made.name)}, _file, _row, 'unmatched_by_source_sql', NULL, NULL,
                            'the source''s SQL gives no row for this record'
-                    FROM resource.{quoted(each.name + RAW)} AS record
+                    FROM ({as_text.raw(each)}) AS record
                     WHERE NOT EXISTS (SELECT 1 FROM {table} AS staged
                                       WHERE staged._file = record._file AND staged._row = record._row)"""
             )
@@ -183,13 +187,12 @@ def _leave_out(
         f"SELECT _excluded, count(*) FROM {table} WHERE {excluded} GROUP BY 1 ORDER BY 1"
     ).fetchall()
     gone = [rule for rule, _ in counted if meaning.get(rule) == "gone"]
-    _keep_gone(
-        connection, contract, f"{excluded} AND _excluded IN ({', '.join(map(literal, gone)) or 'NULL'})"
-    )
+    if gone:
+        _keep_gone(connection, contract, f"{excluded} AND _excluded IN ({', '.join(map(literal, gone))})")
     if counted:
         connection.execute(f"DELETE FROM {table} WHERE {excluded}")
-    connection.execute(f"ALTER TABLE {table} DROP COLUMN _excluded")
-    _forget_gone_that_is_here(connection, contract)
+    if gone:
+        _forget_gone_that_is_here(connection, contract)
     return {str(rule): int(rows) for rule, rows in counted}
 
 
