@@ -8,7 +8,7 @@ record, the loader still knows where it came from and what was wrong with it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -28,7 +28,7 @@ _NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIM
 
 
 def create_typed(connection: duckdb.DuckDBPyConnection, delivery: Delivery, *, stored: bool) -> None:
-    """The typed rows of each resource of the profile in the schema `resource`; none where the batch does not hold it.
+    """The typed rows of each resource that is asked for in the schema `resource`; none where the batch does not hold it.
 
     A table where they are to be `stored`: planning the casts anew for every use takes longer than reading a small file.
     Else a view, so that the text of a large one streams through and lies nowhere.
@@ -36,7 +36,10 @@ def create_typed(connection: duckdb.DuckDBPyConnection, delivery: Delivery, *, s
     SourceError where the profile cannot be applied.
     """
     kind = "TABLE" if stored else "VIEW"
+    asked = _asked_for(delivery)
     for name, delivered in delivery.resources.items():
+        if not delivered.files and not delivered.before and name.casefold() not in asked:
+            continue
         typed = [_typed(file, at_once=stored) for file in delivered.files]
         typed += [
             f"SELECT * FROM ({_typed(file, at_once=stored)}) WHERE NOT ({_is_replaced(connection, file, each)})"
@@ -54,6 +57,22 @@ def create_typed(connection: duckdb.DuckDBPyConnection, delivery: Delivery, *, s
             ) from error
     for each in delivery.before:
         _create_replaced(connection, each, stored=stored)
+
+
+def _asked_for(delivery: Delivery) -> Container[str]:
+    """The resources, in lower case, that the source's SQL for this batch may read: those that are named anywhere in it."""
+    source = delivery.source
+    texts = [*source.views.values()]
+    texts += [source.sql(table, each.name) for table, drivers in delivery.drivers.items() for each in drivers]
+    mappings = [source.profile.tables[table] for table in delivery.drivers]
+    told_of = {name for mapping in mappings for name in (*mapping.drivers, *(mapping.grouped_by or ()))}
+    text = " ".join(texts).casefold()
+    return {
+        name.casefold()
+        for name in delivery.resources
+        # A text that is made while it runs may name any.
+        if name in told_of or '"' in name or name.casefold() in text or "query" in text
+    }
 
 
 def _create_replaced(connection: duckdb.DuckDBPyConnection, before: Delivered, *, stored: bool) -> None:
