@@ -68,7 +68,8 @@ class Column:
     `source` names where the value comes from. An empty `allowed` means any value. `refers_to` is the published column
     that holds the same identifiers, as `table.column`, or None; identifiers are unique within a company_code.
     Where a value was not delivered, it can be converted from the column `converted_from` by the table `converted_by`.
-    `formerly`: the name that the mart had for it, and has still for one minor version.
+    `formerly`: the name that the mart had for it, and has still for one minor version. `as_of`: the column with the day from
+    which on it says anything, where that is not the fact's own date.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Column:
     converted_from: str | None = None
     converted_by: str | None = None
     formerly: str | None = None
+    as_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +369,7 @@ def _column(each: SchemaProperty, path: Path) -> Column:
         converted_from=cast("str | None", custom.get("convertedFrom")),
         converted_by=cast("str | None", custom.get("convertedBy")),
         formerly=cast("str | None", custom.get("formerly")),
+        as_of=cast("str | None", custom.get("asOf")),
     )
 
 
@@ -432,3 +435,9 @@ def _check(contract: Contract, path: Path) -> None:
         raise ContractError(f"{path.name}: two rules share a name")
     if contract.own_date is not None and contract.own_date not in names:
         raise ContractError(f"{path.name}: the own date {contract.own_date} is not one of its columns")
+    dates = {column.name for column in contract.columns if column.type == "DATE"}
+    for column in contract.columns:
+        if column.as_of is not None and column.as_of not in dates:
+            raise ContractError(
+                f"{path.name}: {column.name} holds as of {column.as_of}, which is no date of the table"
+            )

@@ -11,7 +11,7 @@ import pytest
 
 from expectations.gate import Gate
 from flows.pipeline import stages
-from tests.flows.small_company import customer, land, line, load, settings_of
+from tests.flows.small_company import customer, item, land, line, load, settings_of
 from tests.flows.small_history import LAST_MONTH, extract, months, taken_on
 from warehouse.rating import cells
 
@@ -85,3 +85,36 @@ def test_a_history_summed_in_parts_of_a_few_lines_gives_the_cells_of_one_summed_
 def _rows(warehouse: Path, name: str) -> list[tuple[object, ...]]:
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         return sorted(connection.execute(f"FROM rated.{name}").fetchall(), key=repr)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "since"),
+    [
+        ({}, {"cleared_date": date(2025, 2, 3)}, date(2025, 2, 3)),
+        ({}, {"cleared_date": date(2025, 2, 3), "clearing_id": "C1"}, date(2025, 2, 3)),
+        (
+            {"cleared_date": date(2025, 2, 3)},
+            {"cleared_date": date(2025, 2, 3), "clearing_id": "C1"},
+            date(2025, 2, 3),
+        ),
+        ({}, {"cleared_date": date(2025, 2, 3), "original_amount": "90.00"}, date(2024, 11, 5)),
+        ({}, {"is_disputed": "true"}, None),
+    ],
+)
+def test_a_changed_item_reaches_back_to_the_day_from_which_the_change_says_anything(
+    tmp_path: Path, before: dict[str, object], after: dict[str, object], since: date | None
+) -> None:
+    settings, gate = settings_of(tmp_path / "home"), Gate()
+    nothing = dict.fromkeys(("cleared_date", "clearing_id", "is_disputed"))
+    owed = item("I1", "A", date(2024, 11, 5), date(2024, 12, 5), "100.00", **nothing)
+    land(
+        settings, {"customers": [customer("A")], "receivables": [{**owed, **before}]}, taken=AS_OF, sequence=1
+    )
+    load(settings, gate)
+    with duckdb.connect(str(settings.warehouse_file)) as warehouse:
+        warehouse.execute("DELETE FROM ops.dirty_table")
+    land(settings, {"receivables": [{**owed, **after}]}, taken=date(2025, 2, 4), sequence=2)
+    load(settings, gate)
+    with duckdb.connect(str(settings.warehouse_file)) as warehouse:
+        found = warehouse.execute("SELECT customer_id, earliest FROM ops.dirty_table").fetchall()
+    assert found == ([] if since is None else [("A", since)])

@@ -137,19 +137,24 @@ def _whose(contract: Contract) -> str:
 def _matters_from(contract: Contract, own_date: str) -> str:
     """From which day on a changed row matters, as SQL over its new version `n` and its old one `o`, one of which may be missing.
 
-    A row that only gained or changed a date besides its own (an item that was settled) matters from that date on; a flag
-    (disputed or not) says how things stand now, and reaches back to nothing; any other change matters from the fact's own
-    date.
+    A row that only gained or changed a date besides its own (an item that was settled) matters from that date on, and so does
+    a column that holds as of such a date (by which posting); a flag (disputed or not) says how things stand now, and reaches
+    back to nothing; any other change matters from the fact's own date.
     """
     own = f"least(n.{quoted(own_date)}, o.{quoted(own_date)})"
     dates = [column.name for column in contract.columns if column.type == "DATE" and column.name != own_date]
     if not dates:
         return own
-    fixed = [c.name for c in contract.columns if c.name not in dates and c.type != "BOOLEAN"]
+    holding = {column.name: column.as_of for column in contract.columns if column.as_of}
+    fixed = [
+        each.name
+        for each in contract.columns
+        if each.name not in dates and each.name not in holding and each.type != "BOOLEAN"
+    ]
     new, old = (", ".join(f"{side}.{quoted(name)}" for name in fixed) for side in ("n", "o"))
     moved = ", ".join(
-        f"CASE WHEN n.{quoted(name)} IS DISTINCT FROM o.{quoted(name)} THEN least(n.{quoted(name)}, o.{quoted(name)}) END"
-        for name in dates
+        f"CASE WHEN n.{quoted(name)} IS DISTINCT FROM o.{quoted(name)} THEN least(n.{quoted(day)}, o.{quoted(day)}) END"
+        for name, day in {**dict(zip(dates, dates, strict=True)), **holding}.items()
     )
     # A full join has a side missing if the row is new or gone: that differs in the fixed columns.
     return f"CASE WHEN ({new}) IS DISTINCT FROM ({old}) THEN {own} ELSE least({moved}, NULL) END"

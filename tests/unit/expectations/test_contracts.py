@@ -338,6 +338,10 @@ def test_a_minimal_contract_is_one(tmp_path: Path) -> None:
             ),
             "the own date born_on is not one of its columns",
         ),
+        (
+            _column_with(customProperties=[{"property": "asOf", "value": "thing_id"}]),
+            "thing_id holds as of thing_id, which is no date of the table",
+        ),
         (_made_of("customer_value_history", "thing"), "columnsBehind names thing, which is not one"),
         (_made_of("nothing", "thing_id"), "columnsOf names nothing, which is no contract"),
     ],
