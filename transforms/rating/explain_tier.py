@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from transforms.frames.reasons import joined, reason, reasons
-from transforms.rating.nearest_tier import REACHABLE, nearest, relative_gap
+from transforms.rating.nearest_tier import nearest, relative_gap
 from transforms.rating.what_it_takes import what_it_takes
 from transforms.tiers.caps import binds, cap_causes
-from transforms.tiers.gaps import first_of, for_tier, requirements, shortfalls, tightest_slack
+from transforms.tiers.gaps import Requirement, bars_of, first_of, for_each_bar, shortfalls, tightest_slack
 from transforms.tiers.raw import Bars, other_kind, rank
 
 if TYPE_CHECKING:
     from transforms.policy.model import Policy
-    from transforms.tiers.gaps import Requirement
 
 _TOP: Final = "strategic"
 
@@ -46,17 +45,12 @@ def what_would_move_it(policy: Policy) -> tuple[pl.Expr, ...]:
     furthest away, or at the top the one that would be missed first. `counterfactual`: what would make the customer that.
     """
     bars = Bars.of(policy)
-    asked = {tier: requirements(tier, bars, policy) for tier in REACHABLE}
-    reached_by = for_tier(
-        "counterfactual_tier", {tier: _target_gaps(needed) for tier, needed in asked.items()}
-    )
-    at_the_top = pl.when(pl.col("raw_tier") == _TOP).then(tightest_slack(_TOP, bars, policy))
-    furthest = for_tier("counterfactual_tier", {tier: _furthest(needed) for tier, needed in asked.items()})
+    reached_by = for_each_bar("counterfactual_tier", bars, policy, Requirement.target_gap)
+    at_the_top = pl.when(pl.col("raw_tier") == _TOP).then(tightest_slack("raw_tier", bars, policy))
+    furthest = _furthest("counterfactual_tier", bars, policy)
     return (
         pl.coalesce(furthest, at_the_top).alias("binding_bar"),
-        for_tier("counterfactual_tier", {tier: shortfalls(tier, bars, policy) for tier in REACHABLE}).alias(
-            "shortfall"
-        ),
+        shortfalls("counterfactual_tier", bars, policy).alias("shortfall"),
         pl.when(reached_by.is_not_null())
         .then(joined(reached_by, reasons(reason("would_become", label=pl.col("counterfactual_tier")))))
         .alias("counterfactual"),
@@ -81,20 +75,15 @@ def _gates(policy: Policy) -> pl.Expr:
     )
 
 
-def _target_gaps(asked: tuple[Requirement, ...]) -> pl.Expr:
-    return reasons(*(requirement.target_gap() for requirement in asked))
-
-
-def _furthest(asked: tuple[Requirement, ...]) -> pl.Expr:
-    gaps = [pl.when(~requirement.is_met()).then(relative_gap(requirement)) for requirement in asked]
-    widest = pl.max_horizontal(*gaps)
+def _furthest(tier: str, bars: Bars, policy: Policy) -> pl.Expr:
+    """Give the missed bar of the tier of the row that is furthest away (reasons); null where none is missed."""
+    gaps = [
+        (requirement, pl.when(asks & ~requirement.is_met()).then(relative_gap(requirement)))
+        for requirement, asks in bars_of(tier, bars, policy)
+    ]
+    widest = pl.max_horizontal(*(gap for _, gap in gaps))
     return reasons(
-        first_of(
-            *(
-                pl.when(gap == widest).then(requirement.shortfall())
-                for gap, requirement in zip(gaps, asked, strict=True)
-            )
-        )
+        first_of(*(pl.when(gap == widest).then(requirement.shortfall()) for requirement, gap in gaps))
     )
 
 

@@ -11,7 +11,7 @@ from transforms.frames.reasons import joined, reason, reasons
 from transforms.measures.window import KEY
 from transforms.rating.explain_score import drivers
 from transforms.tiers.caps import binds, cap_causes
-from transforms.tiers.gaps import Requirement, for_tier, requirements
+from transforms.tiers.gaps import Requirement, for_each_bar, requirements
 from transforms.tiers.raw import STATES, keep_bars, rank, reach_bars
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ _RUNS: Final = {
     "cap_over": "cap_clean_periods",
 }
 _TOP: Final = "strategic"
-_RUNGS: Final = ("strategic", "core", "cultivate", "marginal")
 
 
 def base_rows(movers: pl.LazyFrame, earlier: pl.LazyFrame) -> pl.LazyFrame:
@@ -166,20 +165,11 @@ def _met(policy: Policy) -> list[tuple[Requirement, pl.Expr]]:
 
 def _fallen(policy: Policy) -> pl.Expr:
     """Give the bars of the tier before that are missed, each lowered by the margin (reasons)."""
-    bars = keep_bars(policy)
-    return for_tier(
-        f"memory_tier{_BEFORE}",
-        {
-            tier: reasons(*(each.missed() for each in asked))
-            for tier in _RUNGS
-            if (asked := requirements(tier, bars, policy))
-        },
-    )
+    return for_each_bar(f"memory_tier{_BEFORE}", keep_bars(policy), policy, Requirement.missed)
 
 
 def _risen(policy: Policy) -> pl.Expr:
     """Give the bars of the tier now that were missed in the base period, each raised by the margin (reasons)."""
-    bars = reach_bars(policy)
 
     def risen(asked: Requirement) -> pl.Expr:
         was_missed = ~pl.col(f"met_{asked.measure}{BASE}")
@@ -188,14 +178,7 @@ def _risen(policy: Policy) -> pl.Expr:
             reason("rose_to", subject=asked.measure, value=pl.col(asked.measure), bar=asked.bar)
         )
 
-    return for_tier(
-        "memory_tier",
-        {
-            tier: reasons(*(risen(each) for each in asked))
-            for tier in _RUNGS
-            if (asked := requirements(tier, bars, policy))
-        },
-    )
+    return for_each_bar("memory_tier", reach_bars(policy), policy, risen)
 
 
 def _across(policy: Policy) -> pl.Expr:

@@ -9,15 +9,12 @@ import polars as pl
 from transforms.frames.reasons import joined, reason, reasons
 from transforms.rating.nearest_tier import nearest
 from transforms.tiers.caps import binds, cap_causes, capped_tier
-from transforms.tiers.gaps import for_tier, requirements
+from transforms.tiers.gaps import Requirement, for_each_bar
 from transforms.tiers.raw import is_state, keep_bars, one_rung_towards, reach_bars
 
 if TYPE_CHECKING:
     from transforms.policy.model import Policy
     from transforms.tiers.raw import Bars
-
-_RUNGS: Final = ("strategic", "core", "cultivate", "marginal")
-
 
 TARGET: Final = "_target"
 """The tier that `what_it_takes` speaks of, in a column of its own: within the expression it would stand a dozen times."""
@@ -82,12 +79,7 @@ def _moves_with(target: pl.Expr, policy: Policy) -> pl.Expr:
 
 def _bars(tier: pl.Expr, bars: Bars, policy: Policy) -> pl.Expr:
     """List every bar that is asked of a tier (reasons)."""
-    of_tier = {
-        rung: reasons(*(each.asks() for each in asked))
-        for rung in _RUNGS
-        if (asked := requirements(rung, bars, policy))
-    }
-    return for_tier(tier, of_tier)
+    return for_each_bar(tier, bars, policy, Requirement.asks)
 
 
 def _months(day: pl.Expr) -> pl.Expr:

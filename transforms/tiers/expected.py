@@ -9,7 +9,7 @@ import polars as pl
 from transforms.frames.periods import last_of_month_after, months_since
 from transforms.frames.reasons import REASONS, reason, reasons
 from transforms.tiers.caps import binds, capped_tier
-from transforms.tiers.gaps import Requirement, for_tier, shortfalls, tightest_slack
+from transforms.tiers.gaps import Requirement, shortfalls, tightest_slack
 from transforms.tiers.raw import keep_bars, one_rung_towards, other_kind, rank, reach_bars
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from transforms.policy.model import MemoryRule, Policy
 
 WATCH_COLUMNS: Final = ("watch_tier", "watch_direction", "watch_gap", "watch_deadline")
-
-_RUNGS: Final = ("strategic", "core", "cultivate", "marginal")  # the lowest asks for nothing
 
 
 def watch(rated: pl.LazyFrame, policy: Policy, period: date) -> pl.LazyFrame:
@@ -66,7 +64,7 @@ def _expected(policy: Policy, period: date) -> pl.Expr:
         .then(
             _move(
                 _target("up_tier", policy.memory),
-                _slack_to_move_up(policy),
+                tightest_slack("up_tier", reach_bars(policy), policy),
                 last_of_month_after(
                     period, _periods_left("periods_up", policy.memory.up_after, policy.memory, period)
                 ),
@@ -76,7 +74,7 @@ def _expected(policy: Policy, period: date) -> pl.Expr:
         .then(
             _move(
                 _target("down_tier", policy.memory),
-                _lacking_to_keep(policy),
+                shortfalls("memory_tier", keep_bars(policy), policy),
                 last_of_month_after(
                     period, _periods_left("periods_down", policy.memory.down_after, policy.memory, period)
                 ),
@@ -134,13 +132,3 @@ def _periods_left(run: str, needed: int, memory: MemoryRule, period: date) -> pl
     by_run = needed - pl.col(run)
     by_dwell = memory.min_dwell - months_since(pl.col("tier_since"), period)
     return pl.max_horizontal(by_run, by_dwell, pl.lit(1, dtype=pl.Int32))
-
-
-def _slack_to_move_up(policy: Policy) -> pl.Expr:
-    bars = reach_bars(policy)
-    return for_tier("up_tier", {tier: tightest_slack(tier, bars, policy) for tier in _RUNGS})
-
-
-def _lacking_to_keep(policy: Policy) -> pl.Expr:
-    bars = keep_bars(policy)
-    return for_tier("memory_tier", {tier: shortfalls(tier, bars, policy) for tier in _RUNGS})

@@ -13,8 +13,13 @@ from transforms.policy.model import TIER_RANKS
 from transforms.tiers.raw import is_asked, is_loss_making, reaches
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from transforms.policy.model import GateRule, Policy
     from transforms.tiers.raw import Bars
+
+RUNGS: Final = ("strategic", "core", "cultivate", "marginal")
+"""The rungs that ask for something, each for no more than the one above it."""
 
 _CORE: Final = ("net_sales_12m", "loyalty")
 _ASKED: Final[dict[str, tuple[str, ...]]] = {
@@ -102,24 +107,43 @@ def requirements(tier: str, bars: Bars, policy: Policy) -> tuple[Requirement, ..
     return (*asked, gate) if is_gated else asked
 
 
-def shortfalls(tier: str, bars: Bars, policy: Policy) -> pl.Expr:
-    """Give everything that is lacking for a rung (reasons); null where nothing is."""
-    asked = requirements(tier, bars, policy)
-    return (
-        reasons(*(requirement.shortfall() for requirement in asked)) if asked else pl.lit(None, dtype=REASONS)
+def bars_of(tier: str | pl.Expr, bars: Bars, policy: Policy) -> list[tuple[Requirement, pl.Expr]]:
+    """Pair every bar that a rung asks for with whether the tier of the row asks for it; unknown where that is null."""
+    of_row = pl.col(tier) if isinstance(tier, str) else tier
+    asking: dict[Requirement, list[str]] = {}
+    for rung in RUNGS:
+        for requirement in requirements(rung, bars, policy):
+            asking.setdefault(requirement, []).append(rung)
+    return [(requirement, of_row.is_in(rungs)) for requirement, rungs in asking.items()]
+
+
+def for_each_bar(
+    tier: str | pl.Expr, bars: Bars, policy: Policy, said: Callable[[Requirement], pl.Expr]
+) -> pl.Expr:
+    """Give what is said of each bar that the tier of the row asks for (reasons); null where nothing is."""
+    # Each bar once for all tiers that ask for it: a reason is a wide struct, dear to plan.
+    return reasons(
+        *(pl.when(asks).then(said(requirement)) for requirement, asks in bars_of(tier, bars, policy))
     )
 
 
-def tightest_slack(tier: str, bars: Bars, policy: Policy) -> pl.Expr:
-    """Give the bar of a rung that would be missed first, in multiples of the bar; null where the rung asks for nothing."""
-    asked = [requirement for requirement in requirements(tier, bars, policy) if requirement.bar > 0]
+def shortfalls(tier: str | pl.Expr, bars: Bars, policy: Policy) -> pl.Expr:
+    """Give everything that is lacking for the tier of the row (reasons); null where nothing is."""
+    return for_each_bar(tier, bars, policy, Requirement.shortfall)
+
+
+def tightest_slack(tier: str | pl.Expr, bars: Bars, policy: Policy) -> pl.Expr:
+    """Give the bar of the tier of the row that would be missed first, in multiples of the bar; null where it asks for nothing."""
+    asked = [
+        (requirement, pl.when(asks).then(requirement.relative()))
+        for requirement, asks in bars_of(tier, bars, policy)
+        if requirement.bar > 0
+    ]
     if not asked:
         return pl.lit(None, dtype=REASONS)
-    nearest = pl.min_horizontal(*(requirement.relative() for requirement in asked))
+    nearest = pl.min_horizontal(*(relative for _, relative in asked))
     return reasons(
-        first_of(
-            *(pl.when(requirement.relative() == nearest).then(requirement.slack()) for requirement in asked)
-        )
+        first_of(*(pl.when(relative == nearest).then(requirement.slack()) for requirement, relative in asked))
     )
 
 
@@ -128,13 +152,4 @@ def first_of(*found: pl.Expr) -> pl.Expr:
     chosen = pl.lit(None, dtype=REASON)
     for each in reversed(found):
         chosen = pl.when(each.is_not_null()).then(each).otherwise(chosen)
-    return chosen
-
-
-def for_tier(tier_of: str | pl.Expr, of_tier: dict[str, pl.Expr]) -> pl.Expr:
-    """Choose reasons by a tier; null where that is null, or a tier without any."""
-    now = pl.col(tier_of) if isinstance(tier_of, str) else tier_of
-    chosen = pl.lit(None, dtype=REASONS)
-    for tier, found in of_tier.items():
-        chosen = pl.when(now == tier).then(found).otherwise(chosen)
     return chosen
