@@ -64,7 +64,8 @@ def ledger_on(facts: Facts, rule: CreditRule, day: date) -> Ledger:
     applied = _applied(posted, _allocations(facts, day)).collect().lazy()
     items = _standing(posted, applied, rule, day).collect().lazy()
     virtual = _netted(items).collect().lazy()
-    return Ledger(_shown(items, virtual).drop("day"), _parts(items, applied, virtual, day))
+    shown = _shown(items, virtual).drop("day").collect().lazy()  # read by every figure of the watch
+    return Ledger(shown, _parts(items, applied, virtual, day))
 
 
 def open_items_on(facts: Facts, rule: CreditRule, days: Sequence[date]) -> pl.LazyFrame:

@@ -36,6 +36,7 @@ _RUNS: Final = {
     "lateral": "periods_lateral",
     "cap_over": "cap_clean_periods",
 }
+_PRICE_CHANGE: Final = "_price_change"
 _TOP: Final = "strategic"
 
 
@@ -77,23 +78,22 @@ def move_reasons(
     told = (
         _with_state_before(movers, earlier)
         .join(then, on=KEY, how="left", validate="1:1")
-        .with_columns(how=_how())
+        .with_columns(_price_change().alias(_PRICE_CHANGE), how=_how())
     )
-    return told.select(
-        *KEY,
-        reasons=joined(
-            reasons(*_override()),
-            pl.when(binds()).then(reasons(reason("cap"), *cap_causes())),
-            pl.when(pl.col("how") == "cap_over").then(_cap_over()),
-            reasons(*_recorded_anew()),
-            reasons(pl.when(pl.col("gate").is_not_null()).then(reason("gate", subject=pl.col("gate")))),
-            pl.when(pl.col("how") == "down").then(_fallen(policy)),
-            pl.when(pl.col("how") == "up").then(_risen(policy)),
-            pl.when(pl.col("how") == "lateral").then(_across(policy)),
-            reasons(*_business()),
-            drivers(),
-        ),
-    )
+    said = {
+        "override": reasons(*_override()),
+        "cap": pl.when(binds()).then(reasons(reason("cap"), *cap_causes())),
+        "cap_over": pl.when(pl.col("how") == "cap_over").then(_cap_over()),
+        "recorded_anew": reasons(*_recorded_anew()),
+        "gate": reasons(pl.when(pl.col("gate").is_not_null()).then(reason("gate", subject=pl.col("gate")))),
+        "fallen": pl.when(pl.col("how") == "down").then(_fallen(policy)),
+        "risen": pl.when(pl.col("how") == "up").then(_risen(policy)),
+        "across": pl.when(pl.col("how") == "lateral").then(_across(policy)),
+        "business": reasons(*_business()),
+        "drivers": drivers(),
+    }
+    # In columns of their own first: within one expression each would be checked anew at every level above it.
+    return told.select(*KEY, **said).select(*KEY, reasons=joined(*map(pl.col, said)))
 
 
 def _with_state_before(movers: pl.LazyFrame, earlier: pl.LazyFrame) -> pl.LazyFrame:
@@ -190,13 +190,15 @@ def _across(policy: Policy) -> pl.Expr:
     return pl.when(pl.col("memory_tier") == "marginal").then(reasons(fallen)).otherwise(reasons(risen))
 
 
+def _price_change() -> pl.Expr:
+    """Give what prices changed within a year, as a share of net sales at the old ones; null where those were not above 0."""
+    before_price = to_scaled_int("net_sales_12m") - to_scaled_int("price_effect_12m")
+    return ratio(to_scaled_int("price_effect_12m"), before_price, WIDE_RATIO)
+
+
 def _business() -> tuple[pl.Expr, ...]:
     now, then = pl.col("net_sales_12m"), pl.col(f"net_sales_12m{BASE}")
-    before_price = to_scaled_int("net_sales_12m") - to_scaled_int("price_effect_12m")
-    by_price = pl.when(before_price > 0).then(
-        ratio(to_scaled_int("price_effect_12m"), before_price, WIDE_RATIO)
-    )
-    by_quantity = pl.col("quantity_change_12m")
+    by_price, by_quantity = pl.col(_PRICE_CHANGE), pl.col("quantity_change_12m")
     since = (pl.col("closed_through") - pl.col("last_order_on")).dt.total_days()
     usual = pl.col("usual_gap_days")
     is_compared, is_split = then.is_not_null(), by_quantity.is_not_null() & by_price.is_not_null()

@@ -56,13 +56,15 @@ def measure_score(column: str, scale: MeasureScale) -> pl.Expr:
     """
     value = pl.field("value")
     points = [(scaled_int_of(x, _VALUE_PLACES), scaled_int_of(y, SCORE_PLACES)) for x, y in scale.breakpoints]
-    score = pl.when(value.is_null()).then(None).when(value <= int128(points[0][0])).then(int128(points[0][1]))
+    risen = pl.when(value.is_null()).then(None).when(value <= int128(points[0][0])).then(int128(points[0][1]))
+    width = pl.when(value <= int128(points[0][0])).then(int128(1))
     for (low, low_score), (high, high_score) in pairwise(points):
-        risen = (value - int128(low)) * int128(high_score - low_score) + int128(low_score * (high - low))
-        score = score.when(value <= int128(high)).then(div_half_even(risen, int128(high - low)))
-    # By way of a struct, so that the value stands once in the expression.
+        by_slope = (value - int128(low)) * int128(high_score - low_score) + int128(low_score * (high - low))
+        risen = risen.when(value <= int128(high)).then(by_slope)
+        width = width.when(value <= int128(high)).then(int128(high - low))
+    # By way of a struct, so that the value stands once in the expression; and one division, whichever step it lies on.
     scored = pl.struct(value=to_scaled_int(column, _VALUE_PLACES)).struct.with_fields(
-        score=score.otherwise(int128(points[-1][1]))
+        score=div_half_even(risen.otherwise(int128(points[-1][1])), width.otherwise(int128(1)))
     )
     return from_scaled_int(scored.struct.field("score"), SCORE)
 
