@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -108,6 +108,18 @@ def transaction(connection: duckdb.DuckDBPyConnection, *, is_guarded: bool = Tru
     connection.execute("COMMIT")
 
 
+@contextmanager
+def in_one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """What the block asks is answered in one thread: where little is to be read, waking others costs more than they give."""
+    threads = count(connection, "SELECT current_setting('threads')")
+    connection.execute("SET threads = 1")
+    try:
+        yield
+    finally:
+        with suppress(duckdb.Error):  # a database that has failed for good is what is to be told
+            connection.execute(f"SET threads = {threads}")
+
+
 def frame(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object = None) -> pl.DataFrame:
     """The rows of a query, streamed over as Arrow.
 
@@ -118,8 +130,19 @@ def frame(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object = 
 
 def insert(connection: duckdb.DuckDBPyConnection, table: str, row: Mapping[str, object]) -> None:
     """Add one row, column by column name; columns that it does not name are null."""
-    columns, places = ", ".join(quoted(name) for name in row), ", ".join("?" * len(row))
-    connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({places})", list(row.values()))
+    insert_all(connection, table, [row])
+
+
+def insert_all(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, object]]
+) -> None:
+    """Add a few rows in one statement, all with the same column names; columns that they do not name are null."""
+    if not rows:
+        return
+    columns = ", ".join(quoted(name) for name in rows[0])
+    places = ", ".join([f"({', '.join('?' * len(rows[0]))})"] * len(rows))
+    values = [row[name] for row in rows for name in rows[0]]
+    connection.execute(f"INSERT INTO {table} ({columns}) VALUES {places}", values)
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object = None) -> object:

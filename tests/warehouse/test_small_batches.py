@@ -9,6 +9,8 @@ import duckdb
 import pytest
 
 from tests.warehouse.making import Loader, line, of_lines
+from warehouse.connection import count, in_one_thread
+from warehouse.merge import merge
 from warehouse.staging import scratch
 
 CELLS = (
@@ -68,6 +70,30 @@ def test_a_batch_of_a_thousand_lines_asks_duckdb_at_most_eighty_times(
     (table,) = loaded.tables
     assert (table.inserted, table.unchanged) == (500, 500)
     assert len(asked) <= 80, "\n".join(each[:200] for each in asked)
+
+
+@pytest.mark.parametrize(("rows_stored", "times"), [(merge.FEW_STORED_ROWS, 1), (499, 0)])
+def test_a_few_rows_are_merged_in_one_thread_and_into_a_large_warehouse_in_all_there_are(
+    rows_stored: int, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    loader = Loader(tmp_path)
+    loader.source()
+    loader.loaded(of_lines(*map(line, range(500)), number=1))
+    asked: list[str] = []
+    connect = duckdb.connect
+    monkeypatch.setattr(duckdb, "connect", lambda *a, **given: Counted(connect(*a, **given), asked))
+    monkeypatch.setattr(merge, "FEW_STORED_ROWS", rows_stored)
+    loader.loaded(of_lines(*map(line, range(500, 510)), number=2))
+    assert asked.count("SET threads = 1") == times
+
+
+def test_whatever_becomes_of_a_small_task_the_database_has_its_threads_again():
+    with duckdb.connect(config={"threads": "3"}) as connection:
+        with in_one_thread(connection):
+            assert count(connection, "SELECT current_setting('threads')") == 1
+        with pytest.raises(duckdb.CatalogException), in_one_thread(connection):
+            connection.execute("FROM nothing")
+        assert count(connection, "SELECT current_setting('threads')") == 3
 
 
 def test_cells_mean_the_same_read_together_and_read_column_by_column(

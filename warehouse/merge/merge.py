@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
-from warehouse.connection import count, literal, quoted, transaction
+from warehouse.connection import count, in_one_thread, literal, quoted, scalar, transaction
 from warehouse.delivery.manifest import Batch
 from warehouse.errors import BatchRefusedError, Fault, Mistakes
 from warehouse.merge import dirty_cells, remembered, replacing, soft_deletes, watermarks
@@ -36,6 +37,8 @@ from warehouse.store.ledger import Attempt, BatchOutcome, TableOutcome
 # (source, company) to the sources that may own a table's keys, first one first.
 Owners = Mapping[str, Mapping[str, Sequence[str]]]
 
+# So few rows of a batch, and of each canonical table, are merged faster in one thread: DuckDB divides no less than 122,880.
+FEW_ROWS, FEW_STORED_ROWS = 100_000, 500_000
 _WRITTEN = ", ".join(map(literal, WRITTEN))
 _REASON = (
     "source, company_code, batch_id, table_name, file, row_number, rule, column_name, raw_value, message"
@@ -70,7 +73,7 @@ def merge_batch(
     """
     connection.execute(f"ATTACH {literal(str(judged.scratch))} AS scratch (READ_ONLY)")
     try:
-        with transaction(connection):
+        with _threads_for(connection, judged), transaction(connection):
             merger = _Merger(connection, judged.batch, owners, shrink_limit, recorded_at)
             merger.forget_quarantine()
             merger.take_back(judged.attempt.mapping_version)
@@ -119,6 +122,17 @@ def merge_batch(
     finally:
         connection.execute("DETACH scratch")
     return merged
+
+
+def _threads_for(connection: duckdb.DuckDBPyConnection, judged: Judged) -> AbstractContextManager[None]:
+    """One thread where batch and canonical tables are small, else as many as there are."""
+    few_stored = """SELECT max(estimated_size) <= ? FROM duckdb_tables()
+                    WHERE database_name = current_database() AND schema_name = 'erp'"""
+    if sum(table.rows_in for table in judged.tables) > FEW_ROWS or not scalar(
+        connection, few_stored, [FEW_STORED_ROWS]
+    ):
+        return nullcontext()
+    return in_one_thread(connection)
 
 
 class _Merger:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse.connection import insert, transaction
+from warehouse.connection import insert, insert_all, transaction
 from warehouse.delivery.manifest import Batch, Window
 from warehouse.errors import Fault
 from warehouse.store.migrate import applied
@@ -361,8 +361,7 @@ def _replace(
             f"DELETE FROM {name} WHERE source = $source AND company_code = $company_code AND batch_id = $batch_id",
             identity,
         )
-        for row in rows:
-            insert(connection, name, {**identity, **row})
+        insert_all(connection, name, [{**identity, **row} for row in rows])
 
 
 def _batch_row(outcome: BatchOutcome, attempt: Attempt) -> dict[str, object]:
