@@ -29,6 +29,7 @@ _PASSED: Final = "_passed"
 _PASSED_BY_LATENESS: Final = "_passed_by_lateness"
 _HABIT_COUNTS: Final = "_habit_counts"
 _HARDNESS: Final = "_hardness_of_"
+_WHY: Final = "_why_"
 WRITTEN_OFF_MONTHS: Final = 24
 
 
@@ -60,9 +61,11 @@ def with_credit_action(watched: pl.LazyFrame, rule: CreditRule, new_below_months
     grounds = _grounds(rule, new_below_months)
     hardness_of = {each.name: pl.col(f"{_HARDNESS}{each.name}") for each in grounds}
     hardest = pl.max_horizontal(*hardness_of.values())
-    why = joined(*(pl.when(hardness_of[each.name] > _OPEN).then(each.why) for each in grounds))
+    why_of = {
+        f"{_WHY}{each.name}": pl.when(hardness_of[each.name] > _OPEN).then(each.why) for each in grounds
+    }
     stops = pl.any_horizontal(hardness_of[each.name] == _STOP for each in grounds if each.gates)
-    # In columns of their own, since the grounds ask for the same few figures again and again.
+    # In columns of their own, since the grounds ask for the same few figures again and again, and planning is dear within reasons.
     return (
         watched.with_columns(
             is_severe(rule).alias(_SEVERE),
@@ -73,9 +76,10 @@ def with_credit_action(watched: pl.LazyFrame, rule: CreditRule, new_below_months
             habit_counts(rule).alias(_HABIT_COUNTS),
         )
         .with_columns(each.hardness.alias(f"{_HARDNESS}{each.name}") for each in grounds)
+        .with_columns(**why_of)
         .with_columns(
             _action(hardest).alias("credit_action"),
-            pl.when(hardest > _OPEN).then(why).alias("action_reason"),
+            joined(*map(pl.col, why_of)).alias("action_reason"),
             stops.alias("is_credit_stop"),
             ((pl.col(_PASSED_BY_LATENESS) == _LAST_BAR) & pl.col(_HABIT_COUNTS))
             .fill_null(value=False)
@@ -86,6 +90,7 @@ def with_credit_action(watched: pl.LazyFrame, rule: CreditRule, new_below_months
             _PASSED_BY_LATENESS,
             _HABIT_COUNTS,
             *(f"{_HARDNESS}{each.name}" for each in grounds),
+            *why_of,
         )
     )
 

@@ -25,7 +25,8 @@ def matched(
     in `by` meet nothing.
     """
     left = _laid_out(covering, by, credit_order, "credit_row")
-    right = _laid_out(debts, by, debt_order, "debt_row")
+    # Most debts meet no credit of their own, and laying them out is most of the work.
+    right = _laid_out(debts.join(left, on=list(by), how="semi"), by, debt_order, "debt_row")
     rows = ("credit_row", "debt_row")
     # Both sides end to end: between one cut and the next lies what one credit covers of one debt.
     cuts = pl.concat(

@@ -68,7 +68,9 @@ def credit_warnings(
     named = reasons(
         *(pl.when(f"{name}_holds").then(reason("warning_cause", subject=name)) for name in holding)
     )
-    evidence = joined(*(pl.when(f"{cause.name}_holds").then(cause.evidence) for cause in causes))
+    evidence = {
+        f"{cause.name}_evidence": pl.when(f"{cause.name}_holds").then(cause.evidence) for cause in causes
+    }
     since = pl.col(f"warning_since{_BEFORE}")
     day_after_the_last_cause = pl.min_horizontal(pl.col(f"as_of{_BEFORE}").dt.offset_by("1d"), pl.lit(as_of))
     calm = pl.coalesce(f"warning_calm_since{_BEFORE}", day_after_the_last_cause)
@@ -78,10 +80,11 @@ def credit_warnings(
     return conform_to(
         watched.join(_remembered(before, as_of), on=CUSTOMER, how="left", validate="1:1")
         .with_columns(expression.alias(f"{name}_holds") for name, expression in holding.items())
+        .with_columns(**evidence)
         .with_columns(
             warning_since=pl.when(has_cause).then(pl.coalesce(since, pl.lit(as_of))).when(waits).then(since),
             warning_causes=named,
-            warning_reason=evidence,
+            warning_reason=joined(*map(pl.col, evidence)),
             warning_calm_since=pl.when(waits).then(calm),
         ),
         WARNED,

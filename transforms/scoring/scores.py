@@ -56,15 +56,18 @@ def measure_score(column: str, scale: MeasureScale) -> pl.Expr:
     """
     value = pl.field("value")
     points = [(scaled_int_of(x, _VALUE_PLACES), scaled_int_of(y, SCORE_PLACES)) for x, y in scale.breakpoints]
-    risen = pl.when(value.is_null()).then(None).when(value <= int128(points[0][0])).then(int128(points[0][1]))
-    width = pl.when(value <= int128(points[0][0])).then(int128(1))
-    for (low, low_score), (high, high_score) in pairwise(points):
+    risen, width = int128(points[-1][1]), int128(1)
+    for (low, low_score), (high, high_score) in reversed(list(pairwise(points))):
         by_slope = (value - int128(low)) * int128(high_score - low_score) + int128(low_score * (high - low))
-        risen = risen.when(value <= int128(high)).then(by_slope)
-        width = width.when(value <= int128(high)).then(int128(high - low))
+        is_below = value <= int128(high)
+        risen = pl.when(is_below).then(by_slope).otherwise(risen)
+        width = pl.when(is_below).then(int128(high - low)).otherwise(width)
+    (lowest, least), is_known = points[0], value.is_not_null()
+    risen = pl.when(is_known).then(pl.when(value <= int128(lowest)).then(int128(least)).otherwise(risen))
+    width = pl.when(value <= int128(lowest)).then(int128(1)).otherwise(width)
     # By way of a struct, so that the value stands once in the expression; and one division, whichever step it lies on.
     scored = pl.struct(value=to_scaled_int(column, _VALUE_PLACES)).struct.with_fields(
-        score=div_half_even(risen.otherwise(int128(points[-1][1])), width.otherwise(int128(1)))
+        score=div_half_even(risen, width)
     )
     return from_scaled_int(scored.struct.field("score"), SCORE)
 

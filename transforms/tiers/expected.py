@@ -30,7 +30,14 @@ def watch(rated: pl.LazyFrame, policy: Policy, period: date) -> pl.LazyFrame:
     brings the move. Source: docs/figures.md, Tiers.
     """
     return (
-        rated.with_columns(_expected(policy, period).alias("expected"))
+        # Columns of their own first: within the move each gap would be checked anew at every level above it.
+        rated.with_columns(
+            _slack=tightest_slack("up_tier", reach_bars(policy), policy),
+            _lacking=shortfalls("memory_tier", keep_bars(policy), policy),
+            _aside=_volume_across(policy),
+        )
+        .with_columns(_expected(policy, period).alias("expected"))
+        .drop("_slack", "_lacking", "_aside")
         .unnest("expected")
         .with_columns(watch_direction=_direction())
         .with_columns(
@@ -64,7 +71,7 @@ def _expected(policy: Policy, period: date) -> pl.Expr:
         .then(
             _move(
                 _target("up_tier", policy.memory),
-                tightest_slack("up_tier", reach_bars(policy), policy),
+                pl.col("_slack"),
                 last_of_month_after(
                     period, _periods_left("periods_up", policy.memory.up_after, policy.memory, period)
                 ),
@@ -74,7 +81,7 @@ def _expected(policy: Policy, period: date) -> pl.Expr:
         .then(
             _move(
                 _target("down_tier", policy.memory),
-                shortfalls("memory_tier", keep_bars(policy), policy),
+                pl.col("_lacking"),
                 last_of_month_after(
                     period, _periods_left("periods_down", policy.memory.down_after, policy.memory, period)
                 ),
@@ -84,7 +91,7 @@ def _expected(policy: Policy, period: date) -> pl.Expr:
         .then(
             _move(
                 other_kind(pl.col("memory_tier")),
-                _volume_across(policy),
+                pl.col("_aside"),
                 last_of_month_after(
                     period, _periods_left("periods_lateral", policy.memory.down_after, policy.memory, period)
                 ),
