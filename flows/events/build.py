@@ -38,7 +38,7 @@ from flows.wording.reasons import with_text
 from transforms.measures.descriptor import MEASURES
 from transforms.policy.model import Policy
 from transforms.rating.events import CONDUCT, NO_CREDIT_ACTION, NOTHING
-from transforms.rating.explain_score import explain, score_term_names
+from transforms.rating.explain_score import explain_move, score_term_names
 
 Row = Mapping[str, Any]
 Customer = tuple[str, str]
@@ -282,10 +282,7 @@ def _expected(row: Row) -> ExpectedTierMove | None:
 
 
 def _explained(ratings: pl.DataFrame, base: pl.DataFrame, policy: Policy) -> dict[Customer, Row]:
-    # What an event says of it, and no more: the rest of an explanation is most of the work.
-    said = ("counterfactual_tier", "shortfall", *(f"{term}_delta" for term in score_term_names()))
-    explained = explain(ratings.lazy(), base.lazy(), policy).select(*_KEY, *said).collect()
-    return _by_customer(with_text(explained))
+    return _by_customer(with_text(explain_move(ratings.lazy(), base.lazy(), policy).collect()))
 
 
 def _drivers(rating: Row, before: Row | None, explanation: Row) -> list[Driver]:

@@ -9,6 +9,7 @@ from itertools import pairwise
 import duckdb
 import polars as pl
 
+from flows.pipeline.ratings import Ratings
 from flows.wording.reasons import with_text
 from transforms.facts.continued import from_the_main_one
 from transforms.facts.succession import continued_numbers
@@ -27,20 +28,21 @@ def update(
     rated: Sequence[date],
     policy_of: Callable[[date], Policy],
     succession_in: Callable[[date], pl.LazyFrame | None],
+    standing: Ratings,
     recorded_at: datetime,
 ) -> dict[date, pl.DataFrame]:
     """Bring the moves into the periods, and into the one that follows each, up to the history; what is new of each, by period.
 
     `rated`: every rated period in its order. `policy_of`: the policy that one of them is rated by; `succession_in`: who stands for
-    whom in it (PARTS). Frames: one row a move, the columns of MOVE.
+    whom in it (PARTS); `standing`: the ratings as they stand. Frames: one row a move, the columns of MOVE.
     """
     behind = {following for before, following in pairwise(rated) if before in periods}
     kept = {}
     for period in sorted({*periods, *behind}):
         policy = policy_of(period)
         before = max((each for each in rated if each < period), default=None)
-        ratings = history.latest_rows(connection, company, period)
-        previous = None if before is None else history.latest_rows(connection, company, before).lazy()
+        ratings = standing.of(period)
+        previous = None if before is None else standing.of(before).lazy()
         succession = succession_in(period)
         if previous is not None:
             previous = from_the_main_one(previous, succession, own_first=True)

@@ -14,6 +14,7 @@ from flows.console.progress import report_step
 from flows.events.build import EventContext, correction_events
 from flows.events.types import Event, TierChanged
 from flows.pipeline import credit_warnings, forecast, moves, telling
+from flows.pipeline.ratings import Ratings
 from flows.settings import Settings
 from flows.wording.reasons import with_text
 from transforms.credit.watch import credit_watch
@@ -113,6 +114,7 @@ class RatedCompany:
         self.company = company
         self.facts = facts
         self.report = report
+        self.standing = Ratings(run.connection, company)
         self.rated = {each.period: each for each in history.rated_periods(run.connection, company)}
         # What a corrected mapping changed is a correction in the latest period, too.
         self.corrected = cells.remapped_customers(run.connection, company)
@@ -154,7 +156,7 @@ class RatedCompany:
     def _rows(self, period: date | None) -> pl.DataFrame | None:
         if period is None or period not in self.rated:
             return None
-        return history.latest_rows(self.connection, self.company, period)
+        return self.standing.of(period)
 
     def _rate_period(self, period: date, sales: pl.LazyFrame, *, is_closed: bool) -> None:
         """Rate one period, and write what is new of it."""
@@ -183,7 +185,7 @@ class RatedCompany:
         ).collect()
         written = with_text(revised)
         rows = written.with_columns(pl.lit(self.run.recorded_at).alias("recorded_at"))
-        history.append(self.connection, "customer_value_history", rows)
+        self.standing.append(period, rows)
         self.report.periods.append(period)
         self.report.new_rows += rows.height
         structure = customer_structure(facts, sales, closed_through=plan.month_end(period)).collect()
@@ -305,6 +307,7 @@ class RatedCompany:
             sorted(self.rated),
             self._policy_of,
             self._succession_in,
+            self.standing,
             self.run.recorded_at,
         )
         for period in opened:
@@ -322,6 +325,7 @@ class RatedCompany:
             self.company,
             run.target,
             context,
+            self.standing.of(run.target),
             judges_credit=self.facts.receivables is not None,
         )
         self.report.events += len(told)

@@ -29,15 +29,16 @@ def tell(
     company: str,
     period: date,
     context: EventContext,
+    ratings: pl.DataFrame,
     *,
     judges_credit: bool,
 ) -> Sequence[Event]:
     """Tell what a company's latest rated day says that consumers were not told; the events that this makes.
 
-    `period`: the latest rated one. `judges_credit`: whether there is a credit watch of the day; without one, what was told of
+    `period`: the latest rated one; `ratings`: its ratings. `judges_credit`: whether there is a credit watch of the day; without one, what was told of
     warnings stands.
     """
-    state = _State(connection, company, period, context.as_of, judges_credit=judges_credit)
+    state = _State(connection, company, period, context.as_of, ratings, judges_credit=judges_credit)
     differences = rules.to_emit(state.held, state.emitted.lazy(), context.as_of).collect()
     is_baseline = state.known.filter(pl.col("kind") == rules.TIER).is_empty()
     begins_decline = state.known.filter(pl.col("kind") == rules.DECLINE).is_empty()
@@ -51,7 +52,8 @@ def tell(
 
 def announce(connection: duckdb.DuckDBPyConnection, company: str, period: date, context: EventContext) -> int:
     """Tell what stands and was taken for known; how many events that makes. `period`: the latest that was told."""
-    state = _State(connection, company, period, context.as_of, judges_credit=True)
+    ratings = history.latest_rows(connection, company, period)
+    state = _State(connection, company, period, context.as_of, ratings, judges_credit=True)
     news = rules.standing(state.held, state.emitted.lazy()).filter(pl.col("holds") != rules.NOTHING).collect()
     return len(outbox.append(connection, _keep(connection, news, state.events(news, context))))
 
@@ -66,7 +68,8 @@ def resync(
     customer: str | None,
 ) -> int:
     """Send what holds, of a company or a customer, to every sink or to one; how many events that makes. What was told stands."""
-    state = _State(connection, company, period, context.as_of, judges_credit=True)
+    ratings = history.latest_rows(connection, company, period)
+    state = _State(connection, company, period, context.as_of, ratings, judges_credit=True)
     rows = [(*key, sequence) for key, sequence in outbox.last_sequences(connection).items()]
     sequences = pl.DataFrame(
         rows, schema={**dict.fromkeys(KEY, pl.String()), "sequence": pl.Int64()}, orient="row"
@@ -93,19 +96,19 @@ class _State:
         company: str,
         period: date,
         as_of: date,
+        ratings: pl.DataFrame,
         *,
         judges_credit: bool,
     ) -> None:
         self.connection, self.company, self.period = connection, company, period
         self.known = emitted.state(connection, company)
         self.succession = self._succession(as_of)
-        self.ratings = history.latest_rows(connection, company, period)
+        self.ratings = ratings
         self.watch = history.current_rows(connection, "credit_watch", company)
         self.findings = history.current_rows(connection, "conduct_finding", company)
-        ratings = self.ratings.lazy()
         held = [
-            rules.held_by_rating(ratings),
-            rules.held_by_decline(ratings),
+            rules.held_by_rating(ratings.lazy()),
+            rules.held_by_decline(ratings.lazy()),
             rules.held_by_conduct(self.findings.lazy()),
         ]
         if judges_credit:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from transforms.frames.conform import conform_to
+from transforms.frames.conform import columns_of, conform_to
 from transforms.frames.fixed_point import (
     RATIO_PLACES,
     SCORE,
@@ -21,7 +21,7 @@ from transforms.frames.reasons import REASONS, joined, reason, reasons, several,
 from transforms.frames.schemas import EXPLANATION, EXPLANATION_TERM
 from transforms.measures.descriptor import MEASURES, Measure
 from transforms.measures.window import KEY
-from transforms.rating.explain_tier import what_holds_it, what_would_move_it
+from transforms.rating.explain_tier import counterfactual_tier, shortfall, what_holds_it, what_would_move_it
 from transforms.rating.what_it_takes import TARGET, target_tier
 from transforms.scoring.scores import score_customers
 
@@ -68,6 +68,26 @@ def explain(
         .with_columns(*what_holds_it(policy))
         .with_columns(*what_would_move_it(policy)),
         explained_columns(measures),
+    ).sort(KEY)
+
+
+def explain_move(
+    now: pl.LazyFrame, before: pl.LazyFrame | None, policy: Policy, measures: Sequence[Measure] = MEASURES
+) -> pl.LazyFrame:
+    """Explain of ratings what an event of a move says, and no more: the rest is most of the work. Grain: customer of `now`.
+
+    The key, `counterfactual_tier`, `shortfall` and `<term>_delta`, all as `explain` gives them.
+    """
+    said = ("counterfactual_tier", "shortfall", *(f"{term}_delta" for term in score_term_names(measures)))
+    next_tier = (
+        now.with_columns(counterfactual_tier(policy).alias("counterfactual_tier"))
+        .with_columns(shortfall(policy).alias("shortfall"))
+        .select(*KEY, "counterfactual_tier", "shortfall")
+    )
+    terms = score_terms(now, before, policy, measures)
+    return conform_to(
+        next_tier.join(terms, on=KEY, how="left", validate="1:1"),
+        columns_of(explained_columns(measures), (*KEY, *said)),
     ).sort(KEY)
 
 

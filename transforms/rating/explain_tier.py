@@ -34,8 +34,18 @@ def what_holds_it(policy: Policy) -> tuple[pl.Expr, ...]:
         _gates(policy).alias("gates"),
         _memory(policy).alias("memory"),
         what_it_takes(policy).alias("what_it_takes"),
-        nearest(policy, Bars.of(policy), "raw_tier").alias("counterfactual_tier"),
+        counterfactual_tier(policy).alias("counterfactual_tier"),
     )
+
+
+def counterfactual_tier(policy: Policy) -> pl.Expr:
+    """Name the nearest higher rung the period's own figures could reach; null for a state, and at the top."""
+    return nearest(policy, Bars.of(policy), "raw_tier")
+
+
+def shortfall(policy: Policy) -> pl.Expr:
+    """Give every bar the counterfactual tier asks for and the customer misses (reasons); needs `counterfactual_tier`."""
+    return shortfalls("counterfactual_tier", Bars.of(policy), policy)
 
 
 def what_would_move_it(policy: Policy) -> tuple[pl.Expr, ...]:
@@ -50,7 +60,7 @@ def what_would_move_it(policy: Policy) -> tuple[pl.Expr, ...]:
     furthest = _furthest("counterfactual_tier", bars, policy)
     return (
         pl.coalesce(furthest, at_the_top).alias("binding_bar"),
-        shortfalls("counterfactual_tier", bars, policy).alias("shortfall"),
+        shortfall(policy).alias("shortfall"),
         pl.when(reached_by.is_not_null())
         .then(joined(reached_by, reasons(reason("would_become", label=pl.col("counterfactual_tier")))))
         .alias("counterfactual"),

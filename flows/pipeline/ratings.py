@@ -1,0 +1,34 @@
+"""A company's ratings as they stand in a run's transaction, each period read once."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import duckdb
+import polars as pl
+
+from warehouse.rating import history
+
+_KEPT = 3  # the period of the day, and two before it: a run over years holds no more of them at a time
+
+
+class Ratings:
+    """The latest revision of every customer, by period."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, company: str) -> None:
+        self._connection, self._company = connection, company
+        self._read: dict[date, pl.DataFrame] = {}
+
+    def of(self, period: date) -> pl.DataFrame:
+        """The latest revision of every customer in one period; no rows where the period was never rated."""
+        if period not in self._read:
+            while len(self._read) >= _KEPT:
+                del self._read[next(iter(self._read))]
+            self._read[period] = history.latest_rows(self._connection, self._company, period)
+        return self._read[period]
+
+    def append(self, period: date, rows: pl.DataFrame) -> None:
+        """Write what is new of a period into the history."""
+        history.append(self._connection, "customer_value_history", rows)
+        if not rows.is_empty():
+            self._read.pop(period, None)
