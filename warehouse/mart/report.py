@@ -370,7 +370,7 @@ _QUERIES = {
             LIMIT {MOST_BATCHES}
         )
         SELECT source_system, batch_id, table_name, quarantined, refused, reasons, count(*) OVER () AS total
-        FROM mine SEMI JOIN latest USING (source_system, batch_id)
+        FROM mine JOIN (SELECT DISTINCT source_system, batch_id FROM latest) USING (source_system, batch_id)
         WHERE quarantined > 0 OR waiting > 0 OR refused > 0
         ORDER BY loaded_at DESC, sequence DESC, extracted_at DESC, source_system, batch_id, table_name
         LIMIT {MOST_LISTED}

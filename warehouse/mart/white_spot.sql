@@ -27,4 +27,5 @@ SELECT company_code, customer_id, name, salesperson_id, industry_code, channel, 
     usual.peer_share::DOUBLE AS peer_share,
     (usual.peer_share * net_sales_12m::DECIMAL(20,4))::DECIMAL(38,4) AS worth_12m
 FROM buyer JOIN usual USING (company_code, industry_code, channel)
-ANTI JOIN bought USING (company_code, customer_id, product_category)
+LEFT JOIN bought USING (company_code, customer_id, product_category)
+WHERE bought.net_sales IS NULL
