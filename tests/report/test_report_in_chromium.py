@@ -155,6 +155,8 @@ def test_the_theme_follows_the_system_until_it_is_switched_and_is_kept(
         assert light != dark
         tab.click("#theme")
         assert ground() == dark
+        # What a page keeps goes from one of the browser's processes to another, which takes a moment on a busy machine.
+        tab.wait_for_timeout(1_000)
         tab.reload()
         assert ground() == dark
 
