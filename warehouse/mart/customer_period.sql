@@ -1,5 +1,5 @@
 -- The latest revision of every period: revisions are counted without gaps, so a row that has a next one is not it. By a left
--- join, and a join in customer_value_by_month: where a reader's `OVER ()` stands above a semi or anti join, DuckDB 1.5 fails now
+-- join, as in customer_value_by_month: where a reader's `OVER ()` stands above a semi or anti join, DuckDB 1.5 fails now
 -- and then.
 SELECT history.company_code, history.customer_id, history.period, history.revision, as_of, score, segment,
     effective_tier, effective_rank, net_sales_12m, contribution_12m, headroom_12m, effective_tier IN ('strategic', 'core') AS is_value_customer,
