@@ -1,4 +1,5 @@
--- By a left join, as customer_period.
+-- The latest revision of every period: revisions are counted without gaps, so a row that has a next one is not it. By a left
+-- join: where a reader's `OVER ()` stands above a semi or anti join, DuckDB 1.5 fails now and then.
 SELECT history.*
 FROM customer_value_history AS history
 LEFT JOIN (
