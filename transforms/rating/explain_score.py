@@ -17,7 +17,7 @@ from transforms.frames.fixed_point import (
     to_scaled_int,
     with_rounded_shares,
 )
-from transforms.frames.reasons import REASONS, joined, reason, reasons, several, with_reasons
+from transforms.frames.reasons import REASONS, joined, listed, reason, reasons, several, with_reasons
 from transforms.frames.schemas import EXPLANATION, EXPLANATION_TERM
 from transforms.measures.descriptor import MEASURES, Measure
 from transforms.measures.window import KEY
@@ -200,9 +200,7 @@ def drivers(measures: Sequence[Measure] = MEASURES) -> pl.Expr:
     summed_up = joined(named.list.head(MOST_NAMED), reasons(others))
     # By way of a struct, so that the list of entries stands once in the expression.
     return (
-        pl.struct(
-            ordered=pl.concat_arr(entries).arr.to_list().list.eval(pl.element().filter(is_moving).sort())
-        )
+        pl.struct(ordered=listed(entries).list.eval(pl.element().filter(is_moving).sort()))
         .struct.with_fields(
             named=ordered.list.eval(pl.element().struct.field("said")),
             rest=ordered.list.eval(pl.element().struct.field("points")).list.slice(MOST_NAMED).list.sum(),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from transforms.frames.reasons import listed
 from transforms.measures.window import KEY
 from transforms.simulation.outcome import outcomes
 from transforms.simulation.volatility import tier_moves, volatility
@@ -247,7 +248,7 @@ def _drivers() -> pl.Expr:
         *(_change(name) for name in _COMPARED),
         pl.when(is_memory_alone).then(_change("memory_tier")),
     ]
-    return pl.concat_list(*changes).list.drop_nulls()
+    return listed(changes).list.drop_nulls()
 
 
 def _change(name: str) -> pl.Expr:
