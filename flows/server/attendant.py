@@ -19,14 +19,13 @@ from flows.inbox.announce import announce
 from flows.observe import alerts, messages, metrics
 from flows.pipeline.committed import behind_since, unpublished
 from flows.server import runs, sweep
+from flows.server.automations import SAID_ONCE_IN
 from flows.settings import Settings
 
 # Seconds between two turns of each task.
 RUNS_EACH, MESSAGES_EACH, NUMBERS_EACH, SWEEP_EACH = 10.0, 10.0, 60.0, 300.0
 # A batch that lay in the inbox at the start has been told of by then, and its refresh is on its way.
 FIRST_SWEEP_AFTER = 60.0
-# One message in that time for a flow that fails again and again.
-SAID_ONCE_IN = timedelta(hours=12)
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ TAG = "valuemart"
 SILENT_FOR = timedelta(seconds=90)
 # A run's process imports everything before it says that it runs; on a cold disk that takes a while.
 PENDING_FOR = timedelta(seconds=120)
-# One message in that time for one stuck sink.
+# One message in that time for one stuck sink, or, from the attendant, one flow that fails again and again.
 SAID_ONCE_IN = timedelta(hours=12)
 
 _FINAL = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
