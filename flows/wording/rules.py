@@ -54,13 +54,19 @@ def broken_rules(table: str, reasons: str | None) -> list[Broken]:
 
 def said(table: str, name: str) -> Localized:
     """One rule of a table, or of batches, in words."""
-    for contract in contracts("extract"):
-        if contract.name == table:
-            for form, rules in _by_form(contract).items():
-                for rule in rules:
-                    if rule.name == name:
-                        return _in_words(form, [rule])
-    return _rule(name)
+    found = _forms().get((table, name))
+    return _in_words(*found) if found else _rule(name)
+
+
+@cache
+def _forms() -> dict[tuple[str, str], tuple[_Form, list[Rule]]]:
+    """Every rule of the canonical tables by table and name: what it asks, and itself."""
+    return {
+        (contract.name, rule.name): (form, [rule])
+        for contract in contracts("extract")
+        for form, rules in _by_form(contract).items()
+        for rule in rules
+    }
 
 
 @cache
