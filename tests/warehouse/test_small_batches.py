@@ -57,15 +57,21 @@ class Counted:
         return self
 
 
+def from_now_on(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What every connection that is opened from now on will be asked, as it is asked."""
+    asked: list[str] = []
+    connect = duckdb.connect
+    monkeypatch.setattr(duckdb, "connect", lambda *a, **given: Counted(connect(*a, **given), asked))
+    return asked
+
+
 def test_a_batch_of_a_thousand_lines_asks_duckdb_at_most_eighty_times(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     loader = Loader(tmp_path)
     loader.source()
     loader.loaded(of_lines(*map(line, range(1_000)), number=1))
-    asked: list[str] = []
-    connect = duckdb.connect
-    monkeypatch.setattr(duckdb, "connect", lambda *a, **given: Counted(connect(*a, **given), asked))
+    asked = from_now_on(monkeypatch)
     loaded = loader.loaded(of_lines(*map(line, range(500, 1_500)), number=2))
     (table,) = loaded.tables
     assert (table.inserted, table.unchanged) == (500, 500)
@@ -79,9 +85,7 @@ def test_a_few_rows_are_merged_in_one_thread_and_into_a_large_warehouse_in_all_t
     loader = Loader(tmp_path)
     loader.source()
     loader.loaded(of_lines(*map(line, range(500)), number=1))
-    asked: list[str] = []
-    connect = duckdb.connect
-    monkeypatch.setattr(duckdb, "connect", lambda *a, **given: Counted(connect(*a, **given), asked))
+    asked = from_now_on(monkeypatch)
     monkeypatch.setattr(merge, "FEW_STORED_ROWS", rows_stored)
     loader.loaded(of_lines(*map(line, range(500, 510)), number=2))
     assert asked.count("SET threads = 1") == times
