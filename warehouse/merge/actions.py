@@ -193,32 +193,35 @@ def merge_actions(
                   {not_aside if table.name in said.aside else ""})"""
     newer = _Newer.than(connection, batch, table, said)
     if not newer.says_anything:
-        rows = _new_rows(connection, batch, table, staged)
+        rows = _new_rows(connection, batch, table, staged, said)
         if rows:
             entering = f"(SELECT s.*, {_available_on(table.contract)} AS available_on FROM {staged} AS s)"
             return Actions("", staged, {"insert": rows}, False, entering)  # noqa: FBT003
     return _actions_of(connection, batch, table, owners, newer, "staging", staged, "merge_action")
 
 
-def _new_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, table: StagedTable, staged: str) -> int:
-    """The number of the staged rows, if each of them has a key that no stored row of the company has, and none is a tombstone.
+def _new_rows(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, table: StagedTable, staged: str, said: Said
+) -> int:
+    """The number of the staged rows, if each has a key that no stored row of the company has, and no row is a tombstone.
 
     0 otherwise, and for a batch so small that asking would cost more than it spares.
     """
-    contract = table.contract
+    contract, staging = table.contract, f"scratch.staging.{quoted(table.name)}"
     if table.rows_in < MANY_ROWS:
         return 0
+    aside = f"""SELECT count(*) FROM {staging} AS s SEMI JOIN scratch.rejected.row AS r
+                ON r.table_name = {literal(table.name)} AND r.file = s._file AND r.row_number = s._row"""
     [(rows, tombstones)] = connection.execute(
-        f"SELECT count(*), count(*) FILTER (is_deleted) FROM {staged}"
+        f"SELECT count(*) - ({aside if table.name in said.aside else '0'}), count(*) FILTER (is_deleted) FROM {staging}"
     ).fetchall()
     if tombstones or rows < MANY_ROWS:
         return 0
-    known = connection.execute(
-        f"""SELECT 1 FROM erp.{quoted(contract.name)} AS t
-            WHERE t.company_code = ? AND EXISTS (SELECT 1 FROM {staged} AS s WHERE {same_key(contract, "s", "t")}) LIMIT 1""",
-        [batch.company],
-    ).fetchall()
-    return 0 if known else int(rows)
+    stored = f"SELECT 1 FROM erp.{quoted(contract.name)} AS t WHERE t.company_code = ?"
+    if not connection.execute(f"{stored} LIMIT 1", [batch.company]).fetchall():
+        return int(rows)
+    known = f"{stored} AND EXISTS (SELECT 1 FROM {staged} AS s WHERE {same_key(contract, 's', 't')}) LIMIT 1"
+    return 0 if connection.execute(known, [batch.company]).fetchall() else int(rows)
 
 
 def left_out_actions(

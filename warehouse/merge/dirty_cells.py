@@ -53,29 +53,34 @@ def _changes_anything(changes: Changes) -> bool:
 
 
 def _mark_cells_of_lines(connection: duckdb.DuckDBPyConnection, versions: str, company: str) -> None:
-    """Cells by the line's own month, by the month of the document it refers to, and by lines that refer to it."""
+    """Cells by the line's own month, by the month of the document it refers to, and by lines that refer to it.
+
+    Hardly a line refers to another, so that those that do are looked up apart.
+    """
     connection.execute(
         f"""INSERT INTO ops.dirty_cell (company_code, customer_id, month, reaches_back)
            WITH {versions},
-           touched AS MATERIALIZED (
-               SELECT DISTINCT customer_id, document_id, references_document_id, invoice_date
-               FROM (FROM old_version UNION ALL BY NAME FROM new_version)),
+           line AS (
+               SELECT customer_id, document_id, references_document_id, invoice_date FROM old_version
+               UNION ALL SELECT customer_id, document_id, references_document_id, invoice_date FROM new_version),
+           reference AS MATERIALIZED (
+               SELECT DISTINCT customer_id, references_document_id FROM line WHERE references_document_id IS NOT NULL),
+           referring AS MATERIALIZED (
+               SELECT customer_id, references_document_id, invoice_date FROM erp.invoice_lines
+               WHERE company_code = $company AND references_document_id IS NOT NULL
+                   AND references_document_id IN (SELECT document_id FROM line)),
+           either AS (FROM reference UNION ALL SELECT customer_id, references_document_id FROM referring),
            document AS (
-               SELECT document_id, invoice_date FROM erp.invoice_lines WHERE company_code = $company
-                   AND document_id IN (SELECT references_document_id FROM touched)
-               UNION SELECT document_id, invoice_date FROM touched),
-           referring AS (
-               SELECT customer_id, invoice_date, references_document_id FROM erp.invoice_lines
-               WHERE company_code = $company AND references_document_id IN (SELECT document_id FROM touched)),
-           customer_day AS (
-               SELECT customer_id, invoice_date AS day FROM touched
-               UNION SELECT t.customer_id, d.invoice_date FROM touched AS t
-                     JOIN document AS d ON d.document_id = t.references_document_id
-               UNION SELECT customer_id, invoice_date FROM referring
-               UNION SELECT r.customer_id, d.invoice_date FROM referring AS r
-                     JOIN document AS d ON d.document_id = r.references_document_id)
-           SELECT DISTINCT $company, customer_id, CAST(date_trunc('month', day) AS DATE), true FROM customer_day
-           WHERE day IS NOT NULL""",
+               SELECT document_id, invoice_date FROM erp.invoice_lines
+               WHERE company_code = $company AND document_id IN (SELECT references_document_id FROM reference)
+               UNION SELECT document_id, invoice_date FROM line
+               WHERE document_id IN (SELECT references_document_id FROM either)),
+           customer_month AS (
+               SELECT customer_id, date_trunc('month', invoice_date) AS month FROM line
+               UNION SELECT customer_id, date_trunc('month', invoice_date) FROM referring
+               UNION SELECT e.customer_id, date_trunc('month', d.invoice_date) FROM either AS e
+                     JOIN document AS d ON d.document_id = e.references_document_id)
+           SELECT $company, customer_id, CAST(month AS DATE), true FROM customer_month WHERE month IS NOT NULL""",
         {"company": company},
     )
 

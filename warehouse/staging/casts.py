@@ -49,7 +49,7 @@ def typed_select(
     """
     columns = (*contract.columns, *EXTRA)
     _check_columns(contract, given, where, whole_by)
-    cells, made, notes = [], [], []
+    cells, made, notes, identifiers, told = [], [], list[str](), list[str](), list[str]()
     for column in columns:
         if column.name not in given:
             absent = "false" if column.name == "is_deleted" else f"NULL::{column.type}"
@@ -58,11 +58,15 @@ def typed_select(
         cast = _cast(column, given[column.name], where)
         cells.append(f"{cast.cell or _given(column)} AS {_cell(column)}")
         made += [f"{cast.value} AS {quoted(column.name)}", _cell(column)]
-        notes += [cast.note] if cast.note else []
+        if cast.note and column.type == "VARCHAR":
+            identifiers.append(quoted(column.name))
+            told.append(cast.note)
+        elif cast.note:
+            told.append(_noted(cast.note, notes))
         if latest and column.name == contract.own_date and not contract.is_undated:
             day = quoted(column.name)
             note = f"{literal(f'{column.name}:{TOO_FAR_AHEAD}:')} || CAST({day} AS VARCHAR)"
-            notes.append(f"CASE WHEN CAST({day} AS DATE) > DATE '{latest}' THEN {note} END")
+            told.append(_noted(f"CASE WHEN CAST({day} AS DATE) > DATE '{latest}' THEN {note} END", notes))
     excluded = "CAST(given._excluded AS VARCHAR)" if "_excluded" in given else "NULL::VARCHAR"
     document = f"CAST(given.{quoted(whole_by)} AS VARCHAR)" if whole_by else "NULL::VARCHAR"
     cells += [f"{document} AS _document", f"{excluded} AS _excluded", "given._file", "given._row"]
@@ -70,18 +74,26 @@ def typed_select(
     about = ["_document", "_excluded", "_file", "_row"]
     # Three steps, each a SELECT of its own: an expression is planned, and computed, once.
     typed = f"SELECT {', '.join([*made, *about])} FROM (SELECT {', '.join(cells)} FROM ({sql}) AS given)"
-    noted = [f"{note} AS __note{place}" for place, note in enumerate(notes)]
-    told = ", ".join(f"__note{place}" for place in range(len(notes)))
+    # Identifiers are looked at all together first: hardly a row has one that needs a look at each.
+    tests = [f"__note{place} IS NOT NULL" for place in range(len(notes))]
+    tests += [f"has_invisible(concat_ws(' ', {', '.join(identifiers)}))"] if identifiers else []
     every = (
-        f"CASE WHEN coalesce({told}) IS NULL THEN {problems} ELSE list_concat(coalesce({problems}, []::VARCHAR[]), "
-        f"list_filter([{told}], lambda entry: entry IS NOT NULL)) END"
-        if notes
+        f"CASE WHEN {' OR '.join(tests)} THEN list_concat(coalesce({problems}, []::VARCHAR[]), "
+        f"list_filter([{', '.join(told)}], lambda entry: entry IS NOT NULL)) ELSE {problems} END"
+        if told
         else problems
     )
     return (
         f"SELECT {', '.join(names)}, _document, _file, _row.number AS _row, {every} AS _problems, _excluded "
-        f"FROM (SELECT {', '.join([*names, *about, *noted])} FROM ({typed}))"
+        f"FROM (SELECT {', '.join([*names, *about, *notes])} FROM ({typed}))"
     )
+
+
+def _noted(note: str, notes: list[str]) -> str:
+    """The name of a note among `notes`, which are made for every row, once it is one of them."""
+    name = f"__note{len(notes)}"
+    notes.append(f"{note} AS {name}")
+    return name
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from warehouse.connection import literal
 from warehouse.delivery.dialect import EXCEL_SERIAL, EXCEL_SERIAL_1904, Dialect, ResourceColumn
@@ -36,6 +37,23 @@ _NATIVE_DATES = ("%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
 # A format that ends in a Z after hours: the clock of UTC.
 _IN_UTC = re.compile(r"%[HMSfT].*Z$")
 _INSTANT = "TIMESTAMP WITH TIME ZONE"
+# What stands between the texts of a record that are looked at together.
+_BETWEEN = "\x01"
+# Blanks and what is not seen, as the macro `cell_text` takes them from a text's ends.
+_UNSEEN = r"\x00-\x20\x7F-\xA0\x{00AD}\x{1680}\x{180E}\x{2000}-\x{200F}\x{2028}-\x{202F}\x{205F}-\x{206F}\x{3000}\x{FEFF}"
+
+
+def _rest(no: str = "") -> str:
+    """The pattern of what may follow in a plain text: nothing, or what does not begin with one of `no` and ends in what is seen."""
+    return rf"(?:[^{no}{_UNSEEN}]|[^{no}\x01][^\x01]*[^{_UNSEEN}])?"
+
+
+# A text as nearly all are: it does not begin as an error, a formula, or digits and a power of ten do, as the macro `lost_code`
+# knows them.
+_PLAIN = (
+    rf"(?:[^#=<+ENn0-9-{_UNSEEN}]{_rest()}|E{_rest('r')}|[Nn]{_rest('aA')}"
+    rf"|-?[0-9](?:[.,][0-9]*{_rest('0-9eE#')}|{_rest('.,eE')}))?"
+)
 # Decimals of a number that is counted in a larger unit.
 _UNIT_DECIMALS = 10
 
@@ -47,6 +65,11 @@ def duckdb_type(column: ResourceColumn) -> str:
 
 def trimmed(cell: str, physical: str, dialect: Dialect) -> str:
     """A cell as text without blanks and unseen characters at its ends; null where it holds one of the null marks."""
+    return unmarked(bare(cell, physical), dialect)
+
+
+def bare(cell: str, physical: str) -> str:
+    """A cell as text without blanks and unseen characters at its ends."""
     if physical == "DOUBLE":
         cell = f"double_text({cell})"
     elif physical == "FLOAT":
@@ -55,9 +78,22 @@ def trimmed(cell: str, physical: str, dialect: Dialect) -> str:
         cell = f"CAST(CAST({cell} AS TIMESTAMP) AS VARCHAR)"
     elif physical != "VARCHAR":
         cell = f"CAST({cell} AS VARCHAR)"
-    text = f"cell_text({cell})" if physical == "VARCHAR" else cell
+    return f"cell_text({cell})" if physical == "VARCHAR" else cell
+
+
+def unmarked(text: str, dialect: Dialect) -> str:
+    """A text; null where it is one of the null marks."""
     marks = ", ".join(literal(mark) for mark in dialect.null_marks)
     return f"CASE WHEN ({text}) NOT IN ({marks}) THEN ({text}) END" if marks else text
+
+
+def are_plain(cells: Sequence[str]) -> str:
+    """Whether `cell_text` leaves each of these texts as it is, and `lost_code` says nothing of any; false where it is not known."""
+    if not cells:
+        return "true"
+    joined = f"concat({f', {literal(_BETWEEN)}, '.join(cells)})"
+    # As many marks as there are between them, so that one within a text is none.
+    return f"regexp_full_match({joined}, {literal(f'(?:{_PLAIN}{_BETWEEN}){{{len(cells) - 1}}}{_PLAIN}')})"
 
 
 def local(cell: str, physical: str, column: ResourceColumn, dialect: Dialect) -> tuple[str, str]:

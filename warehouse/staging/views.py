@@ -22,6 +22,8 @@ from warehouse.staging import values
 from warehouse.staging.delivered import Delivered, Delivery
 from warehouse.staging.source_file import SourceFile, told
 
+# Whether all texts of a record are plain.
+_PLAIN = "__plain"
 # The table of what of an earlier batch was mended since.
 REPLACED = "__replaced"
 _NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL.*)")
@@ -175,12 +177,25 @@ def _typed(file: SourceFile, *, at_once: bool) -> str:
 
 
 def _read_in_columns(file: SourceFile) -> tuple[str, Mapping[str, str]]:
-    """The records with what became of their cells, as SQL, and by column where in it that is: each in a column of its own."""
+    """The records with what became of their cells, as SQL, and by column where in it that is: each in a column of its own.
+
+    Whether its cells are plain is asked once of a record, of all of them together, and a look at each is spared if they are.
+    """
     names = {name: f"__cell{place}" for place, name in enumerate(file.binding.headers)}
     made = [f"{_delivered(file, name)} AS {cell}" for name, cell in names.items()]
+    texts = [quoted(header) for header in file.binding.headers.values() if file.headers[header] == "VARCHAR"]
+    made.append(f"{values.are_plain(texts)} AS {_PLAIN}")
     steps = (
-        [f"{{{step}}} AS {cell}" if step else cell for step, cell in zip(each, names.values(), strict=True)]
-        for each in zip_longest(*(_manner(file, name, cell).steps for name, cell in names.items()))
+        [
+            *(
+                f"{{{step}}} AS {cell}" if step else cell
+                for step, cell in zip(each, names.values(), strict=True)
+            ),
+            _PLAIN,
+        ]
+        for each in zip_longest(
+            *(_manner(file, name, cell, plain=_PLAIN).steps for name, cell in names.items())
+        )
     )
     return _step_by_step(file, [made, *steps]), names
 
@@ -236,18 +251,30 @@ class _Manner:
     steps: tuple[str, ...]
 
 
-def _manner(file: SourceFile, name: str, each: str) -> _Manner:
-    """How the cells of one column of the profile become values, as SQL over the name `each`."""
+def _manner(file: SourceFile, name: str, each: str, *, plain: str | None = None) -> _Manner:
+    """How the cells of one column of the profile become values, as SQL over the name `each`.
+
+    Of a record of which `plain` holds, all texts are known to be as they were written, and no lost code.
+    """
     column, dialect, header = file.resource.columns[name], file.dialect, file.binding.headers[name]
     _, physical = values.local(quoted(header), file.headers[header], column, dialect)
+    has_kind = _has_kind(file, name)
+    cell, kind = (f"{each}.cell", f"{each}.kind") if has_kind else (each, None)
+    bare = values.bare(cell, physical)
+    if plain and physical == "VARCHAR":
+        bare = f"CASE WHEN {plain} THEN {cell} ELSE {bare} END"
+    first = f"'bare': {bare}" + (f", 'kind': {kind}" if kind else "")
+    raw = f"'raw': {values.unmarked(f'{each}.bare', dialect)}"
     if column.type == "text":
-        has_kind = _has_kind(file, name)
-        cell, kind = (f"{each}.cell", f"{each}.kind") if has_kind else (each, None)
+        rule = values.no_code(f"{each}.raw", f"{each}.kind" if kind else None)
+        if plain and not kind and physical == "VARCHAR":
+            rule = f"CASE WHEN NOT {plain} THEN {rule} END"
         return _Manner(
             physical,
             (
-                f"'raw': {values.trimmed(cell, physical, dialect)}" + (f", 'kind': {kind}" if kind else ""),
-                f"'raw': {each}.raw, 'rule': {values.no_code(f'{each}.raw', kind)}",
+                first,
+                raw + (f", 'kind': {each}.kind" if kind else ""),
+                f"'raw': {each}.raw, 'rule': {rule}",
                 f"'raw': {each}.raw, 'rule': {each}.rule, 'value': CASE WHEN {each}.rule IS NULL THEN {each}.raw END",
             ),
         )
@@ -257,7 +284,8 @@ def _manner(file: SourceFile, name: str, each: str) -> _Manner:
     return _Manner(
         physical,
         (
-            f"'raw': {values.trimmed(each, physical, dialect)}",
+            first,
+            raw,
             f"'raw': {each}.raw, 'text': {text}",
             f"'raw': {each}.raw, 'text': {each}.text, 'value': {value}",
             f"'raw': {each}.raw, 'value': {each}.value, 'rule': {rule}",
