@@ -200,7 +200,7 @@ def _read_files(
     records.keep_blank_records(connection, delivery)
     views.require_columns(delivery)
     warnings = (*records.unread_sheets(delivery), *records.rounded(connection, delivery))
-    views.create_typed(connection, delivery, stored=delivery.size < SMALL_BATCH_BYTES)
+    views.create_typed(connection, delivery, small=delivery.size < SMALL_BATCH_BYTES)
     with mistakes.noted():
         check_totals(connection, delivery)
     return warnings

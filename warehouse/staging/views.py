@@ -8,7 +8,7 @@ record, the loader still knows where it came from and what was wrong with it.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -22,6 +22,7 @@ from warehouse.staging import values
 from warehouse.staging.delivered import Delivered, Delivery
 from warehouse.staging.source_file import SourceFile, told
 
+_COMMENT = re.compile(r"--[^\n]*")
 # Whether all texts of a record are plain.
 _PLAIN = "__plain"
 # The table of what of an earlier batch was mended since.
@@ -29,26 +30,27 @@ REPLACED = "__replaced"
 _NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL.*)")
 
 
-def create_typed(connection: duckdb.DuckDBPyConnection, delivery: Delivery, *, stored: bool) -> None:
+def create_typed(connection: duckdb.DuckDBPyConnection, delivery: Delivery, *, small: bool) -> None:
     """The typed rows of each resource that is asked for in the schema `resource`; none where the batch does not hold it.
 
-    A table where they are to be `stored`: planning the casts anew for every use takes longer than reading a small file.
-    Else a view, so that the text of a large one streams through and lies nowhere.
+    A table where the batch is `small`: planning the casts anew for every use takes longer than reading a small file. Of a large
+    one, a table where it is read several times, as by a source that joins; else a view, so that its text streams through and
+    lies nowhere.
 
     SourceError where the profile cannot be applied.
     """
-    kind = "TABLE" if stored else "VIEW"
-    asked = _asked_for(delivery)
+    uses = _uses(delivery)
     for name, delivered in delivery.resources.items():
-        if not delivered.files and not delivered.before and name.casefold() not in asked:
+        if not delivered.files and not delivered.before and not uses[name]:
             continue
-        typed = [_typed(file, at_once=stored) for file in delivered.files]
+        typed = [_typed(file, at_once=small) for file in delivered.files]
         typed += [
-            f"SELECT * FROM ({_typed(file, at_once=stored)}) WHERE NOT ({_is_replaced(connection, file, each)})"
+            f"SELECT * FROM ({_typed(file, at_once=small)}) WHERE NOT ({_is_replaced(connection, file, each)})"
             for each in delivered.before
             for file in each.files
         ]
         select = " UNION ALL ".join(typed or [_empty(delivered.resource)])
+        kind = "TABLE" if small or uses[name] > 1 else "VIEW"
         try:
             connection.execute(f"CREATE {kind} resource.{quoted(name)} AS {select}")
         except duckdb.OutOfMemoryException:
@@ -58,29 +60,32 @@ def create_typed(connection: duckdb.DuckDBPyConnection, delivery: Delivery, *, s
                 f"source {delivery.source.name}, profile.yaml, resources.{name}: {' '.join(str(error).split())[:300]}"
             ) from error
     for each in delivery.before:
-        _create_replaced(connection, each, stored=stored)
+        _create_replaced(connection, each, small=small)
 
 
-def _asked_for(delivery: Delivery) -> Container[str]:
-    """The resources, in lower case, that the source's SQL for this batch may read: those that are named anywhere in it."""
-    source = delivery.source
+def _uses(delivery: Delivery) -> Mapping[str, int]:
+    """How often each resource may be read: by the source's SQL for this batch, and by the loader for what it tells apart."""
+    source, held = delivery.source, {each.name for each in delivery.held}
     texts = [*source.views.values()]
     texts += [source.sql(table, each.name) for table, drivers in delivery.drivers.items() for each in drivers]
     mappings = [source.profile.tables[table] for table in delivery.drivers]
     told_of = {name for mapping in mappings for name in (*mapping.drivers, *(mapping.grouped_by or ()))}
-    text = " ".join(texts).casefold()
-    return {
-        name.casefold()
-        for name in delivery.resources
+    drivers = {name for mapping in mappings for name in mapping.drivers}
+    text = _COMMENT.sub("", " ".join(texts)).casefold()
+    uses: dict[str, int] = {}
+    for name in delivery.resources:
+        # A name with a point behind it is that of a column's table, which is read where it is named without one.
+        named = len(re.findall(rf"(?<!\w){re.escape(name.casefold())}(?![\w.])", text))
         # A text that is made while it runs may name any.
-        if name in told_of or '"' in name or name.casefold() in text or "query" in text
-    }
+        may_be_named = name in told_of or '"' in name or name.casefold() in text or "query" in text
+        uses[name] = max(named, may_be_named) + (name in held and name not in drivers)
+    return uses
 
 
-def _create_replaced(connection: duckdb.DuckDBPyConnection, before: Delivered, *, stored: bool) -> None:
+def _create_replaced(connection: duckdb.DuckDBPyConnection, before: Delivered, *, small: bool) -> None:
     """As they were delivered, the records of an earlier batch that were mended since: `<label>__replaced`."""
     replaced = [
-        f"SELECT * FROM ({_typed(file, at_once=stored)}) WHERE {_is_replaced(connection, file, before)}"
+        f"SELECT * FROM ({_typed(file, at_once=small)}) WHERE {_is_replaced(connection, file, before)}"
         for file in before.files
     ]
     select = " UNION ALL ".join(replaced or [_empty(before.resource)])

@@ -41,7 +41,10 @@ header AS (
     LEFT JOIN TCURF ON TCURF.KURST = 'M' AND TCURF.FCURR = VBRK.WAERK AND TCURF.TCURR = company.WAERS
 ),
 cancelled AS (
-    SELECT VBELN, POSNR, min(SHKZG) AS SHKZG FROM VBRP GROUP BY VBELN, POSNR
+    SELECT VBRP.VBELN, VBRP.POSNR, min(VBRP.SHKZG) AS SHKZG
+    FROM VBRP
+    SEMI JOIN VBRK ON VBRK.SFAKN = VBRP.VBELN
+    GROUP BY VBRP.VBELN, VBRP.POSNR
 ),
 item AS (
     SELECT
@@ -58,9 +61,9 @@ item AS (
         END AS direction,
         NETWR::DECIMAL(38, 6) * header.factor AS net,
         nullif(WAVWR, 0)::DECIMAL(38, 6) * header.factor AS cost,               -- SAP writes 0 where no cost was found
-        -- Whole millionths, so that the division is exact and rounds half away from zero, as SAP does.
-        CAST(net * 1000000 AS HUGEINT) AS net_millionths,
-        CAST(cost * 1000000 AS HUGEINT) AS cost_millionths
+        -- Whole millionths, so that the division is exact and rounds half away from zero, as SAP does; of what is divided.
+        CASE WHEN header.WAERK <> header.company_currency THEN CAST(net * 1000000 AS HUGEINT) END AS net_millionths,
+        CASE WHEN header.WAERK <> header.company_currency THEN CAST(cost * 1000000 AS HUGEINT) END AS cost_millionths
     FROM VBRP
     JOIN header ON header.VBELN = VBRP.VBELN
     LEFT JOIN cancelled ON cancelled.VBELN = header.SFAKN AND cancelled.POSNR = VBRP.POSNR
