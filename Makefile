@@ -57,7 +57,7 @@ docs: $(STAMP) ## write anew what is made: data dictionary, frame and event sche
 	@for made in $(GENERATED); do $(BIN)/python -m $$made || exit 1; done
 
 bench: $(STAMP) ## measure a refresh and its load (LINES=1000000), a rating (CUSTOMERS=20000), the mart's views and the report (DEMO=./var has a demo)
-	@$(BIN)/python tests/bench/measure.py $(LINES)
+	@$(BIN)/python -m tests.bench.refresh $(LINES)
 	@$(BIN)/python -m tests.bench.loading $(LINES)
 	@$(BIN)/python -m tests.bench.rating $(CUSTOMERS)
 	@$(BIN)/python -m tests.bench.views $(DEMO)
