@@ -1,14 +1,11 @@
-"""One night of a small company, as a process that can be killed: land the month's extracts, load, rate, publish, relay.
-
-Run as `python nightly.py YEAR-MONTH-DAY`, or with several days for several nights; the home is in VALUEMART_HOME. Prints
-`ready` once everything is imported, so that a killer aims at the work and not at the imports.
-"""
+"""One night of a small company, as a process that can be killed: land the month's extracts, load, rate, publish, relay."""
 
 from __future__ import annotations
 
-import importlib
-import sys
+import os
 from datetime import date
+from multiprocessing.connection import Connection
+from pathlib import Path
 
 from expectations.gate import Gate
 from flows import settings
@@ -36,14 +33,11 @@ def night(as_of: date, gate: Gate) -> None:
     stages.report_stage(configured)
 
 
-def main() -> None:
-    """Every night that was asked for."""
-    importlib.import_module("expectations.suites")
+def nights(home: Path, days: tuple[date, ...], killer: Connection) -> None:
+    """Every night that was asked for; says first that it is there, so that a killer aims at the work and not at the start."""
+    os.environ["VALUEMART_HOME"] = str(home)
+    os.chdir(home.parent)
     gate = Gate()
-    print("ready", flush=True)
-    for day in sys.argv[1:]:
-        night(date.fromisoformat(day), gate)
-
-
-if __name__ == "__main__":
-    main()
+    killer.send("ready")
+    for day in days:
+        night(day, gate)
