@@ -108,6 +108,13 @@ def transaction(connection: duckdb.DuckDBPyConnection, *, is_guarded: bool = Tru
     connection.execute("COMMIT")
 
 
+def is_small(connection: duckdb.DuckDBPyConnection, schema: str, rows: int) -> bool:
+    """Whether no table in a schema of the warehouse at hand holds more rows than that, as DuckDB estimates them."""
+    sql = """SELECT max(estimated_size) <= ? FROM duckdb_tables()
+             WHERE database_name = current_database() AND schema_name = ?"""
+    return bool(scalar(connection, sql, [rows, schema]))
+
+
 @contextmanager
 def in_one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """What the block asks is answered in one thread: where little is to be read, waking others costs more than they give."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse.connection import count, in_one_thread, literal, quoted, scalar, transaction
+from warehouse.connection import count, in_one_thread, is_small, literal, quoted, transaction
 from warehouse.delivery.manifest import Batch
 from warehouse.errors import BatchRefusedError, Fault, Mistakes
 from warehouse.merge import dirty_cells, remembered, replacing, soft_deletes, watermarks
@@ -126,11 +126,8 @@ def merge_batch(
 
 def _threads_for(connection: duckdb.DuckDBPyConnection, judged: Judged) -> AbstractContextManager[None]:
     """One thread where batch and canonical tables are small, else as many as there are."""
-    few_stored = """SELECT max(estimated_size) <= ? FROM duckdb_tables()
-                    WHERE database_name = current_database() AND schema_name = 'erp'"""
-    if sum(table.rows_in for table in judged.tables) > FEW_ROWS or not scalar(
-        connection, few_stored, [FEW_STORED_ROWS]
-    ):
+    few = sum(table.rows_in for table in judged.tables) <= FEW_ROWS
+    if not few or not is_small(connection, "erp", FEW_STORED_ROWS):
         return nullcontext()
     return in_one_thread(connection)
 

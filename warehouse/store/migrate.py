@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 
 from expectations.contract import Column, Contract, contracts, stored_columns
-from warehouse.connection import count, insert, scalar, transaction
+from warehouse.connection import count, in_one_thread, insert, transaction
 from warehouse.errors import UserError
 from warehouse.store import ddl
 
@@ -121,9 +121,8 @@ def migrate(connection: duckdb.DuckDBPyConnection, recorded_at: datetime) -> int
     """
     there = applied(connection)
     missing = tuple(each for each in migrations() if each.number not in there)
-    # A lake keeps, and asks, a table for every form that a table of its own ever had: a new one is made in one step.
-    at_once = [missing] if missing and not there and _is_lake(connection) else [(each,) for each in missing]
-    for steps in at_once:
+    # A new warehouse is made in one step: a lake keeps, and asks, a table for every form that a table of its own ever had.
+    for steps in [missing] if missing and not there else [(each,) for each in missing]:
         with transaction(connection):
             for step in steps:
                 connection.execute(step.sql)
@@ -185,11 +184,6 @@ def _read(path: Path) -> Migration:
     if matched is None:
         raise MigrationError(f"{path.name}: a migration's name is its number in four digits, and a word")
     return Migration(int(matched["number"]), path.stem, path.read_text(encoding="utf-8"))
-
-
-def _is_lake(connection: duckdb.DuckDBPyConnection) -> bool:
-    kind = scalar(connection, "SELECT type FROM duckdb_databases() WHERE database_name = current_database()")
-    return kind == "ducklake"
 
 
 def _file(connection: duckdb.DuckDBPyConnection) -> str:
@@ -259,5 +253,5 @@ def _comment(connection: duckdb.DuckDBPyConnection, found: dict[str, dict[str, _
         for statement in ddl.comments(contract, schema)
     ]
     if statements:
-        with transaction(connection):
+        with in_one_thread(connection), transaction(connection):
             connection.execute(";\n".join(statements))
