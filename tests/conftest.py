@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from tests.made_once import made_once
 from tests.real_data import real_folder
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def gate() -> Gate:
 @pytest.fixture(scope="session")
 def sample_company(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> SampleCompany:
     """The sample company, rated and published once for all tests that only look at it; who changes it takes a copy."""
-    from tests.sample_company import found_company
+    from tests.sample_company import found_company, founded_at
 
-    return found_company(tmp_path_factory.mktemp("sample") / "home", gate)
+    home = made_once(tmp_path_factory, "sample", lambda folder: found_company(folder, gate))
+    return founded_at(home)

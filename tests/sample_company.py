@@ -90,19 +90,24 @@ def update(settings: Settings, as_of: date) -> None:
     stages.relay_stage(settings)
 
 
-def found_company(home: Path, gate: Gate) -> SampleCompany:
-    """Land the company's history, load it, and rate it from BASELINE to its last month."""
-    from flows.pipeline.stages import load_stage
+def founded_at(home: Path) -> SampleCompany:
+    """The company whose home that is, or is to be."""
     from flows.settings import Settings
 
-    settings = Settings(home=home, policy=DEFAULT_POLICY)
     world = build_world(customers=CUSTOMERS, months=MONTHS, last_month=LAST_MONTH)
-    land_history(world, settings.inbox)
-    report = load_stage(settings, gate)
+    return SampleCompany(world, Settings(home=home, policy=DEFAULT_POLICY))
+
+
+def found_company(home: Path, gate: Gate) -> None:
+    """Land the company's history, load it, and rate it from BASELINE to its last month."""
+    from flows.pipeline.stages import load_stage
+
+    company = founded_at(home)
+    land_history(company.world, company.settings.inbox)
+    report = load_stage(company.settings, gate)
     assert {outcome.status for outcome in report.outcomes} == {"loaded"}
-    update(settings, BASELINE)
-    update(settings, LAST_DAY)
-    return SampleCompany(world, settings)
+    update(company.settings, BASELINE)
+    update(company.settings, LAST_DAY)
 
 
 def land_history(world: World, inbox: Path) -> None:

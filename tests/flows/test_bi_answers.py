@@ -16,6 +16,8 @@ import pytest
 
 from expectations.contract import load
 from flows.settings import Settings
+from tests.flows.small_company import settings_of
+from tests.made_once import made_once
 from tests.report.reported_company import publish
 from warehouse.mart.publish import PUBLISHED_TABLES
 
@@ -87,7 +89,7 @@ def by_parquet(home: Path, question: str) -> Rows:
 
 @pytest.fixture(scope="module")
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return publish(tmp_path_factory.mktemp("asked") / "home")
+    return settings_of(made_once(tmp_path_factory, "reported", publish))
 
 
 @pytest.mark.parametrize("way", [by_sqlalchemy, by_the_command_line, by_adbc, by_parquet])

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flows.settings import Settings
+from tests.flows.small_company import settings_of
+from tests.made_once import made_once
 from tests.report.reported_company import publish
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ ARGUMENTS = (
 @pytest.fixture(scope="session")
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The settings of a home with a report; not to be changed."""
-    return publish(tmp_path_factory.mktemp("reported") / "home")
+    return settings_of(made_once(tmp_path_factory, "reported", publish))
 
 
 @pytest.fixture(scope="module")  # its driver's event loop must be over when the next module begins
