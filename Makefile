@@ -37,7 +37,7 @@ serve: $(STAMP) ## run everything on this machine: Prefect server, deployments, 
 	@exec $(BIN)/valuemart serve
 
 test: check ## all checks and all tests, and which twenty took longest
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --durations=20
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations=20
 
 test-long: $(STAMP) ## the tests that take minutes: kills and cuts of every sink, dead workers, old DuckDB versions
 	@$(BIN)/python -m pytest -m long --timeout 1800

@@ -23,7 +23,7 @@ from flows.settings import yesterday
 from tests.deployed.plant import Plant, Receiver, months_ago, overlapping, override, wait_for
 from tests.flows.test_metrics import numbers
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def on_the_server(running: Plant) -> dict[str, Any]:

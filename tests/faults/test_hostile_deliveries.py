@@ -31,6 +31,8 @@ from warehouse.errors import BatchRefusedError
 from warehouse.staging import checks, delivered, records
 from warehouse.staging import scratch as staging
 
+pytestmark = pytest.mark.slow
+
 GOOD = of_lines(line(1), batch_id="good")
 
 

@@ -26,7 +26,10 @@ PROJECT = Path(__file__).parents[2]
 PROCESSES = multiprocessing.get_context("forkserver")
 KILLS = 9
 
-pytestmark = pytest.mark.timeout(1200)  # whichever comes first makes the undisturbed company, too
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1200),  # whichever comes first makes the undisturbed company, too
+]
 # When a thing was written down differs from run to run; what was written must not.
 WRITTEN_DOWN = {"recorded_at", "loaded_at", "published_at"}
 

@@ -35,6 +35,8 @@ from tests.warehouse.making import (
 from transforms.policy.errors import PolicyError
 from warehouse.store.ledger import BatchOutcome
 
+pytestmark = pytest.mark.slow
+
 MAY = ("2025-05-01", "2025-05-31")
 TWO_LINES = lines(line(1), line(2))
 GOOD = of_lines(line(1), line(2), batch_id="good")
@@ -719,7 +721,6 @@ def test_the_command_line_answers_a_wrong_policy_with_2_and_touches_nothing(
     assert sorted(home.rglob("*")) == before
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
 def test_the_command_line_says_in_one_line_each_what_is_wrong(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

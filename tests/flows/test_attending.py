@@ -24,6 +24,8 @@ from flows.settings import Settings
 from tests.flows.small_company import customer, land, settings_of
 from tests.flows.test_metrics import numbers
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2025, 7, 1, 4, 0, tzinfo=UTC)
 
 

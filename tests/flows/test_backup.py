@@ -19,6 +19,8 @@ from tests.flows import small_history
 from tests.flows.small_company import assert_same, land, mart, merged, refresh, settings_of
 from transforms.frames.plan import month_end
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2025, 3, 4, 5, 6, 7, tzinfo=UTC)
 BEFORE, AFTER = small_history.months()[:13], small_history.months()[13:]
 

@@ -11,6 +11,8 @@ import pytest
 from flows.cli import main
 from tests.sample_company import DEFAULT_POLICY, SampleCompany
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def company(sample_company: SampleCompany, monkeypatch: pytest.MonkeyPatch) -> SampleCompany:

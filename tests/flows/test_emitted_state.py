@@ -19,6 +19,8 @@ from tests.flows.small_history import extract, months, rated_months, taken_on
 from transforms.frames.plan import month_end
 from warehouse.connection import open_database
 
+pytestmark = pytest.mark.slow
+
 DAYS = [month_end(month) for month in rated_months()[-3:]]
 LAST = DAYS[-1]
 # When and in which revision something was written, by which event it was told, and why it was written anew.

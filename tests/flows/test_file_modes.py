@@ -23,6 +23,8 @@ from flows.pipeline.stages import RefreshResult
 from flows.settings import Settings
 from tests.flows.small_company import customer, land, line, refresh, settings_of
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2025, 6, 30)
 OURS = grp.getgrgid(os.getegid()).gr_name
 PUBLISHED = ("mart.duckdb", "mart_partners.duckdb", "mart", "report", "metrics")

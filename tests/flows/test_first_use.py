@@ -15,6 +15,8 @@ from flows.pipeline.stages import STAGES, RefreshResult, Run
 from flows.settings import Settings
 from tests.flows.small_company import customer, land, line, settings_of, table
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2025, 6, 30)
 PRODUCT = {"product_id": "P1", "name": "Product 1", "base_uom": "EA"}
 

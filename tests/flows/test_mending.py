@@ -31,6 +31,8 @@ from tests.warehouse.making import (
 )
 from warehouse.mart.queries import QuarantineFilter
 
+pytestmark = pytest.mark.slow
+
 Mend = Callable[[dict[str, str]], object]
 
 

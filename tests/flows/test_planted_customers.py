@@ -9,6 +9,8 @@ import pytest
 
 from tests.sample_company import BASELINE, LAST_DAY, LAST_MONTH, SampleCompany
 
+pytestmark = pytest.mark.slow
+
 GROWERS = [f"loyal_grower_{number}" for number in range(1, 7)]
 LATE_PAYERS = ["late_payer_small", "late_payer_middle", "late_payer_large"]
 

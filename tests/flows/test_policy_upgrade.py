@@ -22,6 +22,8 @@ from tests.flows.small_company import (
 )
 from transforms.policy.model import parse_policy
 
+pytestmark = pytest.mark.slow
+
 OF_1 = Path(__file__).parents[1] / "unit" / "transforms" / "policies_of_1" / "default.toml"
 LAST_DAY, NEXT_DAY = date(2025, 5, 31), date(2025, 6, 30)
 

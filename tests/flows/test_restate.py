@@ -20,6 +20,8 @@ from tests.flows.small_company import customer, item, land, line, refresh, setti
 from transforms.rating import period
 from transforms.rating.rules_version import FIRST, RULES_VERSION
 
+pytestmark = pytest.mark.slow
+
 MARCH, APRIL, MAY = date(2025, 3, 1), date(2025, 4, 1), date(2025, 5, 1)
 ENDS = (date(2025, 3, 31), date(2025, 4, 30), date(2025, 5, 31))
 LATER = date(2025, 6, 10)

@@ -18,6 +18,8 @@ from tests.flows.small_company import customer, item, land, line, load, settings
 from warehouse.connection import open_database
 from warehouse.relay.store import open_store
 
+pytestmark = pytest.mark.slow
+
 MAY, JUNE = date(2025, 5, 31), date(2025, 6, 30)
 LATER = datetime(2030, 7, 2)
 

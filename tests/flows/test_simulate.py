@@ -23,6 +23,8 @@ from tests.flows.small_company import Extract, land, load, merged, settings_of
 from tests.flows.small_history import FIRST_RATED, extract, months, rated_months, taken_on
 from transforms.frames.plan import month_end
 
+pytestmark = pytest.mark.slow
+
 RATINGS_PER_PERIOD = 6
 
 

@@ -23,6 +23,8 @@ from flows.pipeline import load
 from flows.settings import Settings
 from warehouse.delivery.profile import BUILT_IN, read_source
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 CASES = sorted(folder.parent.relative_to(HERE).as_posix() for folder in HERE.glob("**/extract"))
 EXTRACTED_AT = datetime(2026, 2, 1, 6, tzinfo=UTC)

@@ -23,6 +23,8 @@ from transforms.policy.model import parse_policy
 from transforms.rating.period import rate_period
 from transforms.rating.structure import customer_structure, value_curve
 
+pytestmark = pytest.mark.slow
+
 
 def differing(world: World) -> list[str]:
     frames, rule = world.frames(), parse_policy(world.policy)

@@ -17,6 +17,8 @@ from tests.report.test_report_in_chromium import LIST, opened, unfold
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+pytestmark = pytest.mark.slow
+
 PAGES = 2
 
 

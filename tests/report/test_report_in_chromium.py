@@ -18,6 +18,8 @@ from warehouse.mart.report import MOST_LISTED
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+pytestmark = pytest.mark.slow
+
 WIDTHS = (320, 375, 768, 1024, 1440, 1920)
 PROBES = (Path(__file__).parent / "probes.js").read_text(encoding="utf-8")
 

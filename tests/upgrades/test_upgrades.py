@@ -21,6 +21,8 @@ from tests.warehouse.lakes import a_lake
 from warehouse.connection import connect
 from warehouse.store import migrate
 
+pytestmark = pytest.mark.slow
+
 Rows = dict[str, list[tuple[object, ...]]]
 Columns = dict[str, list[str]]
 LATER = datetime(2026, 2, 1)

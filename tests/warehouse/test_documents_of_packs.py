@@ -25,6 +25,8 @@ from tests.warehouse.making import Delivery, numbered
 from warehouse.delivery.profile import BUILT_IN, read_source
 from warehouse.merge import merge
 
+pytestmark = pytest.mark.slow
+
 POSTED, WITHDRAWN, CANCELLED = "posted", "withdrawn", "cancelled"
 DAY = "2025-05-05"
 Rows = list[dict[str, Any]]

@@ -14,6 +14,8 @@ from tests.warehouse.publishing import RECORDED_AT, insert, open_warehouse
 from warehouse.mart import queries
 from warehouse.mart.publish import publish
 
+pytestmark = pytest.mark.slow
+
 OF_BATCH = {"company_code": "1000", "source_system": "s", "batch_id": "B1", "is_deleted": False}
 
 

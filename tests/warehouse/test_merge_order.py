@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from tests.warehouse.landing_orders import Bench
 from tests.warehouse.making import COMPANY, FIRST_EXTRACT, Delivery, csv_text, numbered
 
+pytestmark = pytest.mark.slow
+
 KEYS = ("K1", "K2", "K3")
 GONE = "gone"
 

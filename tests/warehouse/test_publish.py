@@ -38,6 +38,8 @@ from warehouse.mart.publish import (
 )
 from warehouse.store import ddl
 
+pytestmark = pytest.mark.slow
+
 ALL_TABLES = {*PUBLISHED_TABLES, "column_dictionary", "publication"}
 
 

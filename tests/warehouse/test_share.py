@@ -14,6 +14,8 @@ from tests.warehouse.publishing import RECORDED_AT, bring_to, insert, open_wareh
 from warehouse.mart.publish import publish
 from warehouse.mart.share import KEY_FILE, Share, ShareError, build_if_behind, check, is_current
 
+pytestmark = pytest.mark.slow
+
 PARTNERS = Share(
     "partners", ("1000",), drop=("customer.credit_limit", "override_owner"), mask=("customer_id", "name")
 )

@@ -30,6 +30,8 @@ from warehouse.merge import remembered
 from warehouse.staging import scratch as staging
 from warehouse.store.ledger import BatchOutcome
 
+pytestmark = pytest.mark.slow
+
 STATED = "CASE WHEN document = 'Summe' THEN 'totals_line' END AS _excluded"
 LINES_SQL = SQL["invoice_lines"].replace(STATED, "note AS _excluded")
 RULES = {"draft": "gone", "cancelled": "gone", "tax": "never"}

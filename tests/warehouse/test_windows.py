@@ -24,6 +24,8 @@ from tests.warehouse.making import (
     of_lines,
 )
 
+pytestmark = pytest.mark.slow
+
 MAY, JUNE = ("2025-05-01", "2025-05-31"), ("2025-06-01", "2025-06-30")
 GONE = "gone"
 DAYS = {"05.05.2025": MAY, "31.05.2025": MAY, "01.06.2025": JUNE}
