@@ -48,12 +48,15 @@ def open_warehouse(settings: Settings, recorded_at: datetime) -> Iterator[duckdb
         yield held
         return
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not settings.warehouse_at.exists():
+    is_new = not settings.warehouse_at.exists()
+    if is_new:
         # A new home, whoever made its folder; one that is in use changes by `maintain --fix-modes` alone.
         with suppress(PermissionError):
             settings.home.chmod(0o700)
     with open_at(settings.warehouse_at, memory=settings.memory_limit) as connection:
-        migrate(connection, recorded_at)
+        applied = migrate(connection, recorded_at)
+        if applied and not is_new:
+            report_step(f"upgraded the warehouse, by {applied} migration{'s' if applied > 1 else ''}")
         yield connection
 
 

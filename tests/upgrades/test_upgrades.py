@@ -14,6 +14,7 @@ import pytest
 from expectations.contract import contracts
 from flows import backup
 from flows.cli import main
+from flows.console.progress import listening
 from flows.pipeline import rate, stages
 from flows.settings import Settings
 from tests.upgrades.golden import AS_OF, HOMES, STATES, blessed, refresh, results, unpack
@@ -209,10 +210,15 @@ def test_who_only_reads_the_warehouse_says_that_it_is_to_be_upgraded_first(
     assert "run `valuemart refresh`, which upgrades it" in told
 
 
-def test_a_backfill_of_an_older_home_upgrades_it_first(state: str, tmp_path: Path):
+def test_a_backfill_of_an_older_home_upgrades_it_first_and_says_so_once(state: str, tmp_path: Path):
     settings = Settings.model_validate({"home": unpack(state, tmp_path)})
-    assert stages.rated_after(settings, date(2024, 5, 31)) == [date(2024, 6, 30)]
-    assert not stages.is_current(settings, date(2024, 6, 30))
+    with connect(settings.warehouse_file) as connection:
+        due = len(migrate.due(connection))
+    said: list[str] = []
+    with listening(said.append):
+        assert stages.rated_after(settings, date(2024, 5, 31)) == [date(2024, 6, 30)]
+        assert not stages.is_current(settings, date(2024, 6, 30))
+    assert said == [f"upgraded the warehouse, by {due} migrations"]
 
 
 @pytest.mark.parametrize("name", KEPT)
