@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from transforms.credit.items import CUSTOMER, ITEM, PAYMENTS
 from transforms.credit.lateness import RECENT_MONTHS
-from transforms.frames.fixed_point import WIDE_RATIO, ratio, to_scaled_int
-from transforms.frames.periods import months_before
+from transforms.frames.fixed_point import WIDE_RATIO, begins, ratio, running_sum, to_scaled_int
+from transforms.frames.periods import first_of_month, months_before, months_since
 
 if TYPE_CHECKING:
     from datetime import date
 
     from transforms.credit.items import Ledger
+
+_MONTHS_APART: Final = 10**5  # more months than there are: customers do not overlap
 
 
 def countback(ledger: Ledger, as_of: date) -> pl.LazyFrame:
@@ -26,26 +28,53 @@ def countback(ledger: Ledger, as_of: date) -> pl.LazyFrame:
     as receivables are. `best_possible_dso` does the same for what is not yet due; `average_days_delinquent` is the
     difference. 0 where nothing is open; null where more is open than was ever billed. Source: docs/figures.md, Credit: collection.
     """
-    owed = ledger.items.group_by(CUSTOMER).agg(
-        receivable=to_scaled_int(pl.col("net_open").sum()),
-        current=to_scaled_int(pl.col("net_open").filter(pl.col("days_past_due") <= 0).sum()),
+    # Each customer has a number, and its months lie together: millions of them are grouped by one whole number.
+    owed = (
+        ledger.items.group_by(CUSTOMER)
+        .agg(
+            receivable=to_scaled_int(pl.col("net_open").sum()),
+            current=to_scaled_int(pl.when(pl.col("days_past_due") <= 0).then("net_open").sum()),
+        )
+        .with_row_index("customer")
+        .collect()
+        .lazy()
     )
+    back = months_since(pl.col("posting_date"), first_of_month(as_of))
     months = (
         _billed(ledger)
-        .group_by(*CUSTOMER, month=pl.col("posting_date").dt.truncate("1mo"))
-        .agg(billed=to_scaled_int(pl.col("billed").sum()))
+        .join(owed, on=CUSTOMER, how="inner", validate="m:1")
+        .group_by(place=pl.col("customer").cast(pl.Int64) * _MONTHS_APART + back)
+        .agg(
+            pl.col("customer", "receivable", "current").first(),
+            month=pl.col("posting_date").first().dt.month_start(),
+            billed=to_scaled_int(pl.col("billed").sum()),
+        )
+        .sort("place")
         .with_columns(
-            since=pl.col("billed").cum_sum().over(CUSTOMER, order_by="month", descending=True),
+            since=running_sum("billed", "customer"),
             days=(_last_day(as_of) - pl.col("month")).dt.total_days() + 1,
             days_after=(pl.lit(as_of) - _last_day(as_of)).dt.total_days(),
         )
-        .join(owed, on=CUSTOMER, how="inner", validate="m:1")
+        .collect()
+        .lazy()
     )
-    return (
-        months.group_by(CUSTOMER)
+    used_up = (
+        months.with_columns(is_last=_is_last("receivable"), is_last_of_current=_is_last("current"))
+        .filter(pl.col("is_last") | pl.col("is_last_of_current"))
+        .group_by("customer")
         .agg(
-            dso_countback=_days_back("receivable"),
-            best_possible_dso=_days_back("current"),
+            dso=_days_back("receivable", pl.col("is_last")),
+            best=_days_back("current", pl.col("is_last_of_current")),
+        )
+    )
+    nothing = pl.lit(0).cast(WIDE_RATIO)
+    return (
+        owed.join(months.filter(begins("customer")), on="customer", how="semi")
+        .join(used_up, on="customer", how="left", validate="1:1")
+        .select(
+            *CUSTOMER,
+            dso_countback=pl.when(pl.col("receivable") == 0).then(nothing).otherwise("dso"),
+            best_possible_dso=pl.when(pl.col("current") == 0).then(nothing).otherwise("best"),
         )
         .with_columns(average_days_delinquent=pl.col("dso_countback") - pl.col("best_possible_dso"))
     )
@@ -61,7 +90,7 @@ def _billed(ledger: Ledger) -> pl.LazyFrame:
     return (
         ledger.items.filter(pl.col("amount") > 0)
         .join(taken_back, on=ITEM, how="left", validate="1:1")
-        .with_columns(billed=pl.col("amount") - pl.col("taken_back").fill_null(0))
+        .select(*CUSTOMER, "posting_date", billed=pl.col("amount") - pl.col("taken_back").fill_null(0))
     )
 
 
@@ -70,13 +99,16 @@ def _last_day(as_of: date) -> pl.Expr:
     return pl.min_horizontal(pl.col("month").dt.month_end(), pl.lit(as_of))
 
 
-def _days_back(owed: str) -> pl.Expr:
+def _is_last(owed: str) -> pl.Expr:
+    """Tell the month in which billing, latest month first, uses up the amount."""
+    return (pl.col("since") - pl.col("billed") < pl.col(owed)) & (pl.col(owed) <= pl.col("since"))
+
+
+def _days_back(owed: str, is_last: pl.Expr) -> pl.Expr:
     """Days until billing, latest month first, uses up the amount."""
     before = pl.col("since") - pl.col("billed")
-    is_last = (before < pl.col(owed)) & (pl.col(owed) <= pl.col("since"))
     share = (pl.col(owed) - before) * pl.col("days") + pl.col("days_after") * pl.col("billed")
-    days = ratio(share.filter(is_last).sum(), pl.col("billed").filter(is_last).sum(), WIDE_RATIO)
-    return pl.when(pl.col(owed).max() == 0).then(pl.lit(0).cast(WIDE_RATIO)).otherwise(days)
+    return ratio(pl.when(is_last).then(share).sum(), pl.when(is_last).then("billed").sum(), WIDE_RATIO)
 
 
 def collected(ledger: Ledger, quarter_ago: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
@@ -102,11 +134,11 @@ def collected(ledger: Ledger, quarter_ago: pl.LazyFrame, as_of: date) -> pl.Lazy
         .agg(
             collectable=to_scaled_int(
                 pl.col("opening").sum()
-                + pl.col("amount").filter(pl.col("posting_date") > opened).sum()
+                + pl.when(pl.col("posting_date") > opened).then("amount").sum()
                 - pl.col("credited").sum()
             ),
             closing=to_scaled_int(pl.col("net_open").sum()),
-            closing_current=to_scaled_int(pl.col("net_open").filter(pl.col("days_past_due") <= 0).sum()),
+            closing_current=to_scaled_int(pl.when(pl.col("days_past_due") <= 0).then("net_open").sum()),
         )
     )
     left = pl.col("collectable")

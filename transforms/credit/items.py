@@ -39,8 +39,8 @@ class Ledger:
     `is_late_counted`, `is_contested`, `is_stale`, promised_on, item_type, `amount` (original), `open_amount` (0 once
     settled), `net_open` (what is left of it once unapplied credit is set against it, contested parts left out), `net_contested` (the
     same of the contested part; stale disputes are none) and `days_past_due`; amounts are company currency.
-    `parts`, grain settled part of an item of more than 0: company_code, customer_id, item_id, posting_date, late_from,
-    is_late_counted, `original` and `amount` (the item's, document and company currency), `kind` (see `item_settlement`),
+    `parts`, grain settled part of an item of more than 0: company_code, customer_id, item_id, `item` (its number within the
+    ledger, by which it is found faster than by its texts), posting_date, late_from, is_late_counted, `original` and `amount` (the item's, document and company currency), `kind` (see `item_settlement`),
     `settled_on`, `is_virtual` (by credit not applied yet), `bill_until`, `matched` (document currency, whole units) and `part` (the same in company currency).
     """
 
@@ -278,8 +278,9 @@ def _parts(items: pl.LazyFrame, applied: pl.LazyFrame, virtual: pl.LazyFrame, da
             ),
         ]
     )
-    of_item = items.select(
+    of_item = items.with_row_index("item").select(
         *ITEM,
+        "item",
         "customer_id",
         "posting_date",
         "late_from",
@@ -299,6 +300,7 @@ def _parts(items: pl.LazyFrame, applied: pl.LazyFrame, virtual: pl.LazyFrame, da
         .select(
             *CUSTOMER,
             "item_id",
+            "item",
             "posting_date",
             "late_from",
             "is_late_counted",

@@ -10,10 +10,12 @@ from transforms.credit.items import CUSTOMER, ITEM, PAYMENTS
 from transforms.frames.fixed_point import (
     RATIO_PLACES,
     WIDE_RATIO,
+    begins,
     div_half_even,
     from_scaled_int,
     int128,
     ratio,
+    running_sum,
     to_scaled_int,
 )
 from transforms.frames.periods import months_before
@@ -29,6 +31,7 @@ RECENT_MONTHS: Final = (
     3  # the trend's "lately", and the period of the collection effectiveness index: a quarter
 )
 _FINE: Final = 10**12
+_DAYS_APART: Final = 10**7  # more days than there are: items do not overlap
 _PAID: Final = 98  # of 100: an item counts as paid from here on, whatever a bank kept for itself
 
 
@@ -51,12 +54,12 @@ def lateness(ledger: Ledger, rule: CreditRule, as_of: date) -> pl.LazyFrame:
         counted.group_by(CUSTOMER)
         .agg(
             counted_amount=pl.col("amount").sum(),
-            late_amount=pl.col("amount").filter(pl.col("days") > 0).sum(),
+            late_amount=pl.when(pl.col("days") > 0).then("amount").sum(),
             weight=weight.sum(),
             late=(weight * late).sum(),
             beyond=(weight * pl.col("days")).sum(),
-            recent_weight=weight.filter(recent).sum(),
-            recent_late=(weight * late).filter(recent).sum(),
+            recent_weight=pl.when(recent).then(weight).sum(),
+            recent_late=pl.when(recent).then(weight * late).sum(),
         )
         .with_columns(
             days_late_12m=ratio(pl.col("late"), weight, WIDE_RATIO),
@@ -99,7 +102,10 @@ def _open(items: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
 
 def _habit(parts: pl.LazyFrame, rule: CreditRule, as_of: date) -> pl.LazyFrame:
     """Days late that nine of ten paid items do not exceed; no row where fewer than `habit_min_items` were paid."""
-    paid_on = paid_days(parts.filter("is_late_counted"), PAYMENTS)
+    lately = pl.col("settled_on") > months_before(as_of, WINDOW_MONTHS)
+    # Whatever was paid before the window was not paid within it, and of a long history that is most.
+    paid_lately = parts.filter("is_late_counted", pl.col("kind").is_in(PAYMENTS), lately).select("item")
+    paid_on = paid_days(parts.filter("is_late_counted").join(paid_lately, on="item", how="semi"), PAYMENTS)
     late = (pl.col("paid_on") - pl.col("late_from")).dt.total_days().clip(lower_bound=0)
     ranked, count = late.sort(), pl.len().cast(pl.Int64)
     nearest_rank = (count * 9 + 9) // 10
@@ -123,17 +129,19 @@ def paid_days(parts: pl.LazyFrame, kinds: tuple[str, ...] | None) -> pl.LazyFram
     by_kind = parts.with_columns(due=pl.col("original"))
     if kinds is not None:
         is_of_kind = pl.col("kind").is_in(kinds)
-        otherwise = pl.col("matched").filter(~is_of_kind).sum().over(ITEM)
-        by_kind = parts.with_columns(due=pl.col("original") - otherwise).filter(is_of_kind)
-    by_day = by_kind.group_by(*CUSTOMER, "item_id", "late_from", "due", "settled_on").agg(
-        pl.col("matched").sum()
-    )
-    so_far = pl.col("matched").cum_sum().over(ITEM, order_by="settled_on")
+        otherwise = parts.filter(~is_of_kind).group_by("item").agg(otherwise=pl.col("matched").sum())
+        by_kind = (
+            by_kind.filter(is_of_kind)
+            .join(otherwise, on="item", how="left", validate="m:1")
+            .with_columns(due=pl.col("due") - pl.col("otherwise").fill_null(0))
+        )
+    of_item = pl.col("item").cast(pl.Int64) * _DAYS_APART
     return (
-        by_day.with_columns(so_far=so_far)
-        .filter(pl.col("so_far") * 100 >= pl.col("due") * _PAID)
-        .group_by(*CUSTOMER, "item_id", "late_from")
-        .agg(paid_on=pl.col("settled_on").min())
+        by_kind.select(*CUSTOMER, "item_id", "item", "late_from", "due", "matched", paid_on="settled_on")
+        .sort(of_item + pl.col("paid_on").to_physical())
+        .filter(running_sum("matched", "item") * 100 >= pl.col("due") * _PAID)
+        .filter(begins("item"))
+        .drop("item", "due", "matched")
     )
 
 
