@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -71,23 +72,32 @@ def month_ends(as_of: date, count: int) -> list[date]:
 def _months(facts: Facts, credit: CreditRule, ends: Sequence[date], rule: ArrearsRule) -> pl.LazyFrame:
     """Judge what was owed at each month end. Grain: month end × customer with something open."""
     net = pl.col("net_open")
-    overdue = net.filter(pl.col("days_past_due") > rule.overdue_days).sum()
+    overdue = pl.when(pl.col("days_past_due") > rule.overdue_days).then(net).sum()
     share = ratio(to_scaled_int("overdue"), to_scaled_int("owed"), WIDE_RATIO)
     is_over = (pl.col("share") >= pl.lit(rule.overdue_share_from)) & (
         pl.col("overdue") >= pl.lit(rule.amount_from)
     )
     counts = is_material(pl.col("overdue"), pl.col("owed"), credit)
-    sales = pl.concat(
-        yearly_sales(facts, end).select(*CUSTOMER, YEARLY_SALES, month_end=pl.lit(end)) for end in ends
-    )
-    return (
+    months = (
         open_items_on(facts, credit, ends)
         # a dispute that no longer counts as one may make prepay, and gates nobody
         .filter(~pl.col("is_stale"))
         .rename({"day": "month_end"})
         .group_by("month_end", *CUSTOMER)
         .agg(owed=net.sum(), overdue=overdue)
-        .join(sales, on=["month_end", *CUSTOMER], how="left", validate="1:1")
+        .collect()
+        .lazy()
+    )
+    # Who is late with nothing is late with nothing that is material, whatever was sold to it.
+    late = months.filter(pl.col("overdue") > 0).select(CUSTOMER).unique()
+    sold = replace(
+        facts, customer_month=facts.customer_month.join(late, on=CUSTOMER, how="semi").collect().lazy()
+    )
+    sales = pl.concat(
+        yearly_sales(sold, end).select(*CUSTOMER, YEARLY_SALES, month_end=pl.lit(end)) for end in ends
+    )
+    return (
+        months.join(sales, on=["month_end", *CUSTOMER], how="left", validate="1:1")
         .with_columns(share=share)
         .with_columns(is_over=is_over.fill_null(value=False) & counts)
         .drop(YEARLY_SALES)

@@ -42,36 +42,54 @@ def with_disputes(receivables: pl.LazyFrame, rule: CreditRule, day: date) -> pl.
     is_dated_end = (until <= day).fill_null(value=False)
     has_ended = is_dated_end | (until.is_null() & flag.not_().fill_null(value=False))
     named = pl.coalesce(to_scaled_int("disputed_amount"), original)
+    disputed = receivables.with_columns(
+        was_contested=has_begun,
+        is_contested=has_begun & ~has_ended,
+        is_late_counted=~pl.col("item_type").is_in(_MONEY) & (~has_begun | is_dated_end),
+        late_from=pl.when(has_begun & is_dated_end)
+        .then(pl.max_horizontal("due_date", "disputed_to"))
+        .otherwise("due_date"),
+        contested=pl.min_horizontal(named, original),
+    )
+    past_due = (pl.lit(day) - pl.col("due_date")).dt.total_days()
     return (
-        receivables.with_columns(
-            was_contested=has_begun,
-            is_contested=has_begun & ~has_ended,
-            is_late_counted=~pl.col("item_type").is_in(_MONEY) & (~has_begun | is_dated_end),
-            late_from=pl.when(has_begun & is_dated_end)
-            .then(pl.max_horizontal("due_date", "disputed_to"))
-            .otherwise("due_date"),
-            contested=pl.min_horizontal(named, original),
-        )
-        .with_columns(contests_much=_contests_much(rule, day))
+        disputed.join(_contesting_much(disputed, rule, day), on=_CUSTOMER, how="left", validate="m:1")
         .with_columns(
             is_stale=pl.col("is_contested")
-            & (
-                (pl.lit(day) - pl.col("due_date")).dt.total_days().gt(rule.dispute_max_days)
-                | pl.col("contests_much")
-            )
+            & (past_due.gt(rule.dispute_max_days) | pl.col("contests_much").fill_null(value=False))
         )
         .drop("contests_much")
     )
 
 
-def _contests_much(rule: CreditRule, day: date) -> pl.Expr:
-    """Tell whether the customer contested several items posted within 12 months, and too much of what was billed in them."""
-    is_recent = pl.col("posting_date") > months_before(day, _WINDOW_MONTHS)
-    billed = to_scaled_int("original_amount_company")
-    was_contested = is_recent & pl.col("was_contested")
-    share = div_half_even(pl.col("contested") * billed, to_scaled_int("original_amount"))
-    contested = share.filter(was_contested).sum().over(_CUSTOMER)
-    of_all = billed.filter(is_recent & (billed > 0)).sum().over(_CUSTOMER)
-    return (was_contested.sum().over(_CUSTOMER) >= rule.dispute_many_from) & (
-        contested * 10**_SHARE_PLACES >= of_all * scaled_int_of(rule.dispute_share_max, _SHARE_PLACES)
+def _contesting_much(disputed: pl.LazyFrame, rule: CreditRule, day: date) -> pl.LazyFrame:
+    """List who contested several items posted within 12 months, and too much of what was billed in them: `contests_much`.
+
+    Grain: customer. Collected, since few contest anything, and what everybody was billed need not be summed for them.
+    """
+    recent = disputed.filter(pl.col("posting_date") > months_before(day, _WINDOW_MONTHS)).with_columns(
+        billed=to_scaled_int("original_amount_company")
+    )
+    share = div_half_even(pl.col("contested") * pl.col("billed"), to_scaled_int("original_amount"))
+    several = (
+        recent.filter("was_contested")
+        .group_by(_CUSTOMER)
+        .agg(items=pl.len(), contested=share.sum())
+        .filter(pl.col("items") >= rule.dispute_many_from)
+        .collect()
+        .lazy()
+    )
+    of_all = (
+        recent.join(several, on=_CUSTOMER, how="semi")
+        .filter(pl.col("billed") > 0)
+        .group_by(_CUSTOMER)
+        .agg(of_all=pl.col("billed").sum())
+    )
+    bar = scaled_int_of(rule.dispute_share_max, _SHARE_PLACES)
+    return (
+        several.join(of_all, on=_CUSTOMER, how="left", validate="1:1")
+        .filter(pl.col("contested") * 10**_SHARE_PLACES >= pl.col("of_all").fill_null(0) * bar)
+        .select(*_CUSTOMER, contests_much=pl.lit(value=True))
+        .collect()
+        .lazy()
     )

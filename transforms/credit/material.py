@@ -80,7 +80,7 @@ def yearly_sales(facts: Facts, as_of: date) -> pl.LazyFrame:
         .agg(
             first_month=month.min(),
             months_known=known.clip(1, _YEAR),
-            sold=to_scaled_int(pl.col("net_sales").filter(month >= since).sum().cast(MONEY_SUM)),
+            sold=to_scaled_int(pl.when(month >= since).then("net_sales").sum().cast(MONEY_SUM)),
         )
         .with_columns(
             from_scaled_int(div_half_even(pl.col("sold") * _YEAR, pl.col("months_known")), MONEY_SUM).alias(
