@@ -64,15 +64,21 @@ def first_and_last_orders(facts: Facts, history: pl.LazyFrame, window: Window) -
     `history`: rows of `order_history`; whose orders were all credited has the first of those, and no last one.
     Source: docs/figures.md, Orders and occasions.
     """
-    ordered = history.group_by(KEY).agg(
-        first_order_on=pl.col("order_on").min(), last_order_on=pl.col("order_on").max()
+    ordered = (
+        history.group_by("customer")
+        .agg(
+            pl.col(KEY).first(),
+            first_order_on=pl.col("order_on").min(),
+            last_order_on=pl.col("order_on").max(),
+        )
+        .drop("customer")
     )
     all_credited = (
         require_columns(facts.order_day, _ORDER_DAY)
         .filter(pl.col("order_on") <= window.closed_through)
+        .join(ordered, on=KEY, how="anti")
         .group_by(KEY)
         .agg(first_order_on=pl.col("order_on").min())
-        .join(ordered, on=KEY, how="anti")
         .with_columns(last_order_on=pl.lit(None, pl.Date))
     )
     return pl.concat([ordered, all_credited])

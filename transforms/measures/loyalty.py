@@ -11,6 +11,7 @@ from transforms.frames.fixed_point import (
     RATIO,
     RATIO_PLACES,
     WIDE_RATIO,
+    begins,
     div_half_even,
     from_scaled_int,
     int128,
@@ -18,6 +19,7 @@ from transforms.frames.fixed_point import (
     scaled_int_of,
     to_scaled_int,
 )
+from transforms.frames.periods import months_since
 from transforms.frames.schemas import CUSTOMER_MONTH
 from transforms.measures.p_alive import estimate_p_alive
 from transforms.measures.season import MONTHS_TO_TELL, is_same_time_of_year, seasons
@@ -36,6 +38,8 @@ SHORTEST_GAP: Final = 10  # days: who orders every week is not late after a long
 # Parts are carried with 12 digits and rounded to 6 once, where they are shown or have been weighted.
 _FINE: Final = 10**12
 _MONTH = columns_of(CUSTOMER_MONTH, (*KEY, "month", "net_sales"))
+_DAYS_APART: Final = 10**7  # more days than there are
+_MONTHS_APART: Final = 10**5  # more months than there are: customers do not overlap
 
 
 def measure_loyalty(
@@ -110,24 +114,30 @@ def _active_months(history: pl.LazyFrame, facts: Facts, window: Window) -> pl.La
 
     An occasion counts with all its orders in the month of its first day, so what was billed later is taken to that month.
     """
-    began, billed = (pl.col(day).dt.truncate("1mo").alias("month") for day in ("began_on", "billed_on"))
-    elsewhere = history.filter(
-        pl.col("began_on").dt.truncate("1mo") != pl.col("billed_on").dt.truncate("1mo")
+    began, billed = (pl.col(day).dt.month_start().alias("month") for day in ("began_on", "billed_on"))
+    elsewhere = history.filter(pl.col("began_on").dt.month_start() != pl.col("billed_on").dt.month_start())
+    numbers = history.group_by("customer").agg(pl.col(KEY).first())
+    booked = (
+        require_columns(facts.customer_month, _MONTH)
+        .filter(pl.col("month") <= window.period)
+        .join(numbers, on=KEY, how="inner", validate="m:1")
     )
-    booked = require_columns(facts.customer_month, _MONTH).filter(pl.col("month") <= window.period)
     net = to_scaled_int("net_sales")
     sold = pl.concat(
         [
-            booked.select(*KEY, "month", net.alias("net")),
-            elsewhere.select(*KEY, began, net.alias("net")),
-            elsewhere.select(*KEY, billed, (net * -1).alias("net")),
+            booked.select("customer", "month", net.alias("net")),
+            elsewhere.select("customer", began, net.alias("net")),
+            elsewhere.select("customer", billed, (net * -1).alias("net")),
         ]
     )
+    back = months_since(pl.col("month"), window.period)
+    of_month = (pl.col("customer") * _MONTHS_APART + back).alias("of_month")
     return (
-        sold.group_by(*KEY, "month")
-        .agg(pl.col("net").sum())
+        sold.group_by(of_month)
+        .agg(pl.col("customer", "month").first(), pl.col("net").sum())
         .filter(pl.col("net") > 0)
-        .join(history.select(*KEY, began).unique(), on=[*KEY, "month"], how="semi")
+        .join(history.select("customer", began).select(of_month).unique(), on="of_month", how="semi")
+        .join(numbers, on="customer", how="inner", validate="m:1")
         .select(*KEY, "month")
     )
 
@@ -149,19 +159,25 @@ def _gaps(history: pl.LazyFrame) -> pl.LazyFrame:
     """
     days = pl.col("following").dt.total_days()
     month = pl.col("began_on").dt.month()
+    customer = pl.col("customer")
+    is_last = customer.ne_missing(customer.shift(-1))
     return (
-        history.select(*KEY, "began_on")
-        .unique()
-        .sort(*KEY, "began_on")
+        history.select(
+            "customer", "began_on", *KEY, place=customer * _DAYS_APART + pl.col("began_on").to_physical()
+        )
+        .sort("place")
+        .filter(begins("place"))
         .with_columns(
-            following=pl.col("began_on").diff().shift(-1).over(KEY),
-            last_month=month.last().over(KEY),
+            following=pl.when(~is_last).then(pl.col("began_on").shift(-1) - pl.col("began_on")),
+            last_month=pl.when(is_last).then(month).backward_fill(),
         )
-        .group_by(KEY)
+        .group_by("customer")
         .agg(
+            pl.col(KEY).first(),
             twice_median=(days.median() * 2).cast(pl.Int128),
-            longest_then=days.filter(is_same_time_of_year(month, pl.col("last_month"))).max(),
+            longest_then=pl.when(is_same_time_of_year(month, pl.col("last_month"))).then(days).max(),
         )
+        .drop("customer")
     )
 
 

@@ -28,9 +28,14 @@ HISTORY: Final = pl.Schema(
         "billed_on": pl.Date(),
         "began_on": pl.Date(),
         "net_sales": MONEY_SUM,
+        "customer": pl.Int64(),
     }
 )
-"""The days a customer ordered on, as its rhythm sees them: grain company × customer × order_on × billed_on."""
+"""The days a customer ordered on, as its rhythm sees them: grain company × customer × order_on × billed_on.
+
+`customer` is a number that stands for company and customer within these rows: what goes through millions of them groups
+by it in a fraction of the time.
+"""
 
 
 def order_history(facts: Facts, window: Window) -> pl.LazyFrame:
@@ -102,4 +107,6 @@ def _with_occasions(history: pl.DataFrame) -> pl.DataFrame:
         kept[inside] = customer[following[inside]] == customer[now[inside]]
         now = following[kept]
     beginning = np.maximum.accumulate(np.where(begins, np.arange(len(place)), 0))
-    return history.with_columns(began_on=history["order_on"].gather(beginning)).select(HISTORY.names())
+    return history.with_columns(
+        began_on=history["order_on"].gather(beginning), customer=pl.Series(customer)
+    ).select(HISTORY.names())
