@@ -142,7 +142,7 @@ def watch_events(
     differences: pl.DataFrame, ratings: pl.DataFrame, shown: pl.DataFrame, context: EventContext
 ) -> list[Emitted]:
     """The expected moves that differ from those told last; `shown`: the ratings that were told last, of those of whom any was."""
-    now, before = _by_customer(ratings), _by_customer(shown)
+    now, before = _by_customer(ratings, differences), _by_customer(shown)
     told: list[Emitted] = []
     for row in differences.iter_rows(named=True):
         customer = _customer(row)
@@ -159,7 +159,7 @@ def watch_events(
 
 def decline_events(differences: pl.DataFrame, ratings: pl.DataFrame, context: EventContext) -> list[Emitted]:
     """The declines that differ from those told last; `ratings`: the rating rows of the company, reasons as text."""
-    now = _by_customer(ratings.join(differences, on=_KEY, how="semi"))
+    now = _by_customer(ratings, differences)
     told: list[Emitted] = []
     for row in differences.iter_rows(named=True):
         customer = _customer(row)
@@ -200,7 +200,7 @@ def correction_events(corrected: pl.DataFrame, context: EventContext) -> list[Ev
 
 def credit_events(differences: pl.DataFrame, watch: pl.DataFrame, context: EventContext) -> list[Emitted]:
     """The credit warnings that differ from those told last; `watch`: the company's credit watch, reasons as text."""
-    now = _by_customer(watch)
+    now = _by_customer(watch, differences)
     told: list[Emitted] = []
     for row in differences.iter_rows(named=True):
         customer = _customer(row)
@@ -356,8 +356,7 @@ def _customer(row: Row) -> Customer:
     return row["company_code"], row["customer_id"]
 
 
-def _by_customer(rows: pl.DataFrame | None) -> dict[Customer, Row]:
-    """One row a customer, in the customers' order."""
-    if rows is None:
-        return {}
-    return {_customer(row): row for row in rows.sort(_KEY).iter_rows(named=True)}
+def _by_customer(rows: pl.DataFrame, of: pl.DataFrame | None = None) -> dict[Customer, Row]:
+    """One row a customer, in the customers' order; with `of`, only of the customers in it: few of all are news."""
+    wanted = rows if of is None else rows.join(of, on=_KEY, how="semi")
+    return {_customer(row): row for row in wanted.sort(_KEY).iter_rows(named=True)}
