@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -338,7 +339,18 @@ def parse_policy(
     `model` is of the version that `steps` lead to. Raises PolicyError with one sentence a fault: the key, what is wrong,
     and what is allowed.
     """
-    content = policy_content(source) if isinstance(source, str) else source
+    if isinstance(source, str) and model is Policy and steps is STEPS:
+        return _of_text(source)
+    return _of_content(policy_content(source) if isinstance(source, str) else source, model, steps)
+
+
+@lru_cache(maxsize=32)
+def _of_text(text: str) -> Policy:
+    """Read a TOML text once: a run over years asks for the same few texts every month, and a policy is frozen."""
+    return _of_content(policy_content(text), Policy, STEPS)
+
+
+def _of_content(content: Mapping[str, Any], model: type[Policy], steps: Sequence[Step]) -> Policy:
     version = written_version(content, steps)
     try:
         return model.model_validate(upgraded(content, steps), context=(content, version))
