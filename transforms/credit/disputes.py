@@ -52,20 +52,24 @@ def with_disputes(receivables: pl.LazyFrame, rule: CreditRule, day: date) -> pl.
         contested=pl.min_horizontal(named, original),
     )
     past_due = (pl.lit(day) - pl.col("due_date")).dt.total_days()
+    is_old = past_due.gt(rule.dispute_max_days)
+    contesting = _contesting_much(disputed, rule, day)
+    if contesting is None:
+        return disputed.with_columns(is_stale=pl.col("is_contested") & is_old)
     return (
-        disputed.join(_contesting_much(disputed, rule, day), on=_CUSTOMER, how="left", validate="m:1")
+        disputed.join(contesting, on=_CUSTOMER, how="left", validate="m:1")
         .with_columns(
-            is_stale=pl.col("is_contested")
-            & (past_due.gt(rule.dispute_max_days) | pl.col("contests_much").fill_null(value=False))
+            is_stale=pl.col("is_contested") & (is_old | pl.col("contests_much").fill_null(value=False))
         )
         .drop("contests_much")
     )
 
 
-def _contesting_much(disputed: pl.LazyFrame, rule: CreditRule, day: date) -> pl.LazyFrame:
+def _contesting_much(disputed: pl.LazyFrame, rule: CreditRule, day: date) -> pl.LazyFrame | None:
     """List who contested several items posted within 12 months, and too much of what was billed in them: `contests_much`.
 
-    Grain: customer. Collected, since few contest anything, and what everybody was billed need not be summed for them.
+    Grain: customer; None where nobody contested several. Found at once, since few contest anything, and what everybody was
+    billed need not be summed for them.
     """
     recent = disputed.filter(pl.col("posting_date") > months_before(day, _WINDOW_MONTHS)).with_columns(
         billed=to_scaled_int("original_amount_company")
@@ -77,17 +81,19 @@ def _contesting_much(disputed: pl.LazyFrame, rule: CreditRule, day: date) -> pl.
         .agg(items=pl.len(), contested=share.sum())
         .filter(pl.col("items") >= rule.dispute_many_from)
         .collect()
-        .lazy()
     )
+    if several.is_empty():
+        return None
     of_all = (
-        recent.join(several, on=_CUSTOMER, how="semi")
+        recent.join(several.lazy(), on=_CUSTOMER, how="semi")
         .filter(pl.col("billed") > 0)
         .group_by(_CUSTOMER)
         .agg(of_all=pl.col("billed").sum())
     )
     bar = scaled_int_of(rule.dispute_share_max, _SHARE_PLACES)
     return (
-        several.join(of_all, on=_CUSTOMER, how="left", validate="1:1")
+        several.lazy()
+        .join(of_all, on=_CUSTOMER, how="left", validate="1:1")
         .filter(pl.col("contested") * 10**_SHARE_PLACES >= pl.col("of_all").fill_null(0) * bar)
         .select(*_CUSTOMER, contests_much=pl.lit(value=True))
         .collect()
