@@ -1,8 +1,8 @@
-"""From landed batches to canonical rows: stage, judge, merge, archive; one batch after the other, in their order."""
+"""From landed batches to canonical rows: stage, judge, merge, archive; in the batches' order, whoever stages them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -11,10 +11,12 @@ from pathlib import Path
 
 import duckdb
 
-from expectations.gate import Gate, GateError
+from expectations.gate import Gate
 from flows.console.progress import reached, report_step
 from flows.inbox import landing
-from flows.pipeline.data_docs import DataDocs
+from flows.runner import data_docs
+from flows.runner.ahead import Ahead
+from flows.runner.task import Order, mapping_version, stage_and_judge
 from flows.settings import Settings
 from warehouse.delivery.manifest import MANIFEST, Batch, read_manifest
 from warehouse.delivery.profile import Source, get_source
@@ -22,8 +24,8 @@ from warehouse.errors import BatchRefusedError, Fault, SourceError
 from warehouse.lake.opening import open_at
 from warehouse.merge import merge
 from warehouse.merge.corrected import Corrected, what_it_corrects
-from warehouse.staging import currency, derived, quarantine
-from warehouse.staging import scratch as staging
+from warehouse.staging import currency
+from warehouse.staging.scratch import remove_scratch
 from warehouse.store import ledger
 from warehouse.store.ledger import Attempt, BatchOutcome, KnownBatch, TableOutcome
 from warehouse.store.migrate import migrate
@@ -78,14 +80,14 @@ def load_inbox(settings: Settings, gate: Gate, *, recorded_at: datetime) -> Load
     """
     inbox = landing.scan_inbox(settings.inbox)
     report = LoadReport(waiting=tuple("/".join(landed.identity) for landed in inbox.waiting))
-    staging.remove_scratch(settings.scratch)
-    with open_warehouse(settings, recorded_at) as connection:
+    with open_warehouse(settings, recorded_at) as connection, _ahead(connection, settings, gate) as ahead:
         known = ledger.known_batches(connection)
         todo = landing.new_batches(inbox, known, settings)
         read = [_not_of_tomorrow(_read(landed, settings), recorded_at) for landed in todo]
         read.sort(key=lambda each: each.order)
         number = 0
         while read:
+            ahead.begin(_orders(settings, read, known))
             arrival = read.pop(0)
             number += 1
             report_step(f"loading {'/'.join(arrival.landed.identity)} ({number} of {number + len(read)})")
@@ -94,10 +96,9 @@ def load_inbox(settings: Settings, gate: Gate, *, recorded_at: datetime) -> Load
             before = now.get(arrival.identity)
             again = _land_corrections_again(settings, arrival, before)
             corrected = what_it_corrects(connection, arrival.batch)
-            outcome = _load(connection, settings, gate, arrival, before, corrected, recorded_at)
+            outcome = _load(connection, settings, gate, arrival, before, corrected, recorded_at, ahead)
             reached(number, number + len(read))
             report.outcomes.append(outcome)
-            staging.remove_scratch(settings.scratch)
             if outcome.status != "refused":
                 if arrival.replaces:
                     landing.archive_in_place_of(arrival.landed, arrival.batch, settings.archive)
@@ -113,6 +114,30 @@ def load_inbox(settings: Settings, gate: Gate, *, recorded_at: datetime) -> Load
                     read.append(_read(landed, settings))
             read.sort(key=lambda each: each.order)
     return report
+
+
+@contextmanager
+def _ahead(connection: duckdb.DuckDBPyConnection, settings: Settings, gate: Gate) -> Iterator[Ahead]:
+    """Whoever helps staging, in a scratch folder that is empty before and behind the block: this run holds the warehouse."""
+    remove_scratch(settings.scratch)
+    try:
+        with Ahead(connection, settings, gate) as ahead:
+            yield ahead
+    finally:
+        remove_scratch(settings.scratch)
+
+
+def _orders(
+    settings: Settings, arrivals: Iterable[_Arrival], known: Mapping[tuple[str, str, str], KnownBatch]
+) -> Iterator[Order]:
+    """The batches that can be staged before it is their turn, by what is known of them now.
+
+    What a correction mends depends on what the batches before it left in quarantine.
+    """
+    for arrival in arrivals:
+        depends = arrival.batch.about.corrects or arrival.batch.before
+        if not depends and _may_be_tried(arrival, known.get(arrival.identity)):
+            yield _order(settings, arrival)
 
 
 def _load_older_again(
@@ -131,22 +156,37 @@ def _load_older_again(
         folder = settings.archive / batch.source / batch.company / batch_id
         if folder.is_dir():
             landed = landing.Landed(folder, batch.source, batch.company, batch_id)
-            load_landed(connection, settings, gate, landed, recorded_at=recorded_at)
-            staging.remove_scratch(settings.scratch)
+            arrival = _read(landed, settings, root=landed.folder.parents[2])
+            _load_landed(connection, settings, gate, arrival, recorded_at)
 
 
 def load_landed(
     connection: duckdb.DuckDBPyConnection,
     settings: Settings,
     gate: Gate,
-    landed: landing.Landed,
-    *,
+    batches: Sequence[tuple[landing.Landed, datetime]],
+) -> Generator[BatchOutcome]:
+    """Load batches from wherever their folders lie, each as recorded at its instant and as one that was never loaded.
+
+    In that order; what becomes of each is given as soon as it is known. They stay where they are.
+    """
+    arrivals = [_read(landed, settings, root=landed.folder.parents[2]) for landed, _ in batches]
+    with _ahead(connection, settings, gate) as ahead:
+        for number, (arrival, (_, recorded_at)) in enumerate(zip(arrivals, batches, strict=True)):
+            ahead.begin(_orders(settings, arrivals[number:], {}))
+            yield _load_landed(connection, settings, gate, arrival, recorded_at, ahead)
+
+
+def _load_landed(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    gate: Gate,
+    arrival: _Arrival,
     recorded_at: datetime,
+    ahead: Ahead | None = None,
 ) -> BatchOutcome:
-    """Load one batch from wherever its folder lies, as one that was never loaded; it stays there."""
-    arrival = _read(landed, settings, root=landed.folder.parents[2])
     corrected = what_it_corrects(connection, arrival.batch)
-    return _load(connection, settings, gate, arrival, None, corrected, recorded_at)
+    return _load(connection, settings, gate, arrival, None, corrected, recorded_at, ahead)
 
 
 def _take_the_place_of_the_same_files(connection: duckdb.DuckDBPyConnection, arrival: _Arrival) -> None:
@@ -208,7 +248,7 @@ def _read(landed: landing.Landed, settings: Settings, root: Path | None = None) 
         batch = Batch.unread(landed.folder)
         faults = (*faults, *error.faults)
     fingerprint = landing.fingerprint(landed, settings)
-    attempt = Attempt(_mapping_version(source, batch), fingerprint)
+    attempt = Attempt(mapping_version(source, batch), fingerprint)
     return _Arrival(landed, batch, source, attempt, faults)
 
 
@@ -227,12 +267,6 @@ def _not_of_tomorrow(arrival: _Arrival, now: datetime) -> _Arrival:
     return replace(arrival, faults=(*arrival.faults, fault))
 
 
-def _mapping_version(source: Source | None, batch: Batch) -> str:
-    """What shapes the mapping: the source's folder, and what the batch says of its files."""
-    stated = "".join(f"+{name}={value}" for name, value in sorted(batch.about.settings.items()))
-    return source.mapping_version + stated if source else ""
-
-
 def _load(
     connection: duckdb.DuckDBPyConnection,
     settings: Settings,
@@ -241,31 +275,60 @@ def _load(
     before: KnownBatch | None,
     corrected: Corrected,
     recorded_at: datetime,
+    ahead: Ahead | None,
 ) -> BatchOutcome:
-    batch = arrival.batch
+    batch, order = arrival.batch, _order(settings, arrival, corrected)
     if not arrival.faults and _was_loaded(before, arrival):
         return BatchOutcome(batch, "unchanged")
     if not arrival.faults and corrected.mends_nothing:
         return _mends_nothing(batch)
     try:
         source = _accepted_source(arrival, before)
-        known = currency.Known(connection, batch.company)
-        judged, docs = _stage_and_judge(settings, gate, arrival, source, known, corrected)
+        verdict = ahead.verdict(order) if ahead else None
+        if verdict is None:
+            known = currency.Stored(connection, batch.company)
+            verdict = stage_and_judge(order, source, gate, known)
         merged = merge.merge_batch(
             connection,
-            judged,
+            verdict.judged,
             owners=settings.owners,
             shrink_limit=settings.shrink_limit,
             recorded_at=recorded_at,
         )
-        merged.data_docs = docs.write()
+        merged.data_docs = data_docs.write(settings, batch, verdict.pages)
     except (BatchRefusedError, SourceError) as error:
         outcome = BatchOutcome(batch, "refused", _refused_tables(arrival, error.records), error.faults)
         was_loaded = before is not None and before.status != "refused"
         attempt = replace(arrival.attempt, record_counts=error.records)
         ledger.write_refusal(connection, outcome, attempt, recorded_at, loaded_before=was_loaded)
         return outcome
+    finally:
+        remove_scratch(order.folder)
     return merged
+
+
+def _order(settings: Settings, arrival: _Arrival, corrected: Corrected | None = None) -> Order:
+    return Order(
+        batch=arrival.batch,
+        sources_path=tuple(folder.absolute() for folder in settings.sources_path),
+        attempt=arrival.attempt,
+        folder=settings.scratch / "-".join(arrival.landed.identity),
+        days_ahead=settings.days_ahead,
+        memory=settings.memory_limit,
+        data_docs=settings.data_docs,
+        kept_out=corrected.kept_out if corrected else (),
+    )
+
+
+def _may_be_tried(arrival: _Arrival, before: KnownBatch | None) -> bool:
+    """Whether a batch is neither loaded already nor refused before any of its rows is read."""
+    if _was_loaded(before, arrival):
+        return False
+    try:
+        _accepted_source(arrival, before)
+    except BatchRefusedError:
+        return False
+    return True
 
 
 def _mends_nothing(batch: Batch) -> BatchOutcome:
@@ -312,49 +375,3 @@ def _changed_content(batch: Batch) -> Fault:
         "Give it a new batch id, or let its manifest say that it supersedes itself.",
         MANIFEST,
     )
-
-
-def _unjudged(error: GateError) -> Fault:
-    remedy = (
-        "Nothing is loaded on the word of a rule that could not be asked: report it, and try the batch again."
-    )
-    return Fault("judgement_failed", " ".join(str(error).split()), remedy)
-
-
-def _stage_and_judge(
-    settings: Settings,
-    gate: Gate,
-    arrival: _Arrival,
-    source: Source,
-    known: currency.Known,
-    corrected: Corrected,
-) -> tuple[merge.Judged, DataDocs]:
-    """Fill the batch's scratch file with typed rows, judge them, and put aside those that may not enter."""
-    path = settings.scratch / f"{'-'.join(arrival.landed.identity)}.duckdb"
-    with staging.stage(
-        arrival.batch, source, path, days_ahead=settings.days_ahead, memory=settings.memory_limit
-    ) as scratch:
-        docs = DataDocs.of_batch(settings, gate, scratch.batch)
-        for tables in currency.rounds(scratch):
-            for table in tables:
-                currency.convert(scratch, table, known)
-            try:
-                judgements = gate.judge_all(scratch.connection, [table.contract for table in tables])
-            except GateError as error:
-                raise BatchRefusedError(_unjudged(error)) from error
-            for table, judgement in zip(tables, judgements, strict=True):
-                quarantine.quarantine_rows(scratch, table, judgement.violations)
-            docs.add(scratch, {judgement.table: judgement for judgement in judgements})
-        tables, waiting = derived.wait_for_records(scratch, corrected.kept_out)
-        quarantine.quarantine_reference_resources(scratch)
-        quarantine.number_rows_as_the_file_does(scratch)
-    judged = merge.Judged(
-        scratch=path,
-        batch=arrival.batch,
-        tables=tables,
-        reference_resources=scratch.reference_resources,
-        key_sets=scratch.key_sets,
-        warnings=(*scratch.warnings, *waiting),
-        attempt=replace(arrival.attempt, record_counts=scratch.record_counts, bytes_read=scratch.bytes_read),
-    )
-    return judged, docs

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -24,7 +24,6 @@ from warehouse.errors import BatchRefusedError
 from warehouse.merge import replacing
 from warehouse.merge.replacing import LoadedBatch
 from warehouse.rating.figures import Figures, figures, rated_since
-from warehouse.staging import scratch as staging
 from warehouse.store import backup, ledger
 from warehouse.store.ledger import BatchOutcome
 
@@ -175,16 +174,17 @@ def _load_again(
         replacing.keep_versions(connection)
         with transaction(connection):
             replacing.forget(connection, [batch for batch, _ in found.values()])
-        for number, (place, (batch, landed)) in enumerate(found.items(), start=1):
-            report_step(f"loading {place} again ({number} of {len(found)})")
-            outcome = load.load_landed(connection, apart, gate, landed, recorded_at=batch.recorded_at)
-            if outcome.status == "refused":
-                raise ReloadError(
-                    f"nothing was changed: {place} is refused by today's mapping: {outcome.faults[0]}"
-                )
-            outcomes.append(outcome)
-            reached(number, len(found))
-            staging.remove_scratch(apart.scratch)
+        batches = [(landed, batch.recorded_at) for batch, landed in found.values()]
+        with closing(load.load_landed(connection, apart, gate, batches)) as loading:
+            for number, place in enumerate(found, start=1):
+                report_step(f"loading {place} again ({number} of {len(found)})")
+                outcome = next(loading)
+                if outcome.status == "refused":
+                    raise ReloadError(
+                        f"nothing was changed: {place} is refused by today's mapping: {outcome.faults[0]}"
+                    )
+                outcomes.append(outcome)
+                reached(number, len(found))
         rows = replacing.changed_rows(connection)
         replacing.note_whose_rows_changed(connection)
     return ReloadReport(

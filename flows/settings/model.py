@@ -14,6 +14,7 @@ from flows.settings.memory import default_limit
 from flows.settings.places import Places
 from flows.settings.sinks import AnySink, FileSettings, SinkName
 from flows.settings.values import (
+    ClusterAddress,
     ConnectionName,
     Currency,
     GroupName,
@@ -72,6 +73,9 @@ class Settings(Places):
     late_days: int = Field(default=731, ge=1, le=36_525)
     connections: dict[ConnectionName, Connection] = Field(default_factory=dict)
     memory_limit: MemoryLimit = Field(default_factory=default_limit)
+    # Who stages batches: processes of this machine, or the workers of a cluster.
+    runner: Literal["local", "dask"] = "local"
+    runner_address: ClusterAddress | None = None
     data_docs: Literal["never", "violations", "always"] = "violations"
     publish: dict[MartName, PublishRule] = Field(default_factory=dict)
     publish_group: GroupName | None = None
@@ -91,6 +95,12 @@ class Settings(Places):
             raise ValueError(
                 f"publish_to: {self.publish_to} lies in the home, which nobody else may enter; name a folder outside it"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_cluster_has_an_address(self) -> Settings:
+        if self.runner == "dask" and self.runner_address is None:
+            raise ValueError("runner: dask needs the address of its scheduler; name it as runner_address")
         return self
 
     @property

@@ -86,6 +86,13 @@ def _web_address(value: str) -> str:
     return value
 
 
+def _cluster_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"tcp", "tls"} or not parts.netloc:
+        raise ValueError(f"{value!r} is no address of a Dask scheduler; write it as tcp://scheduler:8786")
+    return value
+
+
 def _group(value: str) -> str:
     try:
         grp.getgrnam(value)
@@ -105,6 +112,7 @@ Timezone = Annotated[str, AfterValidator(_timezone)]
 Tenant = Annotated[str, AfterValidator(_tenant)]
 ConnectionName = Annotated[str, AfterValidator(_connection_name)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+ClusterAddress = Annotated[str, AfterValidator(_cluster_address)]
 GroupName = Annotated[str, AfterValidator(_group)]
 MartName = Annotated[str, AfterValidator(_mart_name)]
 MemoryLimit = Annotated[int, BeforeValidator(_memory)]

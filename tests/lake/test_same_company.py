@@ -20,6 +20,8 @@ from flows.pipeline.load import warehouse_held_open
 from flows.settings import Settings
 from tests.flows.small_company import assert_same, mart
 from tests.lake.catalogs import KINDS, PASSWORD, own_catalog
+from tests.runner.clusters import own_cluster
+from tests.runner.threads import counted_verdicts
 from tests.sample_company import DEFAULT_POLICY, LAST_DAY, LAST_MONTH, SampleCompany, land_history
 from transforms.frames.periods import months_before
 from transforms.frames.plan import month_end
@@ -76,6 +78,19 @@ def test_a_company_has_the_same_mart_and_events_on_a_lake(
     assert_same(mart(in_a_file.settings.home), mart(in_a_lake.settings.home))
     assert event_ids(in_a_lake) == event_ids(in_a_file)
     assert event_ids(in_a_file), "a company in which nobody moves tries nothing"
+
+
+def test_a_company_on_a_lake_whose_batches_two_dask_workers_stage_has_the_same_mart_and_events(
+    in_a_file: SampleCompany, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = counted_verdicts(monkeypatch)
+    with own_catalog("postgres", tmp_path) as url, own_cluster(tmp_path / "cluster") as cluster:
+        company = founded(
+            tmp_path / "home", gate, warehouse=url, runner="dask", runner_address=cluster.address
+        )
+    assert set(counted.values()) == {True}
+    assert_same(mart(in_a_file.settings.home), mart(company.settings.home))
+    assert event_ids(company) == event_ids(in_a_file)
 
 
 def test_every_commit_but_the_first_checked_the_token(in_a_lake: SampleCompany) -> None:

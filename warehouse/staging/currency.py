@@ -6,7 +6,9 @@ as far as it was accepted, else from what was loaded before; so what converts mu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 import duckdb
 import polars as pl
@@ -17,22 +19,106 @@ from warehouse.staging.scratch import Scratch
 from warehouse.staging.tables import StagedTable
 
 RATES, FACTORS, PRODUCTS = "fx_rates", "uom_conversions", "products"
+_COLUMNS = {
+    RATES: "from_currency, to_currency, rate_date, rate",
+    FACTORS: "product_id, from_uom, to_uom, factor",
+    PRODUCTS: "product_id, base_uom",
+}
+
+
+class Known(Protocol):
+    """What earlier batches brought, of one company."""
+
+    def rows(self, table: str) -> pl.DataFrame:
+        """The live rows of a canonical table that converts."""
+        ...
+
+    def note(self, connection: duckdb.DuckDBPyConnection, table: str, wanted: str) -> None:
+        """That of such a table what a query of the scratch file selects was looked up."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What earlier batches brought, of one company."""
+class Stored:
+    """What the warehouse holds."""
 
     connection: duckdb.DuckDBPyConnection
     company: str
 
-    def rows(self, table: str, columns: str) -> pl.DataFrame:
-        """The live rows of a canonical table."""
+    def rows(self, table: str) -> pl.DataFrame:
+        """As they are now."""
         return frame(
             self.connection,
-            f"SELECT {columns} FROM erp.{quoted(table)} WHERE company_code = $company AND NOT is_deleted",
+            f"SELECT {_COLUMNS[table]} FROM erp.{quoted(table)} WHERE company_code = $company AND NOT is_deleted",
             {"company": self.company},
         )
+
+    def note(self, connection: duckdb.DuckDBPyConnection, table: str, wanted: str) -> None:
+        """Nothing: no batch is merged between the look and the merge of who looked."""
+
+    def copy_to(self, folder: Path) -> None:
+        """Write what is known into a folder, for those who cannot open the warehouse."""
+        folder.mkdir(parents=True)
+        for table in _COLUMNS:
+            self.rows(table).write_parquet(_file(folder, table))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was looked up in a copy of a table: of rates each pair and day, and of which day the answer was; else products."""
+
+    table: str
+    wanted: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What a warehouse held when it was copied into a folder, and what was looked up there."""
+
+    folder: Path
+    asked: list[Asked] = field(default_factory=list)
+
+    def rows(self, table: str) -> pl.DataFrame:
+        """As they were then."""
+        return pl.read_parquet(_file(self.folder, table))
+
+    def note(self, connection: duckdb.DuckDBPyConnection, table: str, wanted: str) -> None:
+        """Keep it: the warehouse may say something else of it by now."""
+        self.asked.append(Asked(table, frame(connection, wanted)))
+
+
+def answers_alike(asked: tuple[Asked, ...], copied: Path, stored: Stored) -> bool:
+    """Whether all that was looked up in a copy is still what the warehouse would say; in doubt it is not."""
+    return not any(_concerns(each, _changed(each.table, copied, stored)) for each in asked)
+
+
+def _file(folder: Path, table: str) -> Path:
+    return folder / f"{table}.parquet"
+
+
+def _changed(table: str, copied: Path, stored: Stored) -> pl.DataFrame:
+    """The rows that are not the same there and here."""
+    before, now = Copied(copied).rows(table), stored.rows(table)
+    sides = ((before, now), (now, before))
+    return pl.concat(one.join(other, on=one.columns, how="anti", nulls_equal=True) for one, other in sides)
+
+
+def _concerns(asked: Asked, changed: pl.DataFrame) -> bool:
+    """Whether one of the changed rows could answer what was asked.
+
+    A rate older than the one that answered could not: that one still is the latest, or is itself among the changed.
+    """
+    if asked.table != RATES:
+        products = asked.wanted["product_id"].implode()
+        return not changed.filter(
+            pl.col("product_id").is_null() | pl.col("product_id").is_in(products)
+        ).is_empty()
+    by = ["from_currency", "to_currency"]
+    found = changed.join(asked.wanted, on=by).filter(
+        (pl.col("rate_date") <= pl.col("day"))
+        & (pl.col("answered").is_null() | (pl.col("rate_date") >= pl.col("answered")))
+    )
+    return not found.is_empty()
 
 
 def rounds(scratch: Scratch) -> list[tuple[StagedTable, ...]]:
@@ -78,14 +164,16 @@ def _convert_amounts(scratch: Scratch, table: StagedTable, column: Column, known
     )
     if not count(connection, f"SELECT count(*) FROM {staged} WHERE {missing}"):
         return
-    _gather(scratch, RATES, "from_currency, to_currency, rate_date, rate", known)
+    _gather(scratch, RATES, known)
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE needed AS
-            SELECT wanted.*, arg_max(rate, rate_date) AS rate
+            SELECT wanted.*, arg_max(rate, rate_date) AS rate, max(rate_date) AS answered
             FROM (SELECT DISTINCT currency, company_currency, {day} AS day FROM {staged} WHERE {missing}) AS wanted
             LEFT JOIN reference ON from_currency = currency AND to_currency = company_currency AND rate_date <= day
             GROUP BY ALL"""
     )
+    pairs = "currency AS from_currency, company_currency AS to_currency"
+    known.note(connection, RATES, f"SELECT {pairs}, day, answered FROM temp.needed")
     converted = f"TRY_CAST({_wide(amount)} * needed.rate AS {column.type})"
     told = "needed.currency || '/' || needed.company_currency || ' ' || needed.day"
     connection.execute(
@@ -103,11 +191,14 @@ def _convert_quantities(scratch: Scratch, table: StagedTable, column: Column, kn
     missing = f"staged.{value} IS NULL AND staged.product_id IS NOT NULL AND NOT staged.is_deleted"
     if not count(connection, f"SELECT count(*) FROM {staged} AS staged WHERE {missing}"):
         return
-    _gather(scratch, FACTORS, "product_id, from_uom, to_uom, factor", known)
+    wanted = f"SELECT DISTINCT product_id FROM {staged} AS staged WHERE {missing}"
+    known.note(connection, FACTORS, wanted)
+    known.note(connection, PRODUCTS, wanted)
+    _gather(scratch, FACTORS, known)
     if not count(connection, "SELECT count(*) FROM reference"):
         return
     connection.execute("CREATE OR REPLACE TEMP TABLE factor AS FROM reference")
-    _gather(scratch, PRODUCTS, "product_id, base_uom", known)
+    _gather(scratch, PRODUCTS, known)
     # A product's own factor goes before the one of all products.
     connection.execute(
         f"""UPDATE {staged} AS staged SET {value} = TRY_CAST({_wide(quoted(str(column.converted_from)))} * factor AS {column.type})
@@ -124,11 +215,11 @@ def _wide(value: str) -> str:
     return f"CAST({value} AS DECIMAL(38, 6))"
 
 
-def _gather(scratch: Scratch, table: str, columns: str, known: Known) -> None:
+def _gather(scratch: Scratch, table: str, known: Known) -> None:
     """Fill the temp table `reference` with a table's rows: the batch's accepted ones, then the known ones of other keys."""
-    connection = scratch.connection
+    connection, columns = scratch.connection, _COLUMNS[table]
     own = next((each for each in scratch.tables if each.name == table), None)
-    connection.register("known", known.rows(table, columns))
+    connection.register("known", known.rows(table))
     try:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE reference AS SELECT {columns} FROM known")
     finally:

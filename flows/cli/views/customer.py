@@ -8,7 +8,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from flows.console.output import MINUS, echo, echo_json, fields_of, pairs, place, table, text
-from flows.pipeline.data_docs import INDEX, folder_of
+from flows.runner.data_docs import INDEX, folder_of
 
 if TYPE_CHECKING:
     from flows.inbox.landing import Inbox, Landed

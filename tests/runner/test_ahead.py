@@ -1,0 +1,151 @@
+"""Batches that others stage ahead of their turn: no row, reason or count differs from what one after the other gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.runner.rows import held
+from tests.runner.threads import stage_in_threads
+from tests.warehouse.making import (
+    PROFILE,
+    SQL,
+    Delivery,
+    Loader,
+    csv_text,
+    line,
+    numbered,
+    of_customers,
+    of_lines,
+)
+
+LINE = {
+    "document_id": "R1", "line_id": "1", "document_type": "invoice", "invoice_date": "2025-05-05", "customer_id": "K1",
+    "product_id": "P1", "quantity": "2", "uom": "BOX", "net_amount": "100.00", "currency": "USD", "net_amount_company": "",
+    "company_currency": "EUR", "is_cancelled": "false", "base_quantity": "",
+}  # fmt: skip
+RATE = {"from_currency": "USD", "to_currency": "EUR", "rate_date": "2025-05-01", "rate": "0.9"}
+FACTOR = {"product_id": "", "from_uom": "BOX", "to_uom": "PCE", "factor": "24"}
+PRODUCT = {"product_id": "P1", "name": "Pump", "base_uom": "PCE"}
+
+Runs = Sequence[Callable[[Loader], object]]
+
+
+def batch(number: int, **tables: list[dict[str, str]]) -> Delivery:
+    files = {
+        table: {
+            f"{table}.csv": csv_text([list(rows[0]), *(list(row.values()) for row in rows)], delimiter=",")
+        }
+        for table, rows in tables.items()
+    }
+    return Delivery(files, source="generic_csv", **numbered(number))
+
+
+def sold(number: int, **changes: str) -> dict[str, str]:
+    return LINE | {"document_id": f"R{number}"} | changes
+
+
+def lived(root: Path, runs: Runs) -> Loader:
+    loader = Loader(root)
+    loader.source()
+    for run in runs:
+        run(loader)
+        loader.report()
+    assert not list(loader.settings.scratch.rglob("*")), "scratch files were left"
+    return loader
+
+
+@pytest.fixture
+def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Runs], dict[str, bool]]:
+    """Lives through the same twice, and says which batches counted that were staged ahead of their turn."""
+
+    def live(runs: Runs) -> dict[str, bool]:
+        alone = lived(tmp_path / "alone", runs)
+        with monkeypatch.context() as patch:
+            counted = stage_in_threads(patch)
+            ahead = lived(tmp_path / "ahead", runs)
+        assert held(ahead.settings) == held(alone.settings)
+        return counted
+
+    return live
+
+
+def test_batches_that_need_nothing_of_each_other_are_all_staged_ahead(
+    both: Callable[[Runs], dict[str, bool]],
+) -> None:
+    deliveries = [of_lines(line(each), line(each + 1, net="x"), number=each) for each in range(1, 7)]
+    assert both([lambda loader: loader.land(*deliveries)]) == {f"b{each}": True for each in range(1, 7)}
+
+
+def test_what_an_earlier_batch_of_the_run_says_of_rates_and_units_is_waited_for_and_nothing_else(
+    both: Callable[[Runs], dict[str, bool]],
+) -> None:
+    own = {"base_quantity": "48"}
+    counted = both(
+        [
+            lambda loader: loader.land(
+                batch(1, fx_rates=[RATE], uom_conversions=[FACTOR], products=[PRODUCT]),
+                batch(2, invoice_lines=[sold(1)]),
+            ),
+            lambda loader: loader.land(
+                batch(3, invoice_lines=[sold(2)]),
+                # a rate that is too old to be asked for, and one of a later day
+                batch(4, fx_rates=[RATE | {"rate_date": "2020-01-01"}, RATE | {"rate_date": "2025-06-01"}]),
+                batch(5, invoice_lines=[sold(3, **own)]),
+                batch(6, fx_rates=[RATE | {"rate_date": "2025-05-05", "rate": "0.5"}]),
+                batch(7, invoice_lines=[sold(4, **own)]),
+                # what it brings itself goes before what anybody else says
+                batch(8, fx_rates=[RATE | {"rate_date": "2025-05-05"}], invoice_lines=[sold(5, **own)]),
+                batch(9, uom_conversions=[FACTOR | {"product_id": "P1", "factor": "6"}]),
+                batch(10, products=[PRODUCT | {"product_id": "P2"}]),
+                batch(11, invoice_lines=[sold(6, currency="EUR", net_amount_company="100.00")]),
+            ),
+        ]
+    )
+    late = {batch_id for batch_id, is_ahead in counted.items() if not is_ahead}
+    assert {"b2", "b7", "b11"} <= late
+    assert late <= {"b2", "b7", "b8", "b11"}
+
+
+def test_a_batch_that_others_would_refuse_is_refused_by_the_one_that_commits(
+    both: Callable[[Runs], dict[str, bool]],
+) -> None:
+    counted = both(
+        [
+            lambda loader: loader.land(
+                of_lines(line(1), number=1),
+                Delivery({"LINES": {"lines.csv": b"no header of ours\n1\n"}}, **numbered(2)),
+                of_lines(line(3), number=3, rows={"LINES": 7}),
+                of_lines(line(4), number=4),
+            ),
+            lambda loader: loader.land(
+                of_lines(line(1, net="12,00"), number=1),  # other content, and nothing says that it is meant
+                of_lines(line(4, net="12,00"), number=4, supersedes="b4"),
+                of_lines(line(5), number=5),
+            ),
+        ]
+    )
+    assert counted == {"b1": True, "b2": False, "b3": False, "b4": True, "b5": True}
+
+
+def test_a_batch_that_takes_the_place_of_another_one_is_staged_as_that_one(
+    both: Callable[[Runs], dict[str, bool]],
+) -> None:
+    def remap(loader: Loader) -> None:
+        doubled = SQL["invoice_lines"].replace("quantity,", "2 * quantity AS quantity,")
+        loader.source(PROFILE, {"invoice_lines": doubled}, version="2")
+        loader.land(
+            of_lines(line(1), number=1, batch_id="b8"),
+            of_lines(line(9), number=9),
+        )
+
+    counted = both(
+        [
+            lambda loader: loader.land(of_lines(line(1), number=1), of_customers("K1;A", number=2)),
+            remap,
+        ]
+    )
+    assert counted["b9"]
+    assert not counted["b1"], "the order was given for b8"

@@ -1,0 +1,102 @@
+"""A company whose batches are staged by processes of this machine, some of which die: the same warehouse, row by row."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from shutil import copytree
+
+import psutil
+import pytest
+
+from expectations.gate import Gate
+from flows.runner import ahead, hands
+from flows.runner.task import Order
+from flows.settings import Settings
+from tests.runner.companies import loaded
+from tests.runner.rows import held
+from tests.runner.threads import counted_verdicts
+
+pytestmark = pytest.mark.slow
+
+# One pool has two workers: the third is of another.
+KILLS = 3
+
+
+@pytest.fixture
+def in_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "FEWEST_FOR_PROCESSES", 2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+
+
+@pytest.mark.usefixtures("in_processes")
+def test_a_company_staged_by_processes_is_the_same_row_by_row(
+    inbox: Path, alone: Settings, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = counted_verdicts(monkeypatch)
+    settings = loaded(tmp_path / "home", inbox, gate)
+    assert held(settings) == held(alone)
+    assert all(counted.values()), "batches of a company that was landed in order were staged again"
+
+
+@pytest.mark.usefixtures("in_processes")
+def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
+    inbox: Path, alone: Settings, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = list[int]()
+    submit = hands._Processes.submit
+
+    def submit_and_kill(self: hands._Processes, order: Order, known: Path) -> object:
+        given = submit(self, order, known)
+        workers = [each.pid for each in self._pool._processes.values() if each.pid not in killed]
+        if workers and len(killed) < KILLS:
+            killed.append(workers[0])
+            os.kill(workers[0], signal.SIGKILL)
+        return given
+
+    monkeypatch.setattr(hands._Processes, "submit", submit_and_kill)
+    settings = loaded(tmp_path / "home", inbox, gate)
+    assert len(killed) == KILLS
+    assert held(settings) == held(alone)
+
+
+_LOADING = """
+import sys
+from flows.pipeline import load, stages
+from flows.runner import ahead
+from flows.settings import Settings
+from expectations.gate import Gate
+from pathlib import Path
+if __name__ == "__main__":
+    ahead.FEWEST_FOR_PROCESSES = 2
+    load.load_inbox(Settings(home=Path(sys.argv[1])), Gate(), recorded_at=stages.now())
+"""
+
+
+def test_no_worker_outlives_a_load_that_is_killed(inbox: Path, tmp_path: Path) -> None:
+    home, program = tmp_path / "home", tmp_path / "loading.py"
+    copytree(inbox, home / "inbox")
+    program.write_text(_LOADING, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen([sys.executable, str(program), str(home)], env=environment) as process:
+        workers = until(
+            lambda: psutil.Process(process.pid).children(recursive=True), lambda found: len(found) > 2
+        )
+        process.kill()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert not alive
+
+
+def until(
+    look: Callable[[], list[psutil.Process]], is_enough: Callable[[list[psutil.Process]], bool]
+) -> list[psutil.Process]:
+    give_up = time.monotonic() + 60
+    while not is_enough(found := look()):
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    return found
