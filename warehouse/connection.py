@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
 import duckdb
@@ -85,12 +86,30 @@ def open_database(
         connection.close()
 
 
-_GUARDS: WeakKeyDictionary[duckdb.DuckDBPyConnection, Callable[[], None]] = WeakKeyDictionary()
+class Guard(Protocol):
+    """What may forbid a connection to commit, by raising."""
+
+    def check(self) -> None:
+        """As the last thing before a commit, as part of it."""
+        ...
+
+    def look(self) -> None:
+        """The same without writing."""
+        ...
 
 
-def guard_commits(connection: duckdb.DuckDBPyConnection, check: Callable[[], None]) -> None:
-    """From here on, ask `check` in every transaction of the connection, as the last thing before its commit."""
-    _GUARDS[connection] = check
+_GUARDS: WeakKeyDictionary[duckdb.DuckDBPyConnection, Guard] = WeakKeyDictionary()
+
+
+def guard_commits(connection: duckdb.DuckDBPyConnection, guard: Guard) -> None:
+    """From here on, let the guard check every transaction of the connection."""
+    _GUARDS[connection] = guard
+
+
+def look_at_guard(connection: duckdb.DuckDBPyConnection) -> None:
+    """In a transaction in which nothing may be written beside what it does: ask the guard all the same, if there is one."""
+    if guard := _GUARDS.get(connection):
+        guard.look()
 
 
 @contextmanager
@@ -99,8 +118,8 @@ def transaction(connection: duckdb.DuckDBPyConnection, *, is_guarded: bool = Tru
     connection.execute("BEGIN TRANSACTION")
     try:
         yield
-        if is_guarded and (check := _GUARDS.get(connection)):
-            check()
+        if is_guarded and (guard := _GUARDS.get(connection)):
+            guard.check()
     except BaseException:
         with suppress(duckdb.Error):  # a full disk has ended it already, and is what is to be told
             connection.execute("ROLLBACK")

@@ -54,7 +54,7 @@ class Ahead:
     def __init__(self, connection: duckdb.DuckDBPyConnection, settings: Settings, gate: Gate) -> None:
         self._connection = connection
         self._settings = settings
-        self._cores = len(os.sched_getaffinity(0))
+        self._cores = os.cpu_count() or 1
         self._fewest = FEWEST_FOR_A_CLUSTER if settings.runner == "dask" else FEWEST_FOR_PROCESSES
         # What only tries a mapping is judged in another way, here alone.
         self._has_looked = type(gate) is not Gate or (settings.runner == "local" and self._cores < 2)
@@ -97,7 +97,10 @@ class Ahead:
     def verdict(self, order: Order) -> Verdict | None:
         """What came of an order whose turn it is; None where it was not given, or what came of it does not count."""
         given = self._given.pop(order.batch.place, None)
-        if given is None or given.order != order:
+        if given is None:
+            return None
+        if given.order != order:
+            given.future.cancel()
             return None
         verdict = self._result(given.future)
         if verdict is None or not verdict.judged.scratch.is_file():

@@ -21,7 +21,10 @@ class SettingsError(UserError):
 
 def format_error(fault: ErrorDetails, file: Path | None) -> str:
     """A fault that pydantic found; `file` is where the value stood unless a variable of that name is set."""
-    key = str(fault["loc"][0]) if fault["loc"] else ""
+    said = fault["msg"].removeprefix("Value error, ")
+    if not fault["loc"]:
+        return f"{file or 'the variables'}: {said}"  # of several keys, which it names
+    key = str(fault["loc"][0])
     variable = PREFIX + key.upper()
     place = variable if variable in os.environ else str(file)
     inside = fault["loc"][1:]
@@ -30,7 +33,7 @@ def format_error(fault: ErrorDetails, file: Path | None) -> str:
     if key == "sinks" and inside:
         return f"{place}: {_format_sink_error(fault)}"
     deeper = "".join(f"[{part!r}]" for part in inside if part != "[key]")
-    return f"{place}: {key}{deeper}: {fault['msg'].removeprefix('Value error, ')}"
+    return f"{place}: {key}{deeper}: {said}"
 
 
 def _format_sink_error(fault: ErrorDetails) -> str:

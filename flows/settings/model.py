@@ -100,7 +100,9 @@ class Settings(Places):
     @model_validator(mode="after")
     def _a_cluster_has_an_address(self) -> Settings:
         if self.runner == "dask" and self.runner_address is None:
-            raise ValueError("runner: dask needs the address of its scheduler; name it as runner_address")
+            raise ValueError(
+                "runner: dask needs the address of its scheduler; name it as runner_address (VALUEMART_RUNNER_ADDRESS)"
+            )
         return self
 
     @property

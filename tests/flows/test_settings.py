@@ -83,6 +83,9 @@ def test_owners_are_ordered_by_company_and_table(tmp_path: Path) -> None:
         ("VALUEMART_MEMORY_LIMIT", "much", "'much' is no amount of memory; write it as 1.5GB"),
         ("VALUEMART_CONFIG", "none.toml", "there is no settings file none.toml"),
         ("VALUEMART_STRICT", "perhaps", "valid boolean"),
+        ("VALUEMART_RUNNER", "spark", "'local' or 'dask'"),
+        ("VALUEMART_RUNNER", "dask", "name it as runner_address (VALUEMART_RUNNER_ADDRESS)"),
+        ("VALUEMART_RUNNER_ADDRESS", "scheduler:8786", "write it as tcp://scheduler:8786"),
     ],
 )
 def test_a_wrong_variable_is_said_in_one_line_with_its_name(

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -93,6 +93,13 @@ def taken_between_two_commits(lake: Lake) -> None:
             late.execute("INSERT INTO left_side VALUES (3, 3)")
 
 
+def taken_before_it_tidied(lake: Lake) -> None:
+    soon = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=2)
+    with open_at(lake) as late:
+        commit_of_another(lake)
+        tidy(late, states_before=soon, files_before=soon)
+
+
 def commit_of_another(lake: Lake) -> None:
     with open_at(lake) as other, transaction(other):
         other.execute("INSERT INTO right_side VALUES (2, 2)")
@@ -100,7 +107,13 @@ def commit_of_another(lake: Lake) -> None:
 
 @pytest.mark.usefixtures("unlocked")
 @pytest.mark.parametrize(
-    "goes_on", [taken_while_it_worked, taken_before_it_committed_first, taken_between_two_commits]
+    "goes_on",
+    [
+        taken_while_it_worked,
+        taken_before_it_committed_first,
+        taken_between_two_commits,
+        taken_before_it_tidied,
+    ],
 )
 def test_a_committer_whose_place_was_taken_commits_nothing_more(
     lake: Lake, goes_on: Callable[[Lake], None]
@@ -109,6 +122,28 @@ def test_a_committer_whose_place_was_taken_commits_nothing_more(
         goes_on(lake)
     ((left, right),) = sides(lake)
     assert (left, right) == (0, 2 if goes_on is taken_between_two_commits else 1)
+
+
+@pytest.mark.usefixtures("unlocked")
+def test_files_that_are_merged_while_another_commits_lose_nothing_of_what_it_did(lake: Lake) -> None:
+    for number in range(3):
+        with open_at(lake) as connection, transaction(connection):
+            connection.execute(f"INSERT INTO left_side SELECT {number}, i FROM range({ROWS}) AS r(i)")
+    with (
+        suppress(LakeError),
+        open_at(lake) as late,
+        transaction(late, is_guarded=False),
+    ):
+        assert late.execute(f"CALL ducklake_merge_adjacent_files('{ALIAS}')").fetchall()
+        with open_at(lake) as other, transaction(other):
+            other.execute(
+                f"DELETE FROM left_side WHERE number = 0; INSERT INTO left_side SELECT 3, i FROM range({ROWS}) AS r(i)"
+            )
+    with open_at(lake, read_only=True) as connection:
+        numbers = connection.execute(
+            "SELECT number, count(*) FROM left_side GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+    assert numbers == [(1, ROWS), (2, ROWS), (3, ROWS)]
 
 
 def test_a_committer_killed_in_its_commits_leaves_whole_ones_and_no_file_that_upkeep_does_not_remove(

@@ -16,17 +16,18 @@ from flows.doctor import examine
 from flows.errors import UsageError
 from flows.move import move
 from flows.pipeline import stages
-from flows.pipeline.load import warehouse_held_open
+from flows.pipeline.load import open_warehouse, warehouse_held_open
 from flows.settings import Settings
 from tests.flows.small_company import assert_same, mart
 from tests.lake.catalogs import KINDS, PASSWORD, own_catalog
+from tests.lake.cutting import Cut
 from tests.runner.clusters import own_cluster
 from tests.runner.threads import counted_verdicts
 from tests.sample_company import DEFAULT_POLICY, LAST_DAY, LAST_MONTH, SampleCompany, land_history
 from transforms.frames.periods import months_before
 from transforms.frames.plan import month_end
 from warehouse.connection import transaction
-from warehouse.lake.address import Lake
+from warehouse.lake.address import Lake, LakeError
 from warehouse.lake.opening import ALIAS, open_at
 
 pytestmark = pytest.mark.slow
@@ -90,6 +91,34 @@ def test_a_company_on_a_lake_whose_batches_two_dask_workers_stage_has_the_same_m
         )
     assert set(counted.values()) == {True}
     assert_same(mart(in_a_file.settings.home), mart(company.settings.home))
+    assert event_ids(company) == event_ids(in_a_file)
+
+
+def test_a_company_whose_catalog_is_cut_off_while_each_stage_commits_has_the_same_mart_and_events(
+    in_a_file: SampleCompany, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with own_catalog("postgres", tmp_path) as url:
+        settings = Settings.model_validate(
+            {"home": tmp_path / "home", "policy": DEFAULT_POLICY, "warehouse": url}
+        )
+        land_history(in_a_file.world, settings.inbox)
+        with open_warehouse(settings, stages.now()):
+            pass
+        cut = Cut(url, monkeypatch)
+        for commits, stage in (
+            (1, lambda: stages.load_stage(settings, gate)),  # of two batches the second
+            (0, lambda: stages.rate_stage(settings, EARLIER)),
+            (0, lambda: stages.rate_stage(settings, LAST_DAY)),
+        ):
+            cut.after(commits)
+            with pytest.raises(LakeError, match="cannot be used"):
+                stage()
+            assert cut.happened()
+            stage()
+        stages.publish_stage(settings)
+        stages.relay_stage(settings)
+    company = SampleCompany(in_a_file.world, settings)
+    assert_same(mart(in_a_file.settings.home), mart(settings.home))
     assert event_ids(company) == event_ids(in_a_file)
 
 

@@ -53,6 +53,11 @@ class Lease:
             raise lost()
         self._before = self._token
 
+    def look(self) -> None:
+        """In a transaction that may not write the token: LakeError where another process committed before it began."""
+        if self._found() != self._before:
+            raise lost()
+
     def _found(self) -> str:
         return str(scalar(self._connection, f"SELECT token FROM {self._table}"))
 

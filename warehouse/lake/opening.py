@@ -94,7 +94,7 @@ def attach(connection: duckdb.DuckDBPyConnection, lake: Lake, alias: str, *, rea
     connection.execute(f"ATTACH {literal(str(lake))} AS {quoted(alias)} ({', '.join(listed)})")
     if not read_only:
         lease.create(connection, alias)
-        guard_commits(connection, Lease(connection, alias).check)
+        guard_commits(connection, Lease(connection, alias))
 
 
 @contextmanager

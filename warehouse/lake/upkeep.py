@@ -6,7 +6,7 @@ from datetime import datetime
 
 import duckdb
 
-from warehouse.connection import literal
+from warehouse.connection import literal, look_at_guard, transaction
 from warehouse.lake import lease
 from warehouse.lake.opening import ALIAS
 
@@ -19,22 +19,26 @@ def tidy(connection: duckdb.DuckDBPyConnection, *, states_before: datetime, file
     """Tidy the lake of the connection, which is its committer; how many files were removed. Both instants are naive UTC.
 
     The states before `states_before` cannot be looked at any more. A file that no state needs, or that a killed commit left, is
-    removed if it has been so since before `files_before`: a reader that began earlier may still read it.
+    removed if it has been so since before `files_before`: a reader that began earlier may still read it. LakeError where another
+    process committed meanwhile: what was not tidied by then stays.
     """
     for (schema,) in connection.execute(_TO_FLUSH).fetchall():
-        connection.execute(
-            f"CALL ducklake_flush_inlined_data('{ALIAS}', schema_name => '{schema}')"
-        ).fetchall()
-    connection.execute(f"CALL ducklake_merge_adjacent_files('{ALIAS}')").fetchall()
-    connection.execute(
-        f"CALL ducklake_expire_snapshots('{ALIAS}', older_than => {_instant(states_before)})"
-    ).fetchall()
-    removed = 0
-    for clean in ("ducklake_cleanup_old_files", "ducklake_delete_orphaned_files"):
-        removed += len(
-            connection.execute(f"CALL {clean}('{ALIAS}', older_than => {_instant(files_before)})").fetchall()
-        )
-    return removed
+        _call(connection, "ducklake_flush_inlined_data", f"schema_name => '{schema}'")
+    # DuckLake merges files in a transaction that changes nothing else, and undoes it where what they hold was changed meanwhile.
+    with transaction(connection, is_guarded=False):
+        look_at_guard(connection)
+        connection.execute(f"CALL ducklake_merge_adjacent_files({literal(ALIAS)})").fetchall()
+    _call(connection, "ducklake_expire_snapshots", f"older_than => {_instant(states_before)}")
+    return sum(
+        _call(connection, clean, f"older_than => {_instant(files_before)}")
+        for clean in ("ducklake_cleanup_old_files", "ducklake_delete_orphaned_files")
+    )
+
+
+def _call(connection: duckdb.DuckDBPyConnection, function: str, named: str) -> int:
+    """Run a function of DuckLake's in a transaction of its own, which checks the committer's token; how many rows it gave."""
+    with transaction(connection):
+        return len(connection.execute(f"CALL {function}({literal(ALIAS)}, {named})").fetchall())
 
 
 def _instant(moment: datetime) -> str:
