@@ -65,22 +65,12 @@ def sales_cells(
             is_covered=has_goods() & has_cost & is_measured,
             is_uncosted=has_goods() & ~has_cost,
         )
+        .with_columns(**_line_parts(net, quantity, is_measured))
         .group_by(GRAIN)
         .agg(
-            net_sales=net.sum(),
+            pl.col(*_ADDED).sum(),
             cost=sum_or_null(pl.col("line_cost")),
-            freight=pl.col("freight_amount").sum(),
-            rebates=pl.col("rebate_amount").sum(),
-            invoiced_net_sales=net.filter("is_priced", is_measured).sum(),
-            invoiced_quantity=sum_or_null(quantity.filter("is_priced")),
-            covered_cost=pl.col("line_cost").filter("is_covered").abs().sum(),
-            covered_quantity=quantity.filter("is_covered").abs().sum(),
-            costed_cost=pl.col("line_cost").filter("is_costed").sum(),
-            costed_net_sales=net.filter("is_costed").sum(),
-            uncosted_quantity=quantity.filter("is_uncosted").sum(),
-            uncosted_net_sales=net.filter("is_uncosted").sum(),
-            uncosted_gross=net.filter("is_uncosted").abs().sum(),
-            unmeasured_net_sales=net.filter("is_uncosted", ~is_measured).sum(),
+            invoiced_quantity=sum_or_null(pl.col("invoiced_quantity")),
         )
         .with_columns(
             contribution=pl.col("net_sales") - _rounded_cost("cost") - charged,
@@ -89,6 +79,42 @@ def sales_cells(
         )
     )
     return conform_to(summed, SALES_CELL).sort(GRAIN, nulls_last=True)
+
+
+_ADDED: Final = (
+    "net_sales",
+    "freight",
+    "rebates",
+    "invoiced_net_sales",
+    "covered_cost",
+    "covered_quantity",
+    "costed_cost",
+    "costed_net_sales",
+    "uncosted_quantity",
+    "uncosted_net_sales",
+    "uncosted_gross",
+    "unmeasured_net_sales",
+)
+
+
+def _line_parts(net: pl.Expr, quantity: pl.Expr, is_measured: pl.Expr) -> dict[str, pl.Expr]:
+    """Split a line into what the cell sums, so that the grouping itself only adds: there are nearly as many cells as lines."""
+    cost = pl.col("line_cost")
+    return {
+        "net_sales": net,
+        "freight": pl.col("freight_amount"),
+        "rebates": pl.col("rebate_amount"),
+        "invoiced_net_sales": pl.when(pl.col("is_priced") & is_measured).then(net),
+        "invoiced_quantity": pl.when("is_priced").then(quantity),
+        "covered_cost": pl.when("is_covered").then(cost.abs()),
+        "covered_quantity": pl.when("is_covered").then(quantity.abs()),
+        "costed_cost": pl.when("is_costed").then(cost),
+        "costed_net_sales": pl.when("is_costed").then(net),
+        "uncosted_quantity": pl.when("is_uncosted").then(quantity),
+        "uncosted_net_sales": pl.when("is_uncosted").then(net),
+        "uncosted_gross": pl.when("is_uncosted").then(net.abs()),
+        "unmeasured_net_sales": pl.when(pl.col("is_uncosted") & ~is_measured).then(net),
+    }
 
 
 def _rounded_cost(column: str) -> pl.Expr:
