@@ -130,6 +130,14 @@ def lines_of_cells(
     return lines.lazy()
 
 
+def is_first(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether no cell was ever computed, so that none is to be replaced."""
+    return not any(
+        count(connection, f"SELECT count(*) FROM (SELECT 1 FROM rated.{table} LIMIT 1)")
+        for table in ("customer_month", "sales_cell", "salesperson_month", "order_day")
+    )
+
+
 def replace_cells(
     connection: duckdb.DuckDBPyConnection,
     chunk: str,
@@ -137,21 +145,27 @@ def replace_cells(
     order_days: pl.DataFrame,
     sales: pl.DataFrame,
     by_salesperson: pl.DataFrame,
+    *,
+    is_first: bool = False,
 ) -> None:
-    """Put newly computed cells in the place of the old ones of a chunk: by month, and the order days inside them."""
+    """Put newly computed cells in the place of the old ones of a chunk: by month, and the order days inside them.
+
+    The rows by month are of the chunk's cells and of no others. `is_first`: none was ever computed, and nothing is deleted.
+    """
     for table, day, rows in (
         ("customer_month", "month", months),
         ("sales_cell", "month", sales),
         ("salesperson_month", "month", by_salesperson),
         ("order_day", "order_on", order_days),
     ):
-        inside = f"""(company_code, customer_id, CAST(date_trunc('month', {day}) AS DATE)) IN (
+        inside = f"""WHERE (company_code, customer_id, CAST(date_trunc('month', {day}) AS DATE)) IN (
             SELECT (company_code, customer_id, month) FROM {chunk})"""
+        if not is_first:
+            connection.execute(f"DELETE FROM rated.{quoted(table)} {inside}")
         connection.register("new_rows", rows)
         try:
             connection.execute(
-                f"""DELETE FROM rated.{quoted(table)} WHERE {inside};
-                    INSERT INTO rated.{quoted(table)} BY NAME FROM new_rows WHERE {inside}"""
+                f"INSERT INTO rated.{quoted(table)} BY NAME FROM new_rows {'' if day == 'month' else inside}"
             )
         finally:
             connection.unregister("new_rows")
