@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import duckdb
@@ -23,22 +25,34 @@ def tidy(connection: duckdb.DuckDBPyConnection, *, states_before: datetime, file
     process committed meanwhile: what was not tidied by then stays.
     """
     for (schema,) in connection.execute(_TO_FLUSH).fetchall():
-        _call(connection, "ducklake_flush_inlined_data", f"schema_name => '{schema}'")
-    # DuckLake merges files in a transaction that changes nothing else, and undoes it where what they hold was changed meanwhile.
+        with transaction(connection):
+            _call(connection, "ducklake_flush_inlined_data", f"schema_name => '{schema}'")
+    with _looked_at(connection):
+        _call(connection, "ducklake_merge_adjacent_files")
+    with _looked_at(connection):
+        _call(connection, "ducklake_expire_snapshots", f"older_than => {_instant(states_before)}")
+    removed = 0
+    for clean in ("ducklake_cleanup_old_files", "ducklake_delete_orphaned_files"):
+        with _looked_at(connection):
+            removed += _call(connection, clean, f"older_than => {_instant(files_before)}")
+    return removed
+
+
+@contextmanager
+def _looked_at(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """A transaction that reads the committer's token, and does not write it.
+
+    DuckLake lets one that merges files change nothing else, and undoes it where what they hold was changed meanwhile; of one that
+    drops states, the token would be another state.
+    """
     with transaction(connection, is_guarded=False):
         look_at_guard(connection)
-        connection.execute(f"CALL ducklake_merge_adjacent_files({literal(ALIAS)})").fetchall()
-    _call(connection, "ducklake_expire_snapshots", f"older_than => {_instant(states_before)}")
-    return sum(
-        _call(connection, clean, f"older_than => {_instant(files_before)}")
-        for clean in ("ducklake_cleanup_old_files", "ducklake_delete_orphaned_files")
-    )
+        yield
 
 
-def _call(connection: duckdb.DuckDBPyConnection, function: str, named: str) -> int:
-    """Run a function of DuckLake's in a transaction of its own, which checks the committer's token; how many rows it gave."""
-    with transaction(connection):
-        return len(connection.execute(f"CALL {function}({literal(ALIAS)}, {named})").fetchall())
+def _call(connection: duckdb.DuckDBPyConnection, function: str, *named: str) -> int:
+    """Run a function of DuckLake's on the lake; how many rows it gave."""
+    return len(connection.execute(f"CALL {function}({', '.join([literal(ALIAS), *named])})").fetchall())
 
 
 def _instant(moment: datetime) -> str:
