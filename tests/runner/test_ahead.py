@@ -21,6 +21,8 @@ from tests.warehouse.making import (
     of_lines,
 )
 
+pytestmark = pytest.mark.slow
+
 LINE = {
     "document_id": "R1", "line_id": "1", "document_type": "invoice", "invoice_date": "2025-05-05", "customer_id": "K1",
     "product_id": "P1", "quantity": "2", "uom": "BOX", "net_amount": "100.00", "currency": "USD", "net_amount_company": "",
