@@ -27,6 +27,7 @@ DAYS = {
     "02-erpnext": date(2026, 2, 20),
     "03-odoo": date(2026, 2, 20),
     "04-sap": date(2026, 2, 20),
+    "15-kingdee-unapproved-after-matching": date(2026, 3, 31),
 }
 OVERDUE = "overdue_1_30 + overdue_31_60 + overdue_61_90 + overdue_over_90"
 
@@ -91,6 +92,25 @@ def test_what_kingdee_unapproves_or_voids_is_owed_no_more_and_was_not_paid(mart:
     found = mart("01-kingdee-unapproved-receivable-stays")
     assert found.credit("C1", f"open_balance, {OVERDUE}, unapplied_credit") == (113, 113, 0)
     assert found.net_sales("C1") == 100
+
+
+def test_a_receipt_that_is_unapproved_pays_nothing_though_its_matches_were_not_listed_again(
+    mart: Callable[..., Mart],
+) -> None:
+    found = mart("15-kingdee-unapproved-after-matching").credit("C1", f"open_balance, {OVERDUE}")
+    assert found == (1130, 1130)
+
+
+def test_what_was_received_for_a_receivable_that_is_unapproved_is_the_customer_s_again(
+    mart: Callable[..., Mart],
+) -> None:
+    found = mart("15-kingdee-unapproved-after-matching").credit("C2", "open_balance, unapplied_credit")
+    assert found == (-500, -500)
+
+
+def test_a_red_document_is_set_against_the_receivable_that_it_names(mart: Callable[..., Mart]) -> None:
+    found = mart("15-kingdee-unapproved-after-matching").credit("C3", "open_balance, net_overdue")
+    assert found == (1921, 1130)
 
 
 def test_what_u8_unreviews_and_a_line_that_is_removed_count_no_more(mart: Callable[..., Mart]) -> None:

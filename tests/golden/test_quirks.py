@@ -75,6 +75,7 @@ DEMANDED = [
     "u8_approved",
     "u8_gone",
     "kingdee_red",
+    "kingdee_red_names",
     "u8_red",
     "kingdee_unapproved",
     "gb18030",

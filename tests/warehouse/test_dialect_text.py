@@ -265,7 +265,17 @@ def test_a_number_is_read_as_it_is_written(
 
 
 def test_a_number_in_another_notation_is_put_aside_not_guessed(tmp_path: Path) -> None:
-    strange = ["1,234.50", "1.23", "12,5万", "1.234,50 CHF", "1E5", "--1", "1 234,50 0"]
+    strange = [
+        "1,234.50",
+        "1.23",
+        "12,5万",
+        "1.234,50 CHF",
+        "1E5",
+        "--1",
+        "1 234,50 0",
+        "1.234,-",
+        "1.234,--",
+    ]
     rows = "".join(f"R1;K;31.01.2026;{written}\n" for written in strange)
     found = read(tmp_path, {"a.csv": f"{HEADER}\n{rows}".encode()})
     assert found.problems == [

@@ -62,6 +62,19 @@ def test_an_allocation_that_settles_nothing_is_counted(
     }
 
 
+def test_an_allocation_of_a_payment_that_is_gone_is_counted_and_of_one_that_a_snapshot_lacks_is_not(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    insert(warehouse, "receivables", **OF_BATCH, item_id="I1", original_amount=300)
+    for payment, cause in (("P1", "tombstone"), ("P2", "snapshot")):
+        insert(
+            warehouse, "payments", **{**OF_BATCH, "is_deleted": True, "deleted_by": cause}, payment_id=payment
+        )
+        insert(warehouse, "payment_allocations", **OF_BATCH, payment_id=payment, item_id="I1", amount=100)
+    found = findings(warehouse, tmp_path)["payment_allocations"]
+    assert found == "allocation_of_deleted_payment: 1"
+
+
 def test_a_payment_beyond_its_items_is_counted_unless_its_rest_is_an_item_of_its_own(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:

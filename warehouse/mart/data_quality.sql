@@ -11,6 +11,12 @@ WITH rated AS (
     GROUP BY ALL HAVING bool_and(is_cancelled)
 ), settled AS (
     SELECT company_code, item_id, sum(amount) AS amount FROM allocation GROUP BY ALL
+), said_gone AS (
+    SELECT company_code, payment_id FROM erp.payments WHERE is_deleted AND deleted_by IN ('tombstone', 'rule')
+    UNION ALL
+    SELECT company_code, item_id FROM erp.receivables AS r
+    WHERE is_deleted AND deleted_by IN ('tombstone', 'rule') AND NOT EXISTS (
+        FROM erp.payments AS p WHERE p.company_code = r.company_code AND p.payment_id = r.item_id)
 ), applied AS (
     SELECT company_code, payment_id, sum(amount) AS amount FROM allocation GROUP BY ALL
 ), counted AS (
@@ -23,6 +29,10 @@ WITH rated AS (
     FROM allocation AS a
     JOIN item ON item.company_code = a.company_code AND item.item_id = a.item_id
     JOIN cancelled ON cancelled.company_code = item.company_code AND cancelled.document_id = item.document_id
+    GROUP BY ALL
+    UNION ALL
+    SELECT company_code, a.source_system, a.batch_id, 'payment_allocations', 'allocation_of_deleted_payment', count(*)
+    FROM allocation AS a SEMI JOIN item USING (company_code, item_id) SEMI JOIN said_gone USING (company_code, payment_id)
     GROUP BY ALL
     UNION ALL
     SELECT item.company_code, item.source_system, item.batch_id, 'receivables', 'paid_beyond_its_amount', count(*)

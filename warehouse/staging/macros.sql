@@ -23,13 +23,15 @@ CREATE OR REPLACE MACRO torn_apart(value) AS
         value, '[^0-9０-９]*[0-9０-９]{1,3}([\s\x{00A0}\x{202F}\x{2009}][0-9０-９]{3})+([^0-9０-９\s][0-9０-９]*)?[^0-9０-９]*');
 
 -- Digits with a decimal point, or NULL where the text is no number in this notation. Groups must be groups of three:
--- '1.23' in a file that groups by points is an error, not 123. An exponent has lost digits already and is refused.
+-- '1.23' in a file that groups by points is an error, not 123. An exponent has lost digits already and is refused. A dash right
+-- behind the decimal mark stands for no cents where one writes so, and for a minus where another does: '1.234,-' is refused.
 -- Most cells hold plain digits, which the first branch tells in a fraction of the time.
 CREATE OR REPLACE MACRO decimal_text(value, decimal_mark, group_mark) AS
     CASE
         WHEN regexp_full_match(value, '-?[0-9]+([' || decimal_mark || '][0-9]*)?')
         THEN CASE WHEN decimal_mark = '.' THEN value ELSE replace(value, decimal_mark, '.') END
         WHEN regexp_matches(value, '[0-9０-９]') AND NOT torn_apart(value)
+         AND NOT suffix(plain_number(value), decimal_mark || '-')
         THEN list_transform([leading_sign(plain_number(value))], lambda number: CASE
             WHEN regexp_full_match(
                 number,
