@@ -33,17 +33,24 @@ def orders(counted: pl.LazyFrame, no_order_categories: Collection[str]) -> pl.La
         list(no_order_categories)
     ).fill_null(value=False)
     net = to_scaled_int("net_amount_company")
-    asked_for = net.filter(is_asked_for).sum()
+    # Split before they are grouped: documents are many, and a filter within each costs as much as its sum.
+    amounts = {"net": net, "asked_for": pl.when(is_asked_for).then(net)}
     invoices = (
         counted.filter(is_invoice())
+        .select(*CELL, "document_id", "invoice_date", **amounts)
         .group_by(*CELL, "document_id")
-        .agg(order_on=pl.col("invoice_date").min(), invoiced=net.sum(), asked_for=asked_for)
+        .agg(
+            order_on=pl.col("invoice_date").min(),
+            invoiced=pl.col("net").sum(),
+            asked_for=pl.col("asked_for").sum(),
+        )
         .filter(pl.col("asked_for") > 0)
     )
     notes = (
         counted.filter(is_credit_note(), pl.col("references_document_id").is_not_null())
-        .group_by(*CELL, document_id="references_document_id")
-        .agg(noted=net.sum(), noted_asked_for=asked_for)
+        .select(*CELL, document_id="references_document_id", **amounts)
+        .group_by(*CELL, "document_id")
+        .agg(noted=pl.col("net").sum(), noted_asked_for=pl.col("asked_for").sum())
     )
     return (
         invoices.join(notes, on=[*CELL, "document_id"], how="left", validate="1:1")
@@ -78,9 +85,9 @@ def order_days(
         .group_by(*_CUSTOMER, "order_on")
         .agg(
             orders=stands.sum(),
-            net_sales=_money(pl.col("net_sales").filter(stands)),
+            net_sales=_money(pl.when(stands).then("net_sales")),
             credited_orders=(~stands).sum(),
-            credited_net_sales=_money(pl.col("invoiced").filter(~stands)),
+            credited_net_sales=_money(pl.when(~stands).then("invoiced")),
         )
     )
     return conform_to(days, ORDER_DAY).sort(*_CUSTOMER, "order_on")
