@@ -87,6 +87,34 @@ def test_a_payment_beyond_its_items_is_counted_unless_its_rest_is_an_item_of_its
     assert findings(warehouse, tmp_path) == {"payments": "payment_beyond_its_items: 1"}
 
 
+@pytest.mark.parametrize(
+    ("masters", "found"),
+    [
+        (
+            ["00017", "K7"],
+            {"invoice_lines": "customer_code_like_another: 2"},
+        ),  # 17 and k7 are nobody's masters
+        (["00017", "17", "K7", "k7"], {}),  # each of them is a customer
+        ([], {"invoice_lines": "customer_code_like_another: 4"}),  # nothing tells which of two is right
+    ],
+)
+def test_a_customer_s_code_without_its_zeros_or_in_another_case_is_counted_where_no_master_bears_it(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path, masters: list[str], found: dict[str, str]
+) -> None:
+    for master in masters:
+        insert(warehouse, "customers", **OF_BATCH, customer_id=master)
+    for number, customer in enumerate(("00017", "17", "K7", "k7", "00018")):
+        insert(
+            warehouse,
+            "invoice_lines",
+            **OF_BATCH,
+            document_id=f"R{number}",
+            line_id="1",
+            customer_id=customer,
+        )
+    assert findings(warehouse, tmp_path) == found
+
+
 def test_lines_after_the_rated_day_and_deletions_by_cause_are_counted(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:

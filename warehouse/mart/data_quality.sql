@@ -19,6 +19,21 @@ WITH rated AS (
         FROM erp.payments AS p WHERE p.company_code = r.company_code AND p.payment_id = r.item_id)
 ), applied AS (
     SELECT company_code, payment_id, sum(amount) AS amount FROM allocation GROUP BY ALL
+), code AS (
+    -- Without the zeros in front, which a spreadsheet drops, and in one case.
+    SELECT company_code, customer_id, upper(ltrim(customer_id, '0')) AS bare, bool_or(has_master) AS has_master
+    FROM (
+        SELECT company_code, customer_id, true AS has_master FROM erp.customers WHERE NOT is_deleted
+        UNION ALL
+        SELECT DISTINCT company_code, customer_id, false FROM erp.invoice_lines WHERE NOT is_deleted
+        UNION ALL
+        SELECT DISTINCT company_code, customer_id, false FROM item
+    )
+    GROUP BY company_code, customer_id
+), lookalike AS (
+    SELECT company_code, bare FROM code GROUP BY ALL HAVING count(*) > 1 AND NOT bool_and(has_master)
+), doubtful AS (
+    SELECT company_code, customer_id FROM code JOIN lookalike USING (company_code, bare) WHERE NOT has_master
 ), counted AS (
     SELECT company_code, a.source_system, a.batch_id, 'payment_allocations' AS table_name, 'allocation_without_item' AS finding,
         count(*) AS row_count
@@ -49,6 +64,14 @@ WITH rated AS (
     LEFT JOIN applied ON applied.company_code = p.company_code AND applied.payment_id = p.payment_id
     LEFT JOIN item ON item.company_code = p.company_code AND item.item_id = p.payment_id
     WHERE NOT p.is_deleted AND item.item_id IS NULL AND abs(p.amount) > abs(coalesce(applied.amount, 0))
+    GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'invoice_lines', 'customer_code_like_another', count(*)
+    FROM erp.invoice_lines SEMI JOIN doubtful USING (company_code, customer_id) WHERE NOT is_deleted
+    GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'receivables', 'customer_code_like_another', count(*)
+    FROM item SEMI JOIN doubtful USING (company_code, customer_id)
     GROUP BY ALL
     UNION ALL
     SELECT company_code, source_system, batch_id, 'customer_assessments', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
