@@ -293,6 +293,24 @@ def test_a_further_sheet_with_the_columns_is_not_left_unread_without_a_word(
     assert all("[unread_sheet]" in warning for warning in found.warnings)
 
 
+@pytest.mark.parametrize(
+    ("encodings", "warned"),
+    [
+        (("utf-8", "windows-1252"), True),
+        (("windows-1252", "windows-1252"), False),
+        (("utf-8", "utf-8"), False),
+    ],
+)
+def test_two_encodings_in_one_file_spoil_no_names_without_a_word(
+    tmp_path: Path, encodings: tuple[str, str], warned: bool
+) -> None:
+    rows = zip(("R1;Müller;31.01.2026;1\n", "R2;Jäger «CAFÉ»;31.01.2026;1\n"), encodings, strict=True)
+    lines = b"".join(row.encode(encoding) for row, encoding in rows)
+    file = b"Beleg;Kunde;Datum;Netto\n" + lines
+    found = dialects.read(tmp_path, {"a.csv": file}, fallback_encoding="windows-1252")
+    assert ["[mixed_encoding]" in warning for warning in found.warnings] == [True] * warned
+
+
 def test_a_sheet_of_notes_beside_the_table_is_no_matter(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     for row in (["Beleg", "Kunde", "Datum", "Netto"], ["R1", "K", date(2026, 1, 31), 1]):

@@ -11,7 +11,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,6 +30,9 @@ CHUNK = 4 * 1024 * 1024
 _NAMED: dict[str, Kind] = {".gz": "gzip", ".zst": "zstd", ".parquet": "parquet"}
 _CONVERTED = tuple(kind for kind in convert.FORMATS if kind != "text")
 _SHEETS = {".xls", ".xlsx", ".xlsm"}
+# A letter of Western Europe in UTF-8, as it looks in the encodings of a byte a letter: ü is Ã¼ there, which no word has.
+_UTF8_LOOK = re.compile("\u00c3[\u00a1-\u00ba\u00bc-\u00bf]")
+_WESTERN = ("latin-1", "iso-8859-15", "windows-1252")
 _SEPARATOR = re.compile(r'"?sep=(.)"?[\s;,]*', re.IGNORECASE)
 
 
@@ -39,7 +42,7 @@ class CheckedFile:
 
     `headers` are its columns, each by a name of its own; of Parquet, which says so itself, None.
     `blank_records` are the record numbers (the header is 1) of blank lines that stand before other records. `table` is
-    what a file was made into that is not read as it lies there.
+    what a file was made into that is not read as it lies there. `is_mixed`: it is partly UTF-8, and read as what it is else.
     """
 
     size: int
@@ -49,6 +52,7 @@ class CheckedFile:
     headers: tuple[str, ...] | None = None
     blank_records: tuple[int, ...] = ()
     table: convert.Table | None = None
+    is_mixed: bool = False
 
 
 def check(
@@ -71,7 +75,9 @@ def check(
     text_fault, blank = reader.finish()
     if text_fault and dialect.fallback_encoding:
         other = {"encoding": dialect.fallback_encoding, "fallback_encoding": None}
-        return check(file, path, sha256, dialect.model_copy(update=other), resource, scratch)
+        fallen_back = dialect.model_copy(update=other)
+        checked = check(file, path, sha256, fallen_back, resource, scratch)
+        return replace(checked, is_mixed=_is_mixed(file, dialect, fallen_back))
     if text_fault:
         raise BatchRefusedError(text_fault)
     dialect = dialect.model_copy(update={"encoding": reader.encoding_name})
@@ -91,6 +97,14 @@ def check(
         convert.transcode(file, dialect, target)
         file, dialect = target, dialect.model_copy(update={"encoding": "utf-8"})
     return CheckedFile(size, file, dialect, headers=headers, blank_records=blank_records)
+
+
+def _is_mixed(file: Path, dialect: Dialect, fallen_back: Dialect) -> bool:
+    """Whether a file that is not UTF-8 throughout has letters of it all the same, as two exports put into one file have."""
+    if dialect.encoding != "utf-8" or fallen_back.encoding not in _WESTERN:
+        return False
+    with text.lines_of(file, fallen_back) as lines:
+        return any(_UTF8_LOOK.search(line) for line in lines)
 
 
 def is_parquet(file: Path) -> bool:

@@ -278,6 +278,16 @@ def unread_sheets(delivery: Delivery) -> Iterator[str]:
                 )
 
 
+def mixed_encodings(delivery: Delivery) -> Iterator[str]:
+    """The files that are partly UTF-8, and were read in the profile's other encoding throughout."""
+    for path, file in delivery.checked:
+        if file.is_mixed:
+            yield (
+                f"{path}: is partly UTF-8, and is read in the profile's fallback_encoding throughout, so that a letter such as "
+                "ü has become Ã¼: export it again in one encoding [mixed_encoding]"
+            )
+
+
 def rounded(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> Iterator[str]:
     """What was rounded by the rule `rounded_noise`, by file and column."""
     for each in delivery.held:

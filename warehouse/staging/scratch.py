@@ -199,7 +199,11 @@ def _read_files(
     records.keep_unreadable_records(connection, delivery)
     records.keep_blank_records(connection, delivery)
     views.require_columns(delivery)
-    warnings = (*records.unread_sheets(delivery), *records.rounded(connection, delivery))
+    warnings = (
+        *records.unread_sheets(delivery),
+        *records.mixed_encodings(delivery),
+        *records.rounded(connection, delivery),
+    )
     views.create_typed(connection, delivery, small=delivery.size < SMALL_BATCH_BYTES)
     with mistakes.noted():
         check_totals(connection, delivery)
