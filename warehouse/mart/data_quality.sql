@@ -1,5 +1,6 @@
 -- The fate of every delivered row, with the rules that rows broke; a refused batch says why it was refused. What a batch gave
--- that is accepted, and yet counts for nothing or is not counted yet, is a finding: so are the rows that it deleted, by cause.
+-- that is accepted, and yet counts for nothing, is not counted yet or may be another customer's, is a finding: so are the rows
+-- that it deleted, by cause.
 WITH rated AS (
     SELECT max(as_of) AS as_of FROM ops.generation WHERE stage = 'rating'
 ), item AS (
