@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
+from threading import local
 from typing import TYPE_CHECKING, Protocol
 
 from flows.console.progress import report_step
@@ -20,6 +19,8 @@ from flows.settings import Settings
 from flows.settings.values import LEAST_MEMORY
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     from distributed import Client
 
 _INSTALL = "install valuemart with its extra, `pip install 'valuemart[dask]'`, or say runner = \"local\" in the settings"
@@ -55,51 +56,88 @@ def processes(settings: Settings, number: int) -> Iterator[Hands]:
 
 
 class _Processes:
+    """A thread a process, which waits for it: with a pipe of its own, the end of a process is seen by its thread alone.
+
+    The pool of the standard library shares its queues among its processes, and may wait for ever once one was killed.
+    """
+
     def __init__(self, number: int, memory: int) -> None:
         self.number = number
         self._memory = memory
-        self._pool = self._opened()
-
-    def _opened(self) -> Executor:
-        # Not forked: DuckDB and polars have threads, whose locks a fork would copy as they are.
-        return ProcessPoolExecutor(
-            self.number, mp_context=multiprocessing.get_context("spawn"), initializer=_live_with_the_parent
-        )
+        self._threads = ThreadPoolExecutor(number)
+        self._own = local()
+        self.workers: list[_Worker] = []
 
     def submit(self, order: Order, known: Path) -> Future[Verdict]:
-        own = replace(order, memory=self._memory)
-        for _ in range(2):
-            try:
-                return self._pool.submit(stage_elsewhere, own, made_by(), known)
-            except (BrokenExecutor, OSError):  # one of them died, and its pool with it
-                self.close()
-                self._pool = self._opened()
-        return _given_up()
+        return self._threads.submit(self._staged, replace(order, memory=self._memory), known)
 
     def are_there(self) -> bool:
         return True  # where they are not, what was begun has failed
 
     def close(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._threads.shutdown(cancel_futures=True)
+        for worker in self.workers:
+            worker.close()
+
+    def _staged(self, order: Order, known: Path) -> Verdict:
+        worker = getattr(self._own, "worker", None)
+        if worker is None:
+            worker = self._own.worker = _Worker()
+            self.workers.append(worker)
+        try:
+            return worker.ask(order, known)
+        except (EOFError, OSError) as error:
+            self._own.worker = None
+            self.workers.remove(worker)
+            worker.close()
+            raise BrokenExecutor(f"{order.batch.place}: the process that staged it is gone") from error
+
+
+class _Worker:
+    def __init__(self) -> None:
+        # Not forked: DuckDB and polars have threads, whose locks a fork would copy as they are.
+        context = multiprocessing.get_context("spawn")
+        self._pipe, other = context.Pipe()
+        self.process = context.Process(target=_work, args=[other], daemon=True)
+        try:
+            self.process.start()
+        finally:
+            other.close()
+
+    def ask(self, order: Order, known: Path) -> Verdict:
+        self._pipe.send((order, made_by(), known))
+        verdict, fault = self._pipe.recv()
+        if verdict is None:
+            raise StagedNothingError(fault)
+        found: Verdict = verdict
+        return found
+
+    def close(self) -> None:
+        self._pipe.close()
+        self.process.join()
+
+
+class StagedNothingError(Exception):
+    """What another process says of a batch that it would not stage."""
+
+
+def _work(pipe: Connection) -> None:
+    """Stage what comes, until the process that gives the orders closes the pipe or ends; an interrupt is that one's to take."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(EOFError, OSError):
+        while True:
+            given = pipe.recv()
+            try:
+                answer: tuple[Verdict | None, str] = (stage_elsewhere(*given), "")
+            except Exception as error:  # noqa: BLE001 - whatever it is, who commits stages the batch itself
+                answer = (None, f"{type(error).__name__}: {error}")
+            pipe.send(answer)
 
 
 def _given_up() -> Future[Verdict]:
     future = Future[Verdict]()
     future.cancel()
     return future
-
-
-def _live_with_the_parent() -> None:
-    """End with the process that gave the orders, however that ends; an interrupt is that one's to take."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_the_parent, daemon=True).start()
-
-
-def _end_with_the_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from tests.runner.threads import counted_verdicts
 
 pytestmark = pytest.mark.slow
 
-# One pool has two workers: the third is of another.
+# There are two at a time: the third took the place of one.
 KILLS = 3
 
 
@@ -53,10 +53,10 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
 
     def submit_and_kill(self: hands._Processes, order: Order, known: Path) -> object:
         given = submit(self, order, known)
-        workers = [each.pid for each in self._pool._processes.values() if each.pid not in killed]
-        if workers and len(killed) < KILLS:
-            killed.append(workers[0])
-            os.kill(workers[0], signal.SIGKILL)
+        alive = [each.process.pid for each in self.workers if each.process.pid not in killed]
+        if alive and len(killed) < KILLS:
+            killed.append(alive[0])
+            os.kill(alive[0], signal.SIGKILL)
         return given
 
     monkeypatch.setattr(hands._Processes, "submit", submit_and_kill)
