@@ -151,4 +151,5 @@ def _is_lost(future: Future[Verdict]) -> bool:
 
 
 def _size(order: Order) -> int:
-    return sum(file_size(path) for path in order.batch.folder.rglob("*"))
+    """The bytes in the batch's folder; a link may lead anywhere, round in a circle too, and is looked at when the batch is read."""
+    return sum(file_size(path) for path in order.batch.folder.rglob("*") if not path.is_symlink())

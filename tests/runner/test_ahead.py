@@ -132,6 +132,19 @@ def test_a_batch_that_others_would_refuse_is_refused_by_the_one_that_commits(
     assert counted == {"b1": True, "b2": False, "b3": False, "b4": True, "b5": True}
 
 
+def test_a_link_that_leads_in_a_circle_is_refused_by_the_one_that_commits(
+    both: Callable[[Runs], dict[str, bool]],
+) -> None:
+    def land_with_a_circle(loader: Loader) -> None:
+        loader.land(of_lines(line(1), number=1), of_lines(line(2), number=2))
+        [file] = loader.settings.inbox.rglob("b2/lines.csv")
+        file.unlink()
+        file.symlink_to(file)
+
+    counted = both([land_with_a_circle])
+    assert counted == {"b1": True, "b2": False}
+
+
 def test_a_batch_that_takes_the_place_of_another_one_is_staged_as_that_one(
     both: Callable[[Runs], dict[str, bool]],
 ) -> None:
