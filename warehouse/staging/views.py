@@ -139,7 +139,9 @@ def _misfits(file: SourceFile, resource: Resource) -> list[Fault]:
         )
         faults.append(Fault("missing_column", message, remedy, file.path, 1, wanted[0]))
     for name, twins in binding.ambiguous.items():
-        message = f"the column {name} is to be read from one of several headers that bear its name: {listed(twins)}"
+        message = (
+            f"the column {name} is to be read from one of several headers that bear its name: {listed(twins)}"
+        )
         remedy = "Export it with one of them only, or rename the other."
         faults.append(Fault("ambiguous_column", message, remedy, file.path, 1, twins[0]))
     for name, header in binding.headers.items():
