@@ -23,6 +23,8 @@ from warehouse.staging.delivered import Delivered, Delivery
 from warehouse.staging.source_file import SourceFile, told
 
 _COMMENT = re.compile(r"--[^\n]*")
+# How many headers of one name a message bears.
+_TWINS_TOLD = 20
 # Whether all texts of a record are plain.
 _PLAIN = "__plain"
 # The table of what of an earlier batch was mended since.
@@ -139,9 +141,9 @@ def _misfits(file: SourceFile, resource: Resource) -> list[Fault]:
         )
         faults.append(Fault("missing_column", message, remedy, file.path, 1, wanted[0]))
     for name, twins in binding.ambiguous.items():
-        message = (
-            f"the column {name} is to be read from one of several headers that bear its name: {listed(twins)}"
-        )
+        more = f" or {len(twins) - _TWINS_TOLD} more" if len(twins) > _TWINS_TOLD else ""
+        either = " or ".join(map(repr, twins[:_TWINS_TOLD])) + more
+        message = f"the column {name} is to be read from {either}: several headers bear its name"
         remedy = "Export it with one of them only, or rename the other."
         faults.append(Fault("ambiguous_column", message, remedy, file.path, 1, twins[0]))
     for name, header in binding.headers.items():
