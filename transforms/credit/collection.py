@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from transforms.credit.items import CUSTOMER, ITEM, PAYMENTS
 from transforms.credit.lateness import RECENT_MONTHS
 from transforms.frames.fixed_point import WIDE_RATIO, begins, ratio, running_sum, to_scaled_int
-from transforms.frames.periods import first_of_month, months_before, months_since
+from transforms.frames.periods import MONTHS_APART, first_of_month, months_before, months_since
 
 if TYPE_CHECKING:
     from datetime import date
 
     from transforms.credit.items import Ledger
-
-_MONTHS_APART: Final = 10**5  # more months than there are: customers do not overlap
 
 
 def countback(ledger: Ledger, as_of: date) -> pl.LazyFrame:
@@ -43,7 +41,7 @@ def countback(ledger: Ledger, as_of: date) -> pl.LazyFrame:
     months = (
         _billed(ledger)
         .join(owed, on=CUSTOMER, how="inner", validate="m:1")
-        .group_by(place=pl.col("customer").cast(pl.Int64) * _MONTHS_APART + back)
+        .group_by(place=pl.col("customer").cast(pl.Int64) * MONTHS_APART + back)
         .agg(
             pl.col("customer", "receivable", "current").first(),
             month=pl.col("posting_date").first().dt.month_start(),

@@ -18,7 +18,7 @@ from transforms.frames.fixed_point import (
     running_sum,
     to_scaled_int,
 )
-from transforms.frames.periods import months_before
+from transforms.frames.periods import DAYS_APART, months_before
 
 if TYPE_CHECKING:
     from datetime import date
@@ -31,7 +31,6 @@ RECENT_MONTHS: Final = (
     3  # the trend's "lately", and the period of the collection effectiveness index: a quarter
 )
 _FINE: Final = 10**12
-_DAYS_APART: Final = 10**7  # more days than there are: items do not overlap
 _PAID: Final = 98  # of 100: an item counts as paid from here on, whatever a bank kept for itself
 
 
@@ -135,7 +134,7 @@ def paid_days(parts: pl.LazyFrame, kinds: tuple[str, ...] | None) -> pl.LazyFram
             .join(otherwise, on="item", how="left", validate="m:1")
             .with_columns(due=pl.col("due") - pl.col("otherwise").fill_null(0))
         )
-    of_item = pl.col("item").cast(pl.Int64) * _DAYS_APART
+    of_item = pl.col("item").cast(pl.Int64) * DAYS_APART
     return (
         by_kind.select(*CUSTOMER, "item_id", "item", "late_from", "due", "matched", paid_on="settled_on")
         .sort(of_item + pl.col("paid_on").to_physical())

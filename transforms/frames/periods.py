@@ -9,6 +9,9 @@ from typing import Final
 import polars as pl
 
 YEAR: Final = 12  # months, and so rating periods
+# More months and days than there are: numbers of customers or items so far apart keep what is theirs from overlapping.
+MONTHS_APART: Final = 10**5
+DAYS_APART: Final = 10**7
 
 
 def first_of_month(day: date) -> date:

@@ -19,7 +19,7 @@ from transforms.frames.fixed_point import (
     scaled_int_of,
     to_scaled_int,
 )
-from transforms.frames.periods import months_since
+from transforms.frames.periods import DAYS_APART, MONTHS_APART, months_since
 from transforms.frames.schemas import CUSTOMER_MONTH
 from transforms.measures.p_alive import estimate_p_alive
 from transforms.measures.season import MONTHS_TO_TELL, is_same_time_of_year, seasons
@@ -38,8 +38,6 @@ SHORTEST_GAP: Final = 10  # days: who orders every week is not late after a long
 # Parts are carried with 12 digits and rounded to 6 once, where they are shown or have been weighted.
 _FINE: Final = 10**12
 _MONTH = columns_of(CUSTOMER_MONTH, (*KEY, "month", "net_sales"))
-_DAYS_APART: Final = 10**7  # more days than there are
-_MONTHS_APART: Final = 10**5  # more months than there are: customers do not overlap
 
 
 def measure_loyalty(
@@ -131,7 +129,7 @@ def _active_months(history: pl.LazyFrame, facts: Facts, window: Window) -> pl.La
         ]
     )
     back = months_since(pl.col("month"), window.period)
-    of_month = (pl.col("customer") * _MONTHS_APART + back).alias("of_month")
+    of_month = (pl.col("customer") * MONTHS_APART + back).alias("of_month")
     return (
         sold.group_by(of_month)
         .agg(pl.col("customer", "month").first(), pl.col("net").sum())
@@ -163,7 +161,7 @@ def _gaps(history: pl.LazyFrame) -> pl.LazyFrame:
     is_last = customer.ne_missing(customer.shift(-1))
     return (
         history.select(
-            "customer", "began_on", *KEY, place=customer * _DAYS_APART + pl.col("began_on").to_physical()
+            "customer", "began_on", *KEY, place=customer * DAYS_APART + pl.col("began_on").to_physical()
         )
         .sort("place")
         .filter(begins("place"))
