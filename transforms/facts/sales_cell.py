@@ -58,6 +58,7 @@ def sales_cells(
     is_priced = is_invoice() & (pl.col("quantity") > 0) & ~pl.col("is_free_goods").fill_null(value=False)
     charged = pl.col("freight").fill_null(0) + pl.col("rebates").fill_null(0)
     is_measured, has_cost = quantity.is_not_null(), pl.col("line_cost").is_not_null()
+    parts = _line_parts(net, quantity, is_measured)
     summed = (
         counted.with_columns(line_cost(), base_quantity().alias("base_quantity"), is_priced=is_priced)
         .with_columns(
@@ -65,10 +66,10 @@ def sales_cells(
             is_covered=has_goods() & has_cost & is_measured,
             is_uncosted=has_goods() & ~has_cost,
         )
-        .with_columns(**_line_parts(net, quantity, is_measured))
+        .with_columns(**parts)
         .group_by(GRAIN)
         .agg(
-            pl.col(*_ADDED).sum(),
+            *(pl.col(name).sum() for name in parts if name != "invoiced_quantity"),
             cost=sum_or_null(pl.col("line_cost")),
             invoiced_quantity=sum_or_null(pl.col("invoiced_quantity")),
         )
@@ -79,22 +80,6 @@ def sales_cells(
         )
     )
     return conform_to(summed, SALES_CELL).sort(GRAIN, nulls_last=True)
-
-
-_ADDED: Final = (
-    "net_sales",
-    "freight",
-    "rebates",
-    "invoiced_net_sales",
-    "covered_cost",
-    "covered_quantity",
-    "costed_cost",
-    "costed_net_sales",
-    "uncosted_quantity",
-    "uncosted_net_sales",
-    "uncosted_gross",
-    "unmeasured_net_sales",
-)
 
 
 def _line_parts(net: pl.Expr, quantity: pl.Expr, is_measured: pl.Expr) -> dict[str, pl.Expr]:
