@@ -9,12 +9,13 @@ import pytest
 
 from tests.runner.rows import held
 from tests.runner.threads import stage_in_threads
+from tests.warehouse.converting import FACTOR, PRODUCT, batch
+from tests.warehouse.converting import line as sold
 from tests.warehouse.making import (
     PROFILE,
     SQL,
     Delivery,
     Loader,
-    csv_text,
     line,
     numbered,
     of_customers,
@@ -23,30 +24,9 @@ from tests.warehouse.making import (
 
 pytestmark = pytest.mark.slow
 
-LINE = {
-    "document_id": "R1", "line_id": "1", "document_type": "invoice", "invoice_date": "2025-05-05", "customer_id": "K1",
-    "product_id": "P1", "quantity": "2", "uom": "BOX", "net_amount": "100.00", "currency": "USD", "net_amount_company": "",
-    "company_currency": "EUR", "is_cancelled": "false", "base_quantity": "",
-}  # fmt: skip
 RATE = {"from_currency": "USD", "to_currency": "EUR", "rate_date": "2025-05-01", "rate": "0.9"}
-FACTOR = {"product_id": "", "from_uom": "BOX", "to_uom": "PCE", "factor": "24"}
-PRODUCT = {"product_id": "P1", "name": "Pump", "base_uom": "PCE"}
 
 Runs = Sequence[Callable[[Loader], object]]
-
-
-def batch(number: int, **tables: list[dict[str, str]]) -> Delivery:
-    files = {
-        table: {
-            f"{table}.csv": csv_text([list(rows[0]), *(list(row.values()) for row in rows)], delimiter=",")
-        }
-        for table, rows in tables.items()
-    }
-    return Delivery(files, source="generic_csv", **numbered(number))
-
-
-def sold(number: int, **changes: str) -> dict[str, str]:
-    return LINE | {"document_id": f"R{number}"} | changes
 
 
 def lived(root: Path, runs: Runs) -> Loader:

@@ -8,37 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.warehouse.making import Delivery, Loader, assert_conserved, csv_text, numbered
+from tests.warehouse.converting import FACTOR, PRODUCT, batch, line
+from tests.warehouse.making import Loader, assert_conserved
 
-LINE = {
-    "document_id": "R1", "line_id": "1", "document_type": "invoice", "invoice_date": "2025-05-05", "customer_id": "K1",
-    "product_id": "P1", "quantity": "2", "uom": "BOX", "net_amount": "100.00", "currency": "USD", "net_amount_company": "",
-    "company_currency": "EUR", "is_cancelled": "false", "base_quantity": "",
-}  # fmt: skip
 RATE = {"from_currency": "USD", "to_currency": "EUR", "rate_date": "2025-05-05", "rate": "0.912345678"}
-FACTOR = {"product_id": "", "from_uom": "BOX", "to_uom": "PCE", "factor": "24"}
-PRODUCT = {"product_id": "P1", "name": "Pump", "base_uom": "PCE"}
-
-Rows = list[dict[str, str]]
 
 
 @pytest.fixture
 def loader(tmp_path: Path) -> Loader:
     return Loader(tmp_path)
-
-
-def batch(number: int = 1, **tables: Rows) -> Delivery:
-    files = {
-        table: {
-            f"{table}.csv": csv_text([list(rows[0]), *(list(row.values()) for row in rows)], delimiter=",")
-        }
-        for table, rows in tables.items()
-    }
-    return Delivery(files, source="generic_csv", **numbered(number))
-
-
-def line(number: int = 1, **changes: str) -> dict[str, str]:
-    return {**LINE, "document_id": f"R{number}", **changes}
 
 
 def of_lines(loader: Loader, column: str) -> Mapping[str, Any]:
