@@ -71,8 +71,8 @@ def _uses(delivery: Delivery) -> Mapping[str, int]:
     texts = [*source.views.values()]
     texts += [source.sql(table, each.name) for table, drivers in delivery.drivers.items() for each in drivers]
     mappings = [source.profile.tables[table] for table in delivery.drivers]
-    told_of = {name for mapping in mappings for name in (*mapping.drivers, *(mapping.grouped_by or ()))}
     drivers = {name for mapping in mappings for name in mapping.drivers}
+    told_of = drivers.union(*(mapping.grouped_by or () for mapping in mappings))
     text = _COMMENT.sub("", " ".join(texts)).casefold()
     uses: dict[str, int] = {}
     for name in delivery.resources:
