@@ -315,6 +315,8 @@ _SAYING: dict[str, object] = {
     "curve_height": _curve_height,
     "all_rules": rules.all_rules,
     "broken_rules": rules.broken_rules,
+    "finding_said": rules.finding_said,
+    "rule_said": rules.said,
     "table_name": rules.table_name,
     "axis_share": lambda tick: f"{numbers.trimmed(tick * 100)}%",
     "axis_amount": lambda tick: numbers.on_axis(tick).svg,

@@ -1,14 +1,17 @@
-"""Rules said: what a batch and its rows are judged by, and what they broke, in both languages by the words of `rules.yaml`."""
+"""Rules said: what a batch and its rows are judged by, what they broke and what was found, in both languages by `rules.yaml`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from functools import cache
 
 from expectations.contract import Contract, contracts
 from expectations.rules import Rule, rules_of, staging_rules
+from flows.wording import numbers
 from flows.wording.words import FOLDER, Localized, read, same
 
 FILE = FOLDER / "rules.yaml"
@@ -19,11 +22,10 @@ _NO_SCHEMA = "staging"  # only names are asked of these rules
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A rule that was broken: by how many rows, or by the batch as a whole, which says how in its own words."""
+    """A rule that was broken: by how many rows, or by the batch as a whole."""
 
     rule: Localized
     rows: int | None = None
-    told: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,18 @@ class TableRules:
     rules: tuple[Localized, ...]
 
 
+def finding_said(finding: str, dated_after: date | None, net_sales: Decimal | None) -> Localized:
+    """A finding of `batch_finding` in words, with its day and its amount if it has them.
+
+    One without words, as another version may have written it, stands for itself.
+    """
+    written = _pair("findings", finding)
+    if written is None:
+        return same(finding)
+    figures = {"day": dated_after or "", "amount": "" if net_sales is None else numbers.grouped(net_sales)}
+    return _sentence(written.en.format(**figures), written.zh.format(**figures))
+
+
 def table_name(table: str) -> Localized:
     """What a canonical table is called; another one, as a source's own, stands for itself."""
     return _pair("tables", table) or same(table)
@@ -42,14 +56,14 @@ def table_name(table: str) -> Localized:
 def broken_rules(table: str, reasons: str | None) -> list[Broken]:
     """What a table's rows broke, or why its batch was refused, from `data_quality.reasons`; the largest first.
 
-    A rule without words, as an earlier version may have written it, stands for itself.
+    A rule without words, as an earlier version may have written it, stands for itself; so does a refusal that names none.
     """
     parts = (reasons or "").split(", ")
     counted = [_COUNTED.fullmatch(part) for part in parts]
     if all(counted):
         return [Broken(said(table, each[1]), rows=int(each[2])) for each in counted if each]
     found = _REFUSED_BY.search(reasons or "")
-    return [Broken(said(table, found[1]) if found else same(""), told=reasons)] if reasons else []
+    return [Broken(said(table, found[1]) if found else same(reasons))] if reasons else []
 
 
 def said(table: str, name: str) -> Localized:

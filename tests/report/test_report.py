@@ -226,6 +226,49 @@ def test_the_page_of_data_quality_says_rules_and_what_broke_them_in_words_of_bot
     assert "invoice_date_missing" not in english + chinese
 
 
+def test_the_page_of_data_quality_says_why_a_batch_was_refused_and_what_counts_for_nothing_yet(
+    copied: Settings,
+) -> None:
+    copied.mart_file.chmod(0o644)
+    with duckdb.connect(str(copied.mart_file)) as connection:
+        connection.execute(
+            """INSERT INTO batch_refusal BY NAME
+               SELECT company_code, source_system, batch_id, 1 AS fault_number, 'missing_column' AS rule, 'sales.csv' AS file,
+                   17 AS row_number, 'Amount' AS column_name, 'has no such column' AS message, 'Deliver it' AS remedy, loaded_at
+                   AS refused_at
+               FROM data_quality LIMIT 1"""
+        )
+        connection.execute("DELETE FROM batch_finding")
+        connection.execute(
+            """INSERT INTO batch_finding BY NAME
+               SELECT company_code, source_system, batch_id, table_name, 'dated_after' AS finding, 1200 AS row_count,
+                   DATE '2025-06-30' AS dated_after, 5000 AS net_sales
+               FROM data_quality WHERE table_name = 'invoice_lines'"""
+        )
+        ((batches,),) = connection.execute("SELECT count(*) FROM batch_finding").fetchall()
+    copied.report_file.unlink()
+    build.build_if_behind(copied)
+    english, chinese = (
+        in_one_language(copied.report_folder / "quality.html", other) for other in ("zh-Hans", "en")
+    )
+    for page, said in (
+        (
+            english,
+            "Every column that the source needs must be there missing_columnsales.csv17Amounthas no such column. Deliver it",
+        ),
+        (chinese, "数据源所需的列须齐全 missing_columnsales.csv17Amount"),
+        (
+            english,
+            f"Dated after the rating's day, 2025-06-30: {5000 * batches:,}, not counted yet dated_after{1200 * batches:,}{batches}",
+        ),
+        (
+            chinese,
+            f"日期晚于评级基准日 2025-06-30，金额 {5000 * batches:,}，尚未计入 dated_after{1200 * batches:,}",
+        ),
+    ):
+        assert said in page, said
+
+
 def test_a_mart_without_a_rating_makes_a_report_that_says_so(tmp_path: Path) -> None:
     settings = settings_of(tmp_path / "home")
     settings.home.mkdir()

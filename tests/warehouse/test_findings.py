@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -44,7 +45,9 @@ def warehouse(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def findings(warehouse: duckdb.DuckDBPyConnection, home: Path) -> dict[str, str]:
     publish(warehouse, home, contracts(), 1, RECORDED_AT)
-    return {row["table_name"]: row["findings"] for row in queries.findings(home / "mart.duckdb")}
+    sql = "SELECT table_name, findings FROM data_quality WHERE findings IS NOT NULL"
+    with duckdb.connect(str(home / "mart.duckdb"), read_only=True) as mart:
+        return dict(mart.execute(sql).fetchall())
 
 
 def test_an_allocation_that_settles_nothing_is_counted(
@@ -142,3 +145,35 @@ def test_what_was_deleted_of_any_extract_is_counted_by_its_cause(
 ) -> None:
     insert(warehouse, table, **{**OF_BATCH, "is_deleted": True, "deleted_by": "snapshot"})
     assert findings(warehouse, tmp_path) == {table: "deleted_by_snapshot: 1"}
+
+
+def test_a_finding_is_a_row_with_its_figures(warehouse: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    warehouse.execute(
+        "INSERT INTO ops.generation (stage, generation, as_of, recorded_at) VALUES ('rating', 1, DATE '2024-05-31', now()::TIMESTAMP)"
+    )
+    line = {**OF_BATCH, "document_id": "R1", "invoice_date": date(2024, 6, 1), "net_amount_company": 1234}
+    insert(warehouse, "invoice_lines", **line, line_id="1")
+    insert(warehouse, "invoice_lines", **line, line_id="2")
+    insert(warehouse, "payment_allocations", **OF_BATCH, payment_id="P1", item_id="I9", amount=5)
+    publish(warehouse, tmp_path, contracts(), 1, RECORDED_AT)
+    assert [
+        (row["table_name"], row["finding"], row["row_count"], row["dated_after"], row["net_sales"])
+        for row in queries.findings(tmp_path / "mart.duckdb")
+    ] == [
+        ("invoice_lines", "dated_after", 2, date(2024, 5, 31), Decimal(2468)),
+        ("payment_allocations", "allocation_without_item", 1, None, None),
+    ]
+
+
+def test_a_mart_of_an_earlier_version_has_no_findings(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    insert(warehouse, "invoice_lines", **{**OF_BATCH, "is_deleted": True, "deleted_by": "rule"})
+    publish(warehouse, tmp_path, contracts(), 1, RECORDED_AT)
+    mart_file = tmp_path / "mart.duckdb"
+    assert queries.findings(mart_file)
+    mart_file.chmod(0o644)
+    with duckdb.connect(str(mart_file)) as mart:
+        mart.execute("DROP TABLE batch_finding")
+    assert queries.findings(mart_file) == []
+    assert queries.findings(tmp_path / "none.duckdb") == []

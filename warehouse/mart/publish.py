@@ -65,6 +65,8 @@ PUBLISHED_TABLES = (
     "explanation",
     "explanation_term",
     "reason",
+    "batch_finding",
+    "batch_refusal",
     "data_quality",
     "company_period",
     "tier_move",

@@ -134,17 +134,23 @@ ORDER BY recorded_at DESC, batch_id, rule, file, row_number
 
 
 def findings(mart_file: Path) -> list[Row]:
-    """What batches brought that was accepted and counts for nothing yet, and deleted: one row a batch and table, latest first.
+    """What batches brought that was accepted and counts for nothing yet, and deleted: one row a batch, table and finding, latest first.
 
-    Columns: source_system, company_code, batch_id, table_name, findings. None before the first publication.
+    Columns: source_system, company_code, batch_id, table_name, finding, row_count, dated_after, net_sales. None before the
+    first publication, nor in a mart that an earlier version published.
     """
     if not mart_file.is_file():
         return []
     with _published(published=mart_file) as connection:
+        if not _rows(connection, "FROM duckdb_tables() WHERE table_name = 'batch_finding'"):
+            return []
         return _rows(
             connection,
-            """SELECT source_system, company_code, batch_id, table_name, findings FROM published.main.data_quality
-               WHERE findings IS NOT NULL ORDER BY loaded_at DESC, source_system, company_code, batch_id DESC, table_name""",
+            """SELECT source_system, company_code, batch_id, table_name, finding, row_count, dated_after, net_sales
+               FROM published.main.batch_finding
+               LEFT JOIN (SELECT DISTINCT source_system, company_code, batch_id, loaded_at FROM published.main.data_quality)
+                   USING (source_system, company_code, batch_id)
+               ORDER BY loaded_at DESC, source_system, company_code, batch_id DESC, table_name, finding""",
         )
 
 

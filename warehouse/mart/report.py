@@ -55,6 +55,8 @@ class CompanyData:
     imports: list[Row]  # what customers import and we do not supply yet, the largest demand first
     batches: list[Row]  # the latest, with the fate of their rows
     broken_rules: list[Row]  # of those batches: tables with rows set aside or refused
+    refusals: list[Row]  # fault by fault, the latest first
+    findings: list[Row]  # of all batches, by table and finding: what counts for nothing yet, or was deleted
 
     def first_lists(self) -> list[list[Row]]:
         """The lists of the first screen."""
@@ -144,6 +146,8 @@ def _company(connection: duckdb.DuckDBPyConnection, company: str) -> CompanyData
         imports=found["imports"],
         batches=found["batches"],
         broken_rules=found["broken_rules"],
+        refusals=found["refusals"],
+        findings=found["findings"],
     )
 
 
@@ -373,6 +377,20 @@ _QUERIES = {
         FROM mine JOIN (SELECT DISTINCT source_system, batch_id FROM latest) USING (source_system, batch_id)
         WHERE quarantined > 0 OR waiting > 0 OR refused > 0
         ORDER BY loaded_at DESC, sequence DESC, extracted_at DESC, source_system, batch_id, table_name
+        LIMIT {MOST_LISTED}
+        """,
+    "refusals": f"""
+        SELECT source_system, batch_id, rule, file, row_number, column_name, message, remedy, count(*) OVER () AS total
+        FROM {_of_company("mart.batch_refusal")}
+        ORDER BY refused_at DESC, source_system, batch_id, fault_number
+        LIMIT {MOST_LISTED}
+        """,
+    "findings": f"""
+        SELECT table_name, finding, dated_after, sum(row_count)::BIGINT AS row_count, sum(net_sales) AS net_sales,
+            count(*) AS batches, count(*) OVER () AS total
+        FROM {_of_company("mart.batch_finding")}
+        GROUP BY table_name, finding, dated_after
+        ORDER BY starts_with(finding, 'deleted_by_'), table_name, finding
         LIMIT {MOST_LISTED}
         """,
 }

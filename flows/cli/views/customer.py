@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.console.output import MINUS, echo, echo_json, fields_of, pairs, place, table, text
 from flows.runner.data_docs import INDEX, folder_of
+from flows.wording.rules import finding_said
 
 if TYPE_CHECKING:
     from flows.inbox.landing import Inbox, Landed
@@ -48,6 +49,13 @@ def show_landed(landed: Landed, *, untold: str | None, as_json: bool) -> None:
 
 BRIEF = 160  # characters: two lines of a terminal
 OTHER_TERMS = {"coverage": "measures that came or went", "policy": "another policy"}
+
+
+def _finding(row: Row) -> str:
+    """`3 rows [allocation_without_item]`, and what that is."""
+    rows = "1 row" if row["row_count"] == 1 else f"{row['row_count']:,} rows"
+    said = finding_said(row["finding"], row["dated_after"], row["net_sales"]).en
+    return f"{rows} [{row['finding']}], {said[0].lower()}{said[1:]}"
 
 
 def _readers(settings: Settings) -> str:
@@ -124,9 +132,9 @@ def show_status(
         echo()
         echo("Accepted, and counted for nothing yet, or deleted")
         for row in findings[:MOST_FINDINGS]:
-            echo(f"  {row['batch_id']} {row['table_name']}: {row['findings']}")
+            echo(f"  {row['batch_id']} {row['table_name']}: {_finding(row)}")
         if len(findings) > MOST_FINDINGS:
-            echo(f"  and {len(findings) - MOST_FINDINGS:,} more: data_quality of the mart has them all")
+            echo(f"  and {len(findings) - MOST_FINDINGS:,} more: batch_finding of the mart has them all")
     if books.waiting:
         echo()
         echo("Waiting for a record that they are made of, which is in quarantine: mend and release that one")

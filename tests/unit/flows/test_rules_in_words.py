@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from expectations.contract import contracts
 from expectations.rules import rules_of, staging_rules
-from flows.wording.rules import FILE, all_rules, broken_rules, said, table_name
+from flows.wording.rules import FILE, all_rules, broken_rules, finding_said, said, table_name
 from flows.wording.words import read
+from warehouse.merge.actions import CAUSES
 from warehouse.staging import derived, records, values
 from warehouse.staging.casts import TOO_FAR_AHEAD
 
@@ -110,15 +113,12 @@ def test_a_rule_is_said_with_its_column_and_its_bounds(
     assert (found.en, found.zh) == (english, chinese)
 
 
-def test_what_rows_broke_is_said_with_how_many_and_a_refusal_with_its_own_words() -> None:
+def test_what_rows_broke_is_said_with_how_many_and_a_refusal_by_its_rule() -> None:
     rows = broken_rules("invoice_lines", "invoice_date_missing: 5, not_a_date: 1")
-    assert [(each.rule.zh, each.rows, each.told) for each in rows] == [
-        ("必填：发票日期", 5, None),
-        ("日期须能识别", 1, None),
-    ]
+    assert [(each.rule.zh, each.rows) for each in rows] == [("必填：发票日期", 5), ("日期须能识别", 1)]
     told = "batch.json: the resource 'ledger' is required [missing_resource]. Deliver it."
     [refusal] = broken_rules("invoice_lines", told)
-    assert (refusal.rule.zh, refusal.rows, refusal.told) == ("数据源所需的文件须齐全", None, told)
+    assert (refusal.rule.zh, refusal.rows) == ("数据源所需的文件须齐全", None)
     assert broken_rules("invoice_lines", None) == []
 
 
@@ -126,7 +126,7 @@ def test_what_has_no_words_stands_for_itself() -> None:
     [old] = broken_rules("ledger", "rule_of_another_day: 2")
     assert (old.rule.en, old.rows) == ("rule_of_another_day", 2)
     [unnamed] = broken_rules("invoice_lines", "it was refused")
-    assert (unnamed.rule.en, unnamed.told) == ("", "it was refused")
+    assert unnamed.rule.en == "it was refused"
     assert table_name("ledger").zh == "ledger"
 
 
@@ -135,3 +135,23 @@ def test_columns_that_are_asked_the_same_stand_together() -> None:
     given = [rule.zh for rule in payments.rules if rule.zh.startswith("必填：")]
     assert given == ["必填：收款编号、客户编号、付款日期、金额、币种"]
     assert len(payments.rules) == len(set(payments.rules))
+
+
+def _findings() -> set[str]:
+    """The codes that batch_finding writes: those in its SQL, and a deletion's by each cause."""
+    sql = (ROOT / "warehouse/mart/batch_finding.sql").read_text(encoding="utf-8")
+    named = re.findall(r"'(\w+)'(?: AS finding|, count\()", sql)
+    return {*named, *(f"deleted_by_{cause}" for cause in (*CAUSES, "unknown"))}
+
+
+def test_every_finding_is_said_in_both_languages_and_none_that_is_none() -> None:
+    assert set(read(FILE)["findings"]) == _findings()
+    for code in _findings():
+        assert CHINESE.search(finding_said(code, None, None).zh), code
+
+
+def test_a_finding_is_said_with_its_day_and_its_amount() -> None:
+    found = finding_said("dated_after", date(2025, 6, 30), Decimal("35106803.4"))
+    assert found.en == "Dated after the rating's day, 2025-06-30: 35,106,803, not counted yet"
+    assert found.zh == "日期晚于评级基准日 2025-06-30，金额 35,106,803，尚未计入"
+    assert finding_said("of_another_day", None, None).en == "of_another_day"

@@ -1,0 +1,144 @@
+-- What a batch gave that is accepted, and yet counts for nothing, is not counted yet or may be another customer's, and the rows
+-- that it deleted, by cause.
+WITH rated AS (
+    SELECT max(as_of) AS as_of FROM ops.generation WHERE stage = 'rating'
+), item AS (
+    SELECT * FROM erp.receivables WHERE NOT is_deleted
+), allocation AS (
+    SELECT * FROM erp.payment_allocations WHERE NOT is_deleted
+), cancelled AS (
+    SELECT company_code, document_id FROM erp.invoice_lines WHERE NOT is_deleted
+    GROUP BY ALL HAVING bool_and(is_cancelled)
+), settled AS (
+    SELECT company_code, item_id, sum(amount) AS amount FROM allocation GROUP BY ALL
+), said_gone AS (
+    SELECT company_code, payment_id FROM erp.payments WHERE is_deleted AND deleted_by IN ('tombstone', 'rule')
+    UNION ALL
+    SELECT company_code, item_id FROM erp.receivables AS r
+    WHERE is_deleted AND deleted_by IN ('tombstone', 'rule') AND NOT EXISTS (
+        FROM erp.payments AS p WHERE p.company_code = r.company_code AND p.payment_id = r.item_id)
+), applied AS (
+    SELECT company_code, payment_id, sum(amount) AS amount FROM allocation GROUP BY ALL
+), code AS (
+    -- Without the zeros in front, which a spreadsheet drops, and in one case.
+    SELECT company_code, customer_id, upper(ltrim(customer_id, '0')) AS bare, bool_or(has_master) AS has_master
+    FROM (
+        SELECT company_code, customer_id, true AS has_master FROM erp.customers WHERE NOT is_deleted
+        UNION ALL
+        SELECT DISTINCT company_code, customer_id, false FROM erp.invoice_lines WHERE NOT is_deleted
+        UNION ALL
+        SELECT DISTINCT company_code, customer_id, false FROM item
+    )
+    GROUP BY company_code, customer_id
+), lookalike AS (
+    SELECT company_code, bare FROM code GROUP BY ALL HAVING count(*) > 1 AND NOT bool_and(has_master)
+), doubtful AS (
+    SELECT company_code, customer_id FROM code JOIN lookalike USING (company_code, bare) WHERE NOT has_master
+), counted AS (
+    SELECT company_code, a.source_system, a.batch_id, 'payment_allocations' AS table_name, 'allocation_without_item' AS finding,
+        count(*) AS row_count
+    FROM allocation AS a ANTI JOIN item USING (company_code, item_id)
+    GROUP BY ALL
+    UNION ALL
+    SELECT a.company_code, a.source_system, a.batch_id, 'payment_allocations', 'allocation_of_cancelled_document', count(*)
+    FROM allocation AS a
+    JOIN item ON item.company_code = a.company_code AND item.item_id = a.item_id
+    JOIN cancelled ON cancelled.company_code = item.company_code AND cancelled.document_id = item.document_id
+    GROUP BY ALL
+    UNION ALL
+    SELECT company_code, a.source_system, a.batch_id, 'payment_allocations', 'allocation_of_deleted_payment', count(*)
+    FROM allocation AS a SEMI JOIN item USING (company_code, item_id) SEMI JOIN said_gone USING (company_code, payment_id)
+    GROUP BY ALL
+    UNION ALL
+    SELECT item.company_code, item.source_system, item.batch_id, 'receivables', 'paid_beyond_its_amount', count(*)
+    FROM item JOIN settled USING (company_code, item_id)
+    WHERE sign(settled.amount) = sign(item.original_amount) AND abs(settled.amount) > abs(item.original_amount)
+    GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'receivables', 'settlement_unknown', count(*)
+    FROM item WHERE item_settlement = 'unknown'
+    GROUP BY ALL
+    UNION ALL
+    SELECT p.company_code, p.source_system, p.batch_id, 'payments', 'payment_beyond_its_items', count(*)
+    FROM erp.payments AS p
+    LEFT JOIN applied ON applied.company_code = p.company_code AND applied.payment_id = p.payment_id
+    LEFT JOIN item ON item.company_code = p.company_code AND item.item_id = p.payment_id
+    WHERE NOT p.is_deleted AND item.item_id IS NULL AND abs(p.amount) > abs(coalesce(applied.amount, 0))
+    GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'invoice_lines', 'customer_code_like_another', count(*)
+    FROM erp.invoice_lines SEMI JOIN doubtful USING (company_code, customer_id) WHERE NOT is_deleted
+    GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'receivables', 'customer_code_like_another', count(*)
+    FROM item SEMI JOIN doubtful USING (company_code, customer_id)
+    GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'customer_assessments', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.customer_assessments WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'customers', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.customers WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'demand_estimates', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.demand_estimates WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'fx_rates', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.fx_rates WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'interactions', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.interactions WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'invoice_lines', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.invoice_lines WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'market_observations', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.market_observations WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'open_orders', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.open_orders WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'payment_allocations', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.payment_allocations WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'payments', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.payments WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'plans', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.plans WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'actions', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.actions WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'customer_successions', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.customer_successions WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'price_floors', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.price_floors WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'products', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.products WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'receivables', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.receivables WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'territories', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.territories WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'tier_overrides', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.tier_overrides WHERE is_deleted GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'uom_conversions', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)
+    FROM erp.uom_conversions WHERE is_deleted GROUP BY ALL
+), dated_after AS (
+    SELECT company_code, source_system, batch_id, 'invoice_lines' AS table_name, 'dated_after' AS finding, as_of AS dated_after,
+        count(*) AS row_count, sum(net_amount_company) AS amount
+    FROM erp.invoice_lines CROSS JOIN rated
+    WHERE NOT is_deleted AND invoice_date > as_of
+    GROUP BY ALL
+)
+SELECT company_code, source_system, batch_id, table_name, finding, row_count::BIGINT AS row_count, NULL::DATE AS dated_after,
+    NULL::DECIMAL(38,4) AS net_sales
+FROM counted
+UNION ALL
+SELECT company_code, source_system, batch_id, table_name, finding, row_count, dated_after, amount FROM dated_after
