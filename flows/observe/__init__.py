@@ -1,1 +1,1 @@
-"""What a run leaves for whoever watches: metrics, artifacts, alerts."""
+"""What a run leaves for whoever watches: metrics, artifacts, messages."""

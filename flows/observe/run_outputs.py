@@ -6,18 +6,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from flows.delivery.routes import backlogs
-from flows.observe import alerts, artifacts, metrics
+from flows.observe import artifacts, metrics
 from flows.pipeline.stages import RefreshResult
 from flows.settings import Settings
 
 
 def publish_run_outputs(settings: Settings, results: Sequence[RefreshResult]) -> None:
-    """Artifacts on the Prefect server, an event for each refused batch, and the numbers for Prometheus."""
+    """Artifacts on the Prefect server, and the numbers for Prometheus."""
     now = datetime.now(UTC)
     artifacts.publish_artifacts(settings, results)
-    for result in results:
-        for outcome in result.load.outcomes:
-            if outcome.status == "refused":
-                alerts.batch_refused(outcome)
     metrics.write_events(settings, backlogs(settings), now)
     metrics.write_refresh(settings, results, now)

@@ -16,14 +16,17 @@ from flows.console.stopping import until_told_to_stop
 from flows.delivery.routes import backlogs
 from flows.inbox import watch as watching
 from flows.inbox.announce import announce
-from flows.observe import alerts, messages, metrics
+from flows.observe import messages, metrics
 from flows.pipeline.committed import behind_since, unpublished
 from flows.server import runs, sweep
-from flows.server.automations import SAID_ONCE_IN
 from flows.settings import Settings
+from warehouse.errors import Fault
+from warehouse.mart import queries
 
 # Seconds between two turns of each task.
-RUNS_EACH, MESSAGES_EACH, NUMBERS_EACH, SWEEP_EACH = 10.0, 10.0, 60.0, 300.0
+RUNS_EACH, REFUSALS_EACH, MESSAGES_EACH, NUMBERS_EACH, SWEEP_EACH = 10.0, 10.0, 10.0, 60.0, 300.0
+# One message in that time for a sink that is stuck, or a flow that fails again and again.
+SAID_ONCE_IN = timedelta(hours=12)
 # A batch that lay in the inbox at the start has been told of by then, and its refresh is on its way.
 FIRST_SWEEP_AFTER = 60.0
 
@@ -41,6 +44,8 @@ class Attendant:
     _since: datetime = field(init=False)
     _is_unpublished: bool = field(default=False, init=False)
     _known: set[UUID] = field(default_factory=set, init=False)
+    _refused: set[tuple[str, str, str, datetime]] | None = field(default=None, init=False)
+    _books_of: float | None = field(default=None, init=False)
     _told: dict[str, datetime] = field(default_factory=dict, init=False)
     _unsent: list[str] = field(default_factory=list, init=False)
     _trouble: dict[str, str] = field(default_factory=dict, init=False)
@@ -50,6 +55,7 @@ class Attendant:
         self._watcher = watching.Watcher(self.settings, announce)
         self._due = {
             "runs": began,
+            "refusals": began,
             "messages": began,
             "numbers": began,
             "sweep": began + FIRST_SWEEP_AFTER,
@@ -62,6 +68,7 @@ class Attendant:
             self._try("inbox", lambda: watching.report(self._watcher.look(), self.echo))
         for task, each, work in (
             ("runs", RUNS_EACH, self._look_after_runs),
+            ("refusals", REFUSALS_EACH, self._look_at_refusals),
             ("messages", MESSAGES_EACH, self._send_messages),
             ("numbers", NUMBERS_EACH, self._write_numbers),
             ("sweep", SWEEP_EACH, self._sweep),
@@ -91,16 +98,30 @@ class Attendant:
             if each.id not in self._known:
                 self._known.add(each.id)
                 self.echo(str(each))
-                self._put_down(each)
+                self._put_down(each.flow, f"valuemart: {each}")
         self._since = max(self._since, self.now() - timedelta(minutes=5))
         runs.cancel_surplus(sweep.REFRESH.rpartition("/")[2], self.now())
 
-    def _put_down(self, ended: runs.BadEnd) -> None:
-        """Keep a message for people, unless they have heard of that flow in the last twelve hours."""
+    def _look_at_refusals(self) -> None:
+        """Tell of each batch that was refused since this began, by the published books; once, until it is tried and refused anew."""
+        books = self.settings.ops_file
+        changed = books.stat().st_mtime if books.is_file() else None
+        if self._refused is not None and changed == self._books_of:
+            return
+        refused = queries.refused_batches(books)
+        new = () if self._refused is None else (batch for batch in refused if batch not in self._refused)
+        for source, company, batch_id, at in new:
+            faults = (str(Fault(**fault)) for fault in refused[source, company, batch_id, at])
+            place = f"{source}/{company}/{batch_id}"
+            self._unsent.append(f"valuemart refused the batch {place}: {'; '.join(faults)}")
+        self._refused, self._books_of = set(refused), changed
+
+    def _put_down(self, subject: str, text: str) -> None:
+        """Keep a message for people, unless they have heard of its subject in the last twelve hours."""
         now = self.now()
-        if ended.flow not in self._told or now - self._told[ended.flow] >= SAID_ONCE_IN:
-            self._told[ended.flow] = now
-            self._unsent.append(f"valuemart: {ended}")
+        if subject not in self._told or now - self._told[subject] >= SAID_ONCE_IN:
+            self._told[subject] = now
+            self._unsent.append(text)
 
     def _send_messages(self) -> None:
         """Send what people have not been told yet; what is not taken waits for the next turn."""
@@ -122,8 +143,13 @@ class Attendant:
         """Ask for what was missed, and tell of sinks whose oldest event has been waiting for too long."""
         now = self.now()
         for sink, backlog in backlogs(self.settings).items():
-            if backlog.age(now) > timedelta(minutes=self.settings.stuck_after_minutes):
-                alerts.outbox_stuck(sink, backlog, now)
+            age = backlog.age(now)
+            if age > timedelta(minutes=self.settings.stuck_after_minutes):
+                self._put_down(
+                    f"sink {sink}",
+                    f"valuemart: the sink {sink} has {backlog.waiting:,} events waiting, the oldest for "
+                    f"{age / timedelta(hours=1):.1f} hours, and {backlog.dead:,} given up; see `valuemart status`",
+                )
         self._is_unpublished = unpublished(self.settings) is not None
         if reason := sweep.sweep(self.settings):
             self.echo(f"sweep: a refresh was asked for: {reason}")

@@ -1,28 +1,23 @@
-"""The automations that keep the deployments going: dead runs are declared dead, and people hear what needs a person.
+"""The automations that keep the deployments going: dead runs are declared dead.
 
-They act on runs tagged `valuemart` alone, so that a server which others use, too, is left as it is for them.
+People are told by whoever attends to the server (flows/server/attendant.py), out of the books: an automation misses what the
+server loses, as it may while its database is locked. They act on runs tagged `valuemart` alone, so that a server which others use, too, is left as it is for them.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
-from uuid import UUID
 
-from prefect.events.actions import CallWebhook, ChangeFlowRunState
+from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.states import StateType
-
-from flows.observe.alerts import BATCH_REFUSED, OUTBOX_STUCK
 
 TAG = "valuemart"
 # Three heartbeats of 30 s: prefect.yaml asks every run for them.
 SILENT_FOR = timedelta(seconds=90)
 # A run's process imports everything before it says that it runs; on a cold disk that takes a while.
 PENDING_FOR = timedelta(seconds=120)
-# One message in that time for one stuck sink, or, from the attendant, one flow that fails again and again.
-SAID_ONCE_IN = timedelta(hours=12)
 
 _FINAL = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
 _RUN = "prefect.flow-run.*"
@@ -52,28 +47,6 @@ def reapers() -> list[AutomationCore]:
     ]
 
 
-def notifications(block: UUID) -> list[AutomationCore]:
-    """Messages to the webhook of that block: JSON with one `text`, as chat systems take it.
-
-    Runs that end badly are told of by whoever attends to the server (flows/server/attendant.py), who reads its books: an
-    automation misses a run whose event the server loses, as it may while its database is locked.
-    """
-    return [
-        AutomationCore(
-            name="valuemart: tell of refused batches",
-            description="Somebody has to mend what was delivered, or the mapping.",
-            trigger=_each({BATCH_REFUSED}, "valuemart.batch.*", within=timedelta(0)),
-            actions=[_tell(block, "event.payload.text")],
-        ),
-        AutomationCore(
-            name="valuemart: tell of a stuck outbox",
-            description="A sink has not taken its oldest event for too long.",
-            trigger=_each({OUTBOX_STUCK}, "valuemart.sink.*", for_each={"prefect.resource.id"}),
-            actions=[_tell(block, "event.payload.text")],
-        ),
-    ]
-
-
 def _reaper(
     name: str, description: str, *, after: set[str], expect: set[str], within: timedelta, message: str
 ) -> AutomationCore:
@@ -91,13 +64,6 @@ def _reaper(
     return AutomationCore(name=name, description=description, trigger=trigger, actions=[_crash(message)])
 
 
-def _each(expect: set[str], resource: str, *, within: timedelta = SAID_ONCE_IN, **more: Any) -> EventTrigger:
-    """Acts on the first of these events within the time."""
-    return EventTrigger(
-        posture=Posture.Reactive, expect=expect, match=_resource(resource), threshold=1, within=within, **more
-    )
-
-
 def _resource(pattern: str) -> ResourceSpecification:
     return ResourceSpecification({"prefect.resource.id": pattern})
 
@@ -110,8 +76,3 @@ def _ours() -> ResourceSpecification:
 
 def _crash(message: str) -> ChangeFlowRunState:
     return ChangeFlowRunState(state=StateType.CRASHED, name="Crashed", message=message)
-
-
-def _tell(block: UUID, expression: str) -> CallWebhook:
-    """Call the webhook with the value of a Jinja expression as the `text` of a JSON object."""
-    return CallWebhook(block_document_id=block, payload=f'{{"text": {{{{ ({expression}) | tojson }}}}}}')

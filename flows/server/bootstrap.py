@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from flows.errors import ServerError, UsageError
 
@@ -17,17 +16,18 @@ if TYPE_CHECKING:
     import httpx
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.events.schemas.automations import AutomationCore
-    from pydantic import SecretStr
 
 POOL = "valuemart"
 # The warehouse has one writer. The limit is the queue's, since that one holds for all deployments together.
 QUEUES: dict[str, int | None] = {"writer": 1, "asking": None}
-NOTIFY_BLOCK = "valuemart-notify"
 
 # What earlier versions deployed: a run a minute for what processes of their own do now, `valuemart relay` and `watch`.
 RETIRED_DEPLOYMENTS, RETIRED_QUEUES = ("relay/relay", "sweep/sweep"), ("relay",)
-# Of failed runs the attendant of `serve` and `watch` tells.
-RETIRED_AUTOMATIONS = ("valuemart: tell of failed runs",)
+# The attendant of `serve` and `watch` tells people; the block held the address that they are told at.
+RETIRED_AUTOMATIONS = tuple(
+    f"valuemart: tell of {what}" for what in ("failed runs", "refused batches", "a stuck outbox")
+)
+RETIRED_BLOCK = ("webhook", "valuemart-notify")
 
 DEPLOYMENTS = "prefect.yaml"
 # Characters of what `prefect deploy` says last, which is where it says what is wrong.
@@ -37,13 +37,12 @@ PROJECT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Bootstrapped:
-    """What is on the server now; `notifies` is whether anybody hears of what needs a person."""
+    """What is on the server now."""
 
     pool: str
     queues: tuple[str, ...]
     automations: tuple[str, ...]
     deployments: tuple[str, ...]
-    notifies: bool
 
 
 def deployments_file() -> Path:
@@ -56,7 +55,7 @@ def deployments_file() -> Path:
     return file
 
 
-def bootstrap(notify_url: SecretStr | None) -> Bootstrapped:
+def bootstrap() -> Bootstrapped:
     """Bring the server of this process's Prefect settings up to what the deployments need, and deploy them.
 
     ServerError where it does not answer, does not let us in, or does not take something.
@@ -64,7 +63,7 @@ def bootstrap(notify_url: SecretStr | None) -> Bootstrapped:
     import httpx
     from prefect.client.orchestration import get_client
 
-    from flows.server.automations import notifications, reapers
+    from flows.server.automations import reapers
 
     file = deployments_file()
     try:
@@ -72,8 +71,6 @@ def bootstrap(notify_url: SecretStr | None) -> Bootstrapped:
             _ensure_pool(client)
             _ensure_queues(client)
             automations = reapers()
-            if notify_url is not None:
-                automations += notifications(_save_notify_block(notify_url))
             for automation in automations:
                 _ensure_automation(client, automation)
             _retire(client)
@@ -88,7 +85,6 @@ def bootstrap(notify_url: SecretStr | None) -> Bootstrapped:
         tuple(QUEUES),
         tuple(each.name for each in automations),
         tuple(sorted(deployments)),
-        notifies=notify_url is not None,
     )
 
 
@@ -140,15 +136,9 @@ def _retire(client: SyncPrefectClient) -> None:
     for name in RETIRED_AUTOMATIONS:
         for automation in client.read_automations_by_name(name):
             client.delete_automation(automation.id)
-
-
-def _save_notify_block(url: SecretStr) -> UUID:
-    """The address that messages go to, as a block, which the server keeps encrypted."""
-    from prefect.blocks.webhook import Webhook
-    from prefect.types import SecretDict
-
-    headers = SecretDict({"content-type": "application/json"})
-    return UUID(str(Webhook(method="POST", url=url, headers=headers).save(NOTIFY_BLOCK, overwrite=True)))
+    kind, name = RETIRED_BLOCK
+    with suppress(ObjectNotFound):
+        client.delete_block_document(client.read_block_document_by_name(name, kind).id)
 
 
 def _ensure_automation(client: SyncPrefectClient, wanted: AutomationCore) -> None:

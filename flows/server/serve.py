@@ -195,7 +195,7 @@ def served(settings: Settings, *, host: str, port: int, echo: Callable[[str], No
         api.start()
         _wait_until_healthy(api, server)
         echo("setting up its queues, automations and deployments")
-        there = bootstrap(settings.notify_url)
+        there = bootstrap()
         name = socket.gethostname()
         crash_leftovers(name)
         worker = Program(

@@ -10,6 +10,7 @@ import uuid
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import httpx
 import pytest
 from pydantic import SecretStr
@@ -23,6 +24,7 @@ from flows.server.logs import ADVICE, Log
 from flows.settings import Settings
 from tests.flows.small_company import customer, land, settings_of
 from tests.flows.test_metrics import numbers
+from warehouse.relay.records import Backlog
 
 pytestmark = pytest.mark.slow
 
@@ -110,6 +112,70 @@ def test_people_hear_of_a_flow_that_fails_once_in_twelve_hours_and_again_until_t
     assert [line for line in said if line.startswith("messages: ")] == [
         "messages: could not be looked after (ServerError: the webhook for messages answered 503); it is tried again"
     ]
+
+
+@pytest.fixture
+def people(
+    attending: tuple[Attendant, Clock, list[runs.BadEnd]], monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
+    """What people hear at the webhook."""
+    attending[0].settings = attending[0].settings.model_copy(
+        update={"notify_url": SecretStr("https://chat.example/T0KEN")}
+    )
+    sent: list[str] = []
+    monkeypatch.setattr(messages, "send", lambda _, text: sent.append(text))
+    return sent
+
+
+def publish_refusals(settings: Settings, **minutes: int) -> None:
+    """Published books in which each batch was refused in its minute."""
+    books = settings.ops_file.with_name("new_books.duckdb")
+    with duckdb.connect(str(books)) as connection:
+        connection.execute("CREATE SCHEMA ops")
+        connection.execute(
+            """CREATE TABLE ops.refusal AS
+               SELECT 'dealer' AS source, 'DE01' AS company_code, batch_id, 'missing_column' AS rule, 'sales.csv' AS file,
+                   1::BIGINT AS row_number, 'Net' AS column_name, 'the column is missing' AS message, 'Export it.' AS remedy,
+                   TIMESTAMP '2025-07-01 04:00' + to_minutes(minute) AS recorded_at
+               FROM (SELECT unnest(?) AS batch_id, unnest(?) AS minute)""",
+            [list(minutes), list(minutes.values())],
+        )
+    books.replace(settings.ops_file)
+    os.utime(settings.ops_file, (max(minutes.values()),) * 2)
+
+
+def test_people_hear_of_every_refused_batch_once_and_again_when_it_is_refused_anew(
+    attending: tuple[Attendant, Clock, list[runs.BadEnd]], people: list[str]
+) -> None:
+    there, clock, _ = attending
+    there.settings.home.mkdir()
+    publish_refusals(there.settings, before=1)
+    there.attend(look=False)
+    publish_refusals(there.settings, before=1, spoilt=2)
+    for clock.seconds in (10.0, 20.0, 30.0):
+        there.attend(look=False)
+    told = "sales.csv, row 1, column Net: the column is missing [missing_column]. Export it."
+    assert people == [f"valuemart refused the batch dealer/DE01/spoilt: {told}"]
+    publish_refusals(there.settings, before=1, spoilt=3)
+    for clock.seconds in (40.0, 50.0):
+        there.attend(look=False)
+    assert people[1:] == people[:1]
+
+
+def test_people_hear_of_a_stuck_sink_once_in_twelve_hours(
+    attending: tuple[Attendant, Clock, list[runs.BadEnd]], people: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, clock, _ = attending
+    waiting = Backlog(waiting=1_200, dead=3, blocked=1, oldest=datetime(2025, 6, 30, 4, 0, tzinfo=UTC))
+    monkeypatch.setattr(attendant, "backlogs", lambda _: {"webhook": waiting})
+    monkeypatch.setattr(metrics, "write_events", lambda *_: None)
+    for clock.seconds in (61.0, 400.0, 420.0, 11 * 3600.0, 11 * 3600.0 + 20):
+        there.attend(look=False)
+    [told] = people
+    assert "the sink webhook has 1,200 events waiting, the oldest for 24.0 hours, and 3 given up" in told
+    for clock.seconds in (13 * 3600.0, 13 * 3600.0 + 20):
+        there.attend(look=False)
+    assert len(people) == 2
 
 
 @pytest.mark.parametrize(
@@ -253,9 +319,22 @@ def test_what_an_earlier_version_deployed_is_taken_away() -> None:
         def delete_automation(self, name: str) -> None:
             self.gone.append(name)
 
+        def read_block_document_by_name(self, name: str, kind: str) -> object:
+            return type("Block", (), {"id": f"{kind}/{name}"})
+
+        def delete_block_document(self, name: str) -> None:
+            self.gone.append(name)
+
     server = Server()
     bootstrap._retire(server)  # type: ignore[arg-type]
-    assert server.gone == ["relay/relay", "relay", "valuemart: tell of failed runs"]
+    assert server.gone == [
+        "relay/relay",
+        "relay",
+        "valuemart: tell of failed runs",
+        "valuemart: tell of refused batches",
+        "valuemart: tell of a stuck outbox",
+        "webhook/valuemart-notify",
+    ]
 
 
 def test_attending_needs_no_prefect_before_its_servers_address_is_known() -> None:

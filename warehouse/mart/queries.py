@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -152,6 +153,29 @@ def findings(mart_file: Path) -> list[Row]:
                    USING (source_system, company_code, batch_id)
                ORDER BY loaded_at DESC, source_system, company_code, batch_id DESC, table_name, finding""",
         )
+
+
+def refused_batches(ops_file: Path) -> dict[tuple[str, str, str, datetime], list[Row]]:
+    """(source, company, batch id, when it was refused) to its faults; empty where nothing was published yet."""
+    if not ops_file.is_file():
+        return {}
+    with _published(books=ops_file) as connection:
+        faults = _rows(
+            connection,
+            """SELECT source, company_code, batch_id, recorded_at, rule, message, remedy, file, row_number AS "row",
+                      column_name AS "column"
+               FROM books.ops.refusal ORDER BY recorded_at, source, company_code, batch_id, rule, file, row_number""",
+        )
+    found: dict[tuple[str, str, str, datetime], list[Row]] = {}
+    for fault in faults:
+        batch = (
+            fault.pop("source"),
+            fault.pop("company_code"),
+            fault.pop("batch_id"),
+            fault.pop("recorded_at"),
+        )
+        found.setdefault(batch, []).append(fault)
+    return found
 
 
 def published_batches(ops_file: Path) -> dict[tuple[str, str, str], ledger.KnownBatch]:

@@ -35,7 +35,7 @@ def bootstrap(*, as_json: Json = False) -> None:
     from flows.server import bootstrap as bootstrapping
 
     _asked_server("is to be set up")
-    show_bootstrapped(bootstrapping.bootstrap(settings_of_this_process().notify_url), as_json=as_json)
+    show_bootstrapped(bootstrapping.bootstrap(), as_json=as_json)
 
 
 @app.command(group=operate)

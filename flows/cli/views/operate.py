@@ -28,10 +28,11 @@ def show_bootstrapped(there: Bootstrapped, *, as_json: bool) -> None:
             "queues": ", ".join(there.queues),
             "automations": len(there.automations),
             "deployments": ", ".join(there.deployments),
-            "notifies": "yes" if there.notifies else "nobody: set VALUEMART_NOTIFY_URL and run this again",
         }
     )
-    echo(f"start a worker with `prefect worker start --pool {there.pool}`")
+    echo(
+        f"start a worker with `prefect worker start --pool {there.pool}`, and `valuemart watch`, which tells people what needs one"
+    )
 
 
 def show_backup(made: Backup, *, as_json: bool) -> None:
