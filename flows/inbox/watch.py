@@ -5,6 +5,7 @@ The inbox is looked at whenever a file in it changes, and now and then anyway: o
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +22,9 @@ Tell = Callable[[Landed], str | None]
 
 TICK_MILLISECONDS = 1_000
 TICKS_BETWEEN_LOOKS = 30
+# The server takes one landing in ten seconds for a reason to refresh (prefect.yaml), and that one at once: what lands meanwhile is
+# told of when they are over, if that refresh has not brought it.
+PAUSE_SECONDS = 11.0
 
 
 def awaiting(settings: Settings) -> list[Landed]:
@@ -35,14 +39,27 @@ def awaiting(settings: Settings) -> list[Landed]:
 
 @dataclass(slots=True)
 class Watcher:
-    """Tells of each complete batch once; of one that nobody could be told of, again at the next look."""
+    """Tells of each complete batch once; of one that nobody could be told of, again at the next look.
+
+    What lands within the pause after others that were told of waits until it is over.
+    """
 
     settings: Settings
     tell: Tell
+    clock: Callable[[], float] = time.monotonic
     told: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
+    _pauses_until: float = field(default=0.0, init=False)
+    _is_postponed: bool = field(default=False, init=False)
+
+    def is_due(self) -> bool:
+        """Whether a look was postponed, and the pause is over."""
+        return self._is_postponed and self.clock() >= self._pauses_until
 
     def look(self) -> Iterator[tuple[Landed, str | None]]:
         """The batches that have landed since the last look, each with why nobody was told of it, None where one was."""
+        self._is_postponed = self.clock() < self._pauses_until
+        if self._is_postponed:
+            return
         for landed in awaiting(self.settings):
             moment = landed_at(landed)
             if moment is None or self.told.get(landed.identity) == moment:
@@ -50,6 +67,7 @@ class Watcher:
             untold = self.tell(landed)
             if untold is None:
                 self.told[landed.identity] = moment
+                self._pauses_until = self.clock() + PAUSE_SECONDS
             yield landed, untold
 
 

@@ -52,7 +52,7 @@ class Attendant:
 
     def __post_init__(self) -> None:
         began = self.clock()
-        self._watcher = watching.Watcher(self.settings, announce)
+        self._watcher = watching.Watcher(self.settings, announce, self.clock)
         self._due = {
             "runs": began,
             "refusals": began,
@@ -64,7 +64,7 @@ class Attendant:
 
     def attend(self, *, look: bool) -> None:
         """One turn; `look`: whether the inbox may have changed."""
-        if look:
+        if look or self._watcher.is_due():
             self._try("inbox", lambda: watching.report(self._watcher.look(), self.echo))
         for task, each, work in (
             ("runs", RUNS_EACH, self._look_after_runs),

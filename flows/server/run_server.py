@@ -1,4 +1,4 @@
-"""How a flow runs here: on a configured Prefect server, else on a quiet one of its own for the length of the run."""
+"""How a flow runs here: on a configured Prefect server or that of the home's `serve`, else on a quiet one of its own for its length."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ from flows.errors import ServerError
 PATIENCE_SECONDS = 240
 
 LOCAL = "127.0.0.1"
+
+# Below the home: what `serve` keeps of its server, and where that one is to be found while it serves.
+FOLDER, AUTH_FILE, URL_FILE = "server", "auth-string", "api-url"
+_ANSWERS_WITHIN_SECONDS = 2
 
 _PROGRAM = Path(__file__).with_name("own_server.py")
 
@@ -43,8 +47,8 @@ def prepare(home: Path) -> OwnServer | None:
     """Set what Prefect reads when it is first imported, and start a server where none is configured.
 
     What the user has set stays. Prefect's own log is silent but for the worst: what went wrong is said once, by the
-    command. Without PREFECT_API_URL the run brings its own server, with its books below the home, not in the user's; it
-    starts while the caller imports what it needs.
+    command. Without PREFECT_API_URL it runs on the server of the home's `serve`, if there is one. Otherwise it brings its own
+    server, with its books below the home, not in the user's; it starts while the caller imports what it needs.
     """
     defaults = {
         "PREFECT_HOME": str(home / "prefect"),
@@ -58,10 +62,23 @@ def prepare(home: Path) -> OwnServer | None:
         os.environ.setdefault(name, value)
     if "PREFECT_API_URL" in os.environ:
         return None
+    pass_by_proxies()
+    if serving := _of_serve(home / FOLDER):
+        os.environ.update(serving)
+        return None
     server = _start_server(Path(os.environ["PREFECT_HOME"]))
     os.environ["PREFECT_API_URL"] = server.url
-    pass_by_proxies()
     return server
+
+
+def _of_serve(folder: Path) -> dict[str, str] | None:
+    """What a client of the home's `serve` is told; None where none serves. One that was killed may have left its address."""
+    try:
+        url, auth = ((folder / name).read_text(encoding="utf-8").strip() for name in (URL_FILE, AUTH_FILE))
+        with urlopen(f"{url}/health", timeout=_ANSWERS_WITHIN_SECONDS):  # noqa: S310 - our own address
+            return {"PREFECT_API_URL": url, "PREFECT_API_AUTH_STRING": auth}
+    except (OSError, ValueError, HTTPException):
+        return None
 
 
 def pass_by_proxies() -> None:

@@ -26,14 +26,20 @@ from flows.errors import ServerError, UsageError
 from flows.inbox import watch
 from flows.server.bootstrap import POOL, Bootstrapped, bootstrap
 from flows.server.logs import Log
-from flows.server.run_server import LOCAL, PATIENCE_SECONDS, pass_by_proxies
+from flows.server.run_server import (
+    AUTH_FILE,
+    FOLDER,
+    LOCAL,
+    PATIENCE_SECONDS,
+    URL_FILE,
+    pass_by_proxies,
+)
 from flows.server.supervised import descendants, end
 from flows.settings import Settings, environment
-from warehouse.files import kept_secret
+from warehouse.files import kept_secret, write_text
 
 USER = "valuemart"
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
-FOLDER, AUTH_FILE = "server", "auth-string"
 OWN_AUTH = "PREFECT_SERVER_API_AUTH_STRING"
 
 RELAY_EACH_SECONDS = 10
@@ -219,6 +225,10 @@ def served(settings: Settings, *, host: str, port: int, echo: Callable[[str], No
             stack.callback(program.stop, PROMPT_STOP_SECONDS)
             program.start()
         stack.callback(_let_runs_end, worker, echo)
+        # From here on the home's commands run on this server, and bring none of their own.
+        address_file = server.folder / URL_FILE
+        stack.callback(address_file.unlink, missing_ok=True)
+        write_text(address_file, server.url)
         yield Serving(server, there, api, worker, relay)
 
 
@@ -250,7 +260,7 @@ def serve(settings: Settings, *, host: str, port: int, echo: Callable[[str], Non
 def _tell(serving: Serving, settings: Settings, echo: Callable[[str], None]) -> None:
     kept = OWN_AUTH if os.environ.get(OWN_AUTH) else place(serving.server.folder / AUTH_FILE)
     echo(f"Prefect     {serving.server.ui}, password in {kept}")
-    echo(f"inbox       {place(settings.inbox)}: a batch is loaded some ten seconds after its _SUCCESS")
+    echo(f"inbox       {place(settings.inbox)}: a batch is loaded as soon as its _SUCCESS is there")
     echo(f"deployments {', '.join(serving.there.deployments)}")
     echo("stop with Ctrl-C")
 

@@ -34,25 +34,72 @@ def names(looked: list[tuple[Landed, str | None]]) -> list[str]:
     return [landed.batch_id for landed, _ in looked]
 
 
-def test_a_landing_is_told_once_and_a_folder_without_success_not_at_all(settings: Settings) -> None:
-    watcher = watch.Watcher(settings, lambda _: None)
+class Clock:
+    """A clock that a test puts forward."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def wait(self, seconds: float = watch.PAUSE_SECONDS) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_a_landing_is_told_once_and_a_folder_without_success_not_at_all(
+    settings: Settings, clock: Clock
+) -> None:
+    watcher = watch.Watcher(settings, lambda _: None, clock)
     first = drop(settings, 1)
     unfinished = drop(settings, 2, complete=False)
 
     assert names(list(watcher.look())) == [first.batch_id]
+    clock.wait()
     assert names(list(watcher.look())) == []
     (unfinished.folder / "_SUCCESS").touch()
     assert names(list(watcher.look())) == [unfinished.batch_id]
 
 
-def test_a_landing_nobody_could_be_told_of_is_told_at_the_next_look(settings: Settings) -> None:
+def test_a_landing_nobody_could_be_told_of_is_told_at_the_next_look(settings: Settings, clock: Clock) -> None:
     answers = iter(["the server is down", None])
-    watcher = watch.Watcher(settings, lambda _: next(answers))
+    watcher = watch.Watcher(settings, lambda _: next(answers), clock)
     drop(settings, 1)
 
     assert [untold for _, untold in watcher.look()] == ["the server is down"]
     assert [untold for _, untold in watcher.look()] == [None]
+    clock.wait()
     assert list(watcher.look()) == []
+
+
+def test_what_lands_within_the_pause_is_told_when_it_is_over_and_not_if_a_refresh_has_brought_it(
+    settings: Settings, clock: Clock
+) -> None:
+    watcher = watch.Watcher(settings, lambda _: None, clock)
+    drop(settings, 1)
+    assert len(list(watcher.look())) == 1
+    second = drop(settings, 2)
+    clock.wait(watch.PAUSE_SECONDS - 1)
+    assert list(watcher.look()) == []
+    assert not watcher.is_due()
+    clock.wait(1)
+    assert watcher.is_due()
+    assert names(list(watcher.look())) == [second.batch_id]
+    assert not watcher.is_due()
+
+    drop(settings, 3)
+    assert list(watcher.look()) == []
+    stages.load_stage(settings, Gate())
+    stages.publish_stage(settings)
+    clock.wait()
+    assert watcher.is_due()
+    assert list(watcher.look()) == []
+    assert not watcher.is_due()
 
 
 def test_what_the_published_books_know_is_awaited_no_more_unless_it_was_mended(settings: Settings) -> None:

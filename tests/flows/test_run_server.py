@@ -1,0 +1,86 @@
+"""On whose Prefect server a command's flow runs: the configured one, that of the home's `serve`, or one of its own."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from flows.server import run_server
+from flows.server.run_server import LOCAL, OwnServer
+
+OWN = OwnServer("http://127.0.0.1:1/api", Path("server.log"))
+Variables = dict[str, str]
+
+
+@pytest.fixture
+def variables(monkeypatch: pytest.MonkeyPatch) -> Variables:
+    """What the process has in its environment, without Prefect's; a server of its own would not be started in earnest."""
+    found = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    monkeypatch.setattr(os, "environ", found)
+    monkeypatch.setattr(run_server, "_start_server", lambda _: OWN)
+    return found
+
+
+class Healthy(BaseHTTPRequestHandler):
+    """Says that it is well."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/api/health" else 404)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: a test's output is the test's."""
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[str]:
+    """A home whose `serve` is at work, and its address, which a kill would leave behind."""
+    with HTTPServer((LOCAL, 0), Healthy) as server:
+        url = f"http://{LOCAL}:{server.server_port}/api"
+        folder = home / run_server.FOLDER
+        folder.mkdir(parents=True)
+        (folder / run_server.URL_FILE).write_text(url)
+        (folder / run_server.AUTH_FILE).write_text("valuemart:s3cret\n")
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield url
+        server.shutdown()
+        thread.join()
+
+
+def test_a_command_runs_on_the_server_of_the_home_s_serve(tmp_path: Path, variables: Variables) -> None:
+    with serving(tmp_path) as url:
+        assert run_server.prepare(tmp_path) is None
+    assert (variables["PREFECT_API_URL"], variables["PREFECT_API_AUTH_STRING"]) == (url, "valuemart:s3cret")
+
+
+def test_a_serve_that_was_killed_is_taken_for_none(tmp_path: Path, variables: Variables) -> None:
+    with serving(tmp_path):
+        pass
+    assert run_server.prepare(tmp_path) == OWN
+    assert variables["PREFECT_API_URL"] == OWN.url
+    assert "PREFECT_API_AUTH_STRING" not in variables
+
+
+@pytest.mark.parametrize("kept", ["", "no address", "http://127.0.0.1:99999/api"])
+def test_an_address_that_is_none_is_taken_for_none(tmp_path: Path, variables: Variables, kept: str) -> None:
+    folder = tmp_path / run_server.FOLDER
+    folder.mkdir()
+    for name in (run_server.URL_FILE, run_server.AUTH_FILE):
+        (folder / name).write_text(kept)
+    assert run_server.prepare(tmp_path) == OWN
+    assert variables["PREFECT_API_URL"] == OWN.url
+
+
+def test_a_configured_server_goes_before_that_of_serve(tmp_path: Path, variables: Variables) -> None:
+    variables["PREFECT_API_URL"] = "https://prefect.example/api"
+    with serving(tmp_path):
+        assert run_server.prepare(tmp_path) is None
+    assert variables["PREFECT_API_URL"] == "https://prefect.example/api"
+    assert "PREFECT_API_AUTH_STRING" not in variables
