@@ -12,8 +12,8 @@ from transforms.facts.model import Facts
 from transforms.frames.schemas import CUSTOMERS
 from warehouse.rating import facts as stored_facts
 
-# Computed, not delivered.
-COMPUTED = ("customer_month", "order_day", "succession")
+# Made of what was delivered.
+COMPUTED = ("customer_month", "order_day", "document_references", "succession")
 EXTRACTS = tuple(each.name for each in fields(Facts) if each.name not in COMPUTED)
 
 
@@ -32,5 +32,6 @@ def facts_of(
         customers=pl.LazyFrame(schema=CUSTOMERS) if customers is None else customers,
         customer_month=stored_facts.read_cells(connection, "customer_month", company),
         order_day=stored_facts.read_cells(connection, "order_day", company),
+        document_references=stored_facts.read_document_references(connection, company, as_of),
         **extracts,
     )

@@ -113,6 +113,19 @@ def test_a_red_document_is_set_against_the_receivable_that_it_names(mart: Callab
     assert found == (1921, 1130)
 
 
+def test_a_red_invoice_is_set_against_the_invoices_that_its_lines_name_by_what_they_are_worth(
+    mart: Callable[..., Mart],
+) -> None:
+    # 84.75 of 113 are for invoice 2, 16.95 for invoice 3; the line that names none goes to what is due first.
+    found = mart("17-u8-red-invoice-names-two")
+    assert found.credit("C1", f"open_balance, {OVERDUE}, net_overdue, net_overdue_over_90") == (
+        2147,
+        2260,
+        2147,
+        Decimal("1118.7"),
+    )
+
+
 def test_what_u8_unreviews_and_a_line_that_is_removed_count_no_more(mart: Callable[..., Mart]) -> None:
     assert mart("07-u8-unreviewed").net_sales("C1") == 500
 
@@ -125,6 +138,18 @@ def test_a_payment_against_an_order_is_credit_of_the_customer_and_settles_no_inv
 ) -> None:
     found = mart("02-erpnext").credit("CA", f"open_balance, {OVERDUE}, unapplied_credit, exposure")
     assert found == (600, 1000, -400, 600)
+
+
+def test_a_return_that_keeps_its_own_outstanding_is_set_against_the_invoice_that_it_names(
+    mart: Callable[..., Mart],
+) -> None:
+    found = mart("16-erpnext-return-kept-open")
+    assert found.credit("CA", f"open_balance, {OVERDUE}, net_overdue, net_overdue_over_90") == (
+        1481,
+        1600,
+        1481,
+        1000,
+    )
 
 
 def test_each_term_of_a_payment_schedule_is_due_by_itself(mart: Callable[..., Mart]) -> None:

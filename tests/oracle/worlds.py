@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.oracle.oracle import EXTRACTS
 from transforms.facts.customer_month import customer_months
+from transforms.facts.lines import DOCUMENT_REFERENCES
 from transforms.facts.model import Facts
 from transforms.facts.order_day import order_days
 from transforms.facts.sales_cell import sales_cells
@@ -96,9 +97,17 @@ def facts_of(
         customer_month=customer_months(lines, seen["products"], None, as_of, no_orders),
         order_day=order_days(lines, seen["products"], None, as_of, no_orders),
         products=seen["products"],
+        document_references=_of_documents_that_name_another(seen["invoice_lines"]),
         **{name: seen[name] if name in delivered else None for name in OPTIONAL if name in Facts.__slots__},
     )
     return facts, sales_cells(lines, seen["products"], None, as_of)
+
+
+def _of_documents_that_name_another(lines: pl.LazyFrame) -> pl.LazyFrame:
+    naming = lines.filter(pl.col("references_document_id").is_not_null())
+    return lines.join(naming, on=["company_code", "document_id"], how="semi").select(
+        DOCUMENT_REFERENCES.names()
+    )
 
 
 @cache
@@ -356,6 +365,11 @@ def _add_sales(
         for part in range(1 + number % 2):
             shape = dict(next(shape_of))
             net = Decimal(0) if shape["is_free_goods"] else amount
+            named = None if reference is None else f"{who['customer_id']}-{reference}"
+            if (
+                named and part == 2 and number % 3
+            ):  # the second line of three credits names the same, another, and none
+                named = f"{who['customer_id']}-{reference + 1}" if number % 3 == 1 else None
             sign = 1 if amount >= 0 else -1
             cost, delay = shape.pop("cost"), shape.pop("delay")
             rows["invoice_lines"].append(
@@ -376,9 +390,7 @@ def _add_sales(
                     "company_currency": "EUR",
                     "cost_amount_company": None if cost is None else round(amount * cost, 4),
                     "cost_basis": None if cost is None else shape["cost_basis"],
-                    "references_document_id": None
-                    if reference is None
-                    else f"{who['customer_id']}-{reference}",
+                    "references_document_id": named,
                     "available_on": day + timedelta(delay),
                 }
             )
@@ -397,9 +409,9 @@ CREDIT_TYPES = (
 
 
 @st.composite
-def settlements(draw: st.DrawFn, who: Row, posted: date) -> Row:
-    """How an item was settled, what it belongs to, and how it was disputed."""
-    names = st.sampled_from([None, None, f"{who['customer_id']}-D0", f"{who['customer_id']}-D1"])
+def settlements(draw: st.DrawFn, who: Row, posted: date, linked: Sequence[str]) -> Row:
+    """How an item was settled, what it belongs to, and how it was disputed; `linked`: documents that lines name, or that name some."""
+    names = st.sampled_from([None, None, f"{who['customer_id']}-D0", f"{who['customer_id']}-D1", *linked])
     begun = draw(st.sampled_from([None, None, None, posted + timedelta(draw(st.integers(0, 60)))]))
     ended = (
         None if begun is None else draw(st.sampled_from([None, begun + timedelta(draw(st.integers(0, 90)))]))
@@ -408,7 +420,7 @@ def settlements(draw: st.DrawFn, who: Row, posted: date) -> Row:
         "item_settlement": draw(st.sampled_from(SETTLEMENTS)),
         "bill_due_on": draw(st.sampled_from([None, posted + timedelta(200)])),
         "document_id": draw(names),
-        "references_document_id": draw(names),
+        "references_document_id": draw(st.none() | names),
         "references_order_id": draw(st.sampled_from([None, None, None, "O1"])),
         "is_disputed": draw(st.sampled_from([None, None, None, True, False])),
         "disputed_amount": draw(st.sampled_from([None, None, Decimal(50)])),
@@ -428,6 +440,12 @@ def _add_ledger(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, as_of: da
         maybe(st.integers(-5, 70)),
         st.sampled_from(CREDIT_TYPES),
     )
+    naming = [
+        line
+        for line in rows["invoice_lines"]
+        if line["customer_id"] == who["customer_id"] and line["references_document_id"]
+    ]
+    linked = [line[name] for line in naming for name in ("document_id", "references_document_id")]
     together = as_of - timedelta(draw(st.integers(0, 100)))  # a day on which several are cleared
     for number, (age, term, amount, is_foreign, cleared_after, promised, kind) in enumerate(
         draw(st.lists(item, min_size=2, max_size=8))
@@ -452,7 +470,7 @@ def _add_ledger(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, as_of: da
                 "clearing_id": None if cleared is None else draw(st.sampled_from([None, None, "A", "B"])),
                 "promised_on": None if promised is None else posted + timedelta(term + promised),
                 "available_on": posted,
-                **draw(settlements(who, posted)),
+                **draw(settlements(who, posted, linked)),
             }
         )
         payment = st.tuples(st.integers(0, 120), st.sampled_from(["1", "0.5", "0.3333", "1.25", "-0.25"]))

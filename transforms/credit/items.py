@@ -9,6 +9,7 @@ import polars as pl
 
 from transforms.credit.disputes import with_disputes
 from transforms.credit.matching import left_over, matched
+from transforms.credit.references import by_named_document
 from transforms.frames.fixed_point import MONEY_SUM, div_half_even, from_scaled_int, to_scaled_int
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def ledger_on(facts: Facts, rule: CreditRule, day: date) -> Ledger:
     # what follows reads the allocations three times, and the items a dozen times
     applied = _applied(posted, _allocations(facts, day)).collect().lazy()
     items = _standing(posted, applied, rule, day).collect().lazy()
-    virtual = _netted(items).collect().lazy()
+    virtual = _netted(items, _spent(posted, applied, day), facts.document_references).collect().lazy()
     shown = _shown(items, virtual).drop("day").collect().lazy()  # read by every figure of the watch
     return Ledger(shown, _parts(items, applied, virtual, day))
 
@@ -75,14 +76,17 @@ def open_items_on(facts: Facts, rule: CreditRule, days: Sequence[date]) -> pl.La
     takes. ValueError where receivables were not delivered.
     """
     receivables = receivables_of(facts)
-    standing = []
+    standing, spent = [], []
     for day in days:
         posted = with_disputes(receivables.filter(pl.col("posting_date") <= day), rule, day).filter(
             ~_is_cleared(day)
         )
-        standing.append(_standing(posted, _applied(posted, _allocations(facts, day)), rule, day))
+        applied = _applied(posted, _allocations(facts, day))
+        standing.append(_standing(posted, applied, rule, day))
+        spent.append(_spent(posted, applied, day))
     items = pl.concat(standing).filter(pl.col("rest") != 0).collect().lazy()
-    return _shown(items, _netted(items).collect().lazy())
+    virtual = _netted(items, pl.concat(spent), facts.document_references)
+    return _shown(items, virtual.collect().lazy())
 
 
 def receivables_of(facts: Facts) -> pl.LazyFrame:
@@ -125,6 +129,7 @@ def _applied(posted: pl.LazyFrame, allocations: pl.LazyFrame) -> pl.LazyFrame:
     of_item = posted.select(
         *ITEM,
         "customer_id",
+        "document_id",
         "currency",
         "item_type",
         "item_settlement",
@@ -203,20 +208,35 @@ def _open_credits(items: pl.LazyFrame) -> pl.LazyFrame:
             credit_id="item_id",
             credit_posted=pl.when(was_owed).then("last_paid_on").otherwise("posting_date"),
             names_document=pl.when(~was_owed).then("references_document_id"),
+            own_document=pl.when(~was_owed).then("document_id"),
             names_order=pl.when(~was_owed).then("references_order_id"),
+            total=0 - pl.col("original"),
             amount=0 - pl.col("rest"),
         )
     )
 
 
-def _netted(items: pl.LazyFrame) -> pl.LazyFrame:
+def _spent(posted: pl.LazyFrame, applied: pl.LazyFrame, day: date) -> pl.LazyFrame:
+    """Sum what credits took off documents already. Grain: credit × document of an item of the same currency."""
+    own = posted.filter(pl.col("original_amount") < 0).select(*CUSTOMER, "currency", credit_id="item_id")
+    return (
+        applied.filter("is_owed", pl.col("document_id").is_not_null())
+        .rename({"payment_id": "credit_id"})
+        .join(own, on=[*CUSTOMER, "currency", "credit_id"], how="semi")
+        .group_by(*CUSTOMER, "currency", "credit_id", document="document_id")
+        .agg(spent=pl.col("applied").sum())
+        .with_columns(day=pl.lit(day))
+    )
+
+
+def _netted(items: pl.LazyFrame, spent: pl.LazyFrame, references: pl.LazyFrame | None) -> pl.LazyFrame:
     """Set open credits against open items, by purpose before age. Grain: pair of a credit and a slot."""
     slots, open_credits = _slots(items), _open_credits(items)
     contested_first = ("is_calm", *_DEBT_ORDER)
     orderly = slots.with_columns(is_calm=~pl.col("is_contested_part"))
     by_document = (
         matched(
-            open_credits.rename({"names_document": "document"}),
+            by_named_document(open_credits, spent, references, _BY),
             orderly.rename({"document_id": "document"}),
             (*_BY, "document"),
             credit_order=_CREDIT_ORDER,

@@ -48,6 +48,12 @@ LINES: Final = pl.Schema(
 )
 """What `customer_months` needs of a line; `referenced_on` is the date of the document a line references, if known."""
 
+DOCUMENT_REFERENCES: Final = columns_of(
+    INVOICE_LINES,
+    ("company_code", "document_id", "references_document_id", "net_amount", "available_on"),
+)
+"""What is asked of the lines of a document, to know which other documents it names and with how much of it."""
+
 
 def is_countable_line() -> pl.Expr:
     """Tell whether a line counts: not cancelled, and not between companies of one group (null: it is not)."""

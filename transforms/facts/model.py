@@ -15,7 +15,8 @@ class Facts:
 
     Every frame holds rows that are not deleted and were known by the rating's `as_of`; `customers` and `products` hold
     all of them, as they are now, customers with `available_on` to judge by. `customer_month` and `order_day` are what
-    `transforms.facts.customer_month` makes of the invoice lines. None and an empty frame differ: "no such extract" against
+    `transforms.facts.customer_month` makes of the invoice lines, `document_references` (DOCUMENT_REFERENCES) those of them that
+    belong to a document of which a line names another. None and an empty frame differ: "no such extract" against
     "nothing happened". `succession` is what `transforms.facts.succession` makes of the successions that hold on the day of a
     rating: None until it has, and where nobody is succeeded.
     """
@@ -24,6 +25,7 @@ class Facts:
     customer_month: pl.LazyFrame
     order_day: pl.LazyFrame
     products: pl.LazyFrame | None = None
+    document_references: pl.LazyFrame | None = None
     receivables: pl.LazyFrame | None = None
     payments: pl.LazyFrame | None = None
     payment_allocations: pl.LazyFrame | None = None

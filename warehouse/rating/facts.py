@@ -82,6 +82,20 @@ def read_extract(
     return frame(connection, f"{sql} AND available_on <= $as_of", {"company": company, "as_of": as_of}).lazy()
 
 
+def read_document_references(
+    connection: duckdb.DuckDBPyConnection, company: str, as_of: date
+) -> pl.LazyFrame:
+    """The lines known by `as_of` of documents of which a line names another one: few of all lines, most name none."""
+    return frame(
+        connection,
+        """SELECT company_code, document_id, references_document_id, net_amount, available_on FROM erp.invoice_lines
+           WHERE company_code = $company AND NOT is_deleted AND available_on <= $as_of AND document_id IN (
+               SELECT document_id FROM erp.invoice_lines
+               WHERE company_code = $company AND NOT is_deleted AND references_document_id IS NOT NULL)""",
+        {"company": company, "as_of": as_of},
+    ).lazy()
+
+
 def landed_between(
     connection: duckdb.DuckDBPyConnection, company: str
 ) -> tuple[datetime | None, datetime | None]:

@@ -151,13 +151,53 @@ SELECT on_day, company_code, customer_id, currency, {'f1': on_day, 'f2': company
     CASE WHEN original > 0 THEN last_paid_on ELSE posting_date END AS posted,
     CASE WHEN original > 0 THEN 'payment_on_account' ELSE item_type END AS item_type,
     CASE WHEN original <= 0 THEN references_document_id END AS document,
+    CASE WHEN original <= 0 THEN document_id END AS own_document, (-original)::HUGEINT AS total,
     CASE WHEN original <= 0 THEN references_order_id END AS order_named
 FROM oracle.credit_item
 WHERE rest < 0 AND (original > 0 OR item_type <> 'deposit');
 
+-- A credit that names no document may name some on its lines: all for the one that all of them name, otherwise to each the share of
+-- its lines, less what it got already; what lines are worth that name none is for nobody.
+CREATE OR REPLACE TABLE oracle.named AS
+WITH worth AS (
+    SELECT *, count(*) OVER (PARTITION BY company_code, own_document) AS several
+    FROM (SELECT company_code, document_id AS own_document, references_document_id AS document,
+              greatest(-sum(units4(net_amount)), 0)::HUGEINT AS weight
+          FROM seen.invoice_lines
+          GROUP BY ALL)
+), shared AS (
+    SELECT c.on_day, c.company_code, c.customer_id, c.currency, c.id, c.item_id, c.posted, c.item_type, c.amount, worth.document,
+        CASE WHEN several = 1 THEN total
+             ELSE coalesce(half_even(total * sum(weight) OVER upto, sum(weight) OVER of_all)
+                 - half_even(total * (sum(weight) OVER upto - weight), sum(weight) OVER of_all), 0) END AS share
+    FROM oracle.open_credit AS c
+    JOIN worth ON worth.company_code = c.company_code AND worth.own_document = c.own_document
+    WHERE c.document IS NULL
+    WINDOW of_all AS (PARTITION BY id), upto AS (PARTITION BY id ORDER BY worth.document NULLS LAST)
+), got AS (
+    SELECT a.on_day, a.company_code, a.customer_id, a.currency, a.payment_id, p.document_id, sum(a.amount) AS got
+    FROM oracle.allocation AS a
+    JOIN oracle.posted AS p ON p.on_day = a.on_day AND p.company_code = a.company_code AND p.item_id = a.item_id
+    WHERE a.is_owed
+    GROUP BY ALL
+), claimed AS (
+    SELECT shared.*, greatest(share - coalesce(got, 0), 0)::HUGEINT AS claim
+    FROM shared
+    LEFT JOIN got ON got.on_day = shared.on_day AND got.company_code = shared.company_code AND got.customer_id = shared.customer_id
+        AND got.currency = shared.currency AND got.payment_id = shared.item_id AND got.document_id = shared.document
+    WHERE shared.document IS NOT NULL
+)
+SELECT on_day, company_code, customer_id, currency, id, item_id, posted, item_type, document, amount FROM oracle.open_credit WHERE document IS NOT NULL
+UNION ALL
+SELECT on_day, company_code, customer_id, currency, id, item_id, posted, item_type, document,
+    coalesce(half_even(least(amount, sum(claim) OVER of_all) * sum(claim) OVER upto, sum(claim) OVER of_all)
+        - half_even(least(amount, sum(claim) OVER of_all) * (sum(claim) OVER upto - claim), sum(claim) OVER of_all), 0)::HUGEINT
+FROM claimed
+WINDOW of_all AS (PARTITION BY id), upto AS (PARTITION BY id ORDER BY document);
+
 CREATE OR REPLACE TABLE oracle.c3 AS
 SELECT {'f1': on_day, 'f2': company_code, 'f3': customer_id, 'f4': currency, 'f5': document} AS key, id, {'f1': posted, 'f2': item_id} AS ord, posted, kind_of_credit(item_type) AS kind, amount
-FROM oracle.open_credit WHERE document IS NOT NULL;
+FROM oracle.named;
 CREATE OR REPLACE TABLE oracle.d3 AS
 SELECT {'f1': on_day, 'f2': company_code, 'f3': customer_id, 'f4': currency, 'f5': document_id} AS key, id, {'f1': NOT is_disputed_part, 'f2': due_date, 'f3': posting_date, 'f4': item_id} AS ord, amount
 FROM oracle.slot WHERE document_id IS NOT NULL;

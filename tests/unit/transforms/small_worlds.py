@@ -13,7 +13,7 @@ import polars as pl
 
 from flows.wording.reasons import with_text
 from transforms.facts.customer_month import customer_months
-from transforms.facts.lines import LINES
+from transforms.facts.lines import DOCUMENT_REFERENCES, LINES
 from transforms.facts.model import Facts
 from transforms.facts.order_day import order_days
 from transforms.facts.sales_cell import SALES_LINES, sales_cells
@@ -99,8 +99,15 @@ def facts(
         customer_month=customer_months(sold, product_frame, None, FAR, NO_ORDERS),
         order_day=order_days(sold, product_frame, None, FAR, NO_ORDERS),
         products=product_frame,
-        **{name: frame(getattr(schemas, name.upper()), records) for name, records in extracts.items()},
+        **{name: frame(_schema_of(name), records) for name, records in extracts.items()},
     )
+
+
+def _schema_of(name: str) -> pl.Schema:
+    if name == "document_references":
+        return DOCUMENT_REFERENCES
+    schema: pl.Schema = getattr(schemas, name.upper())
+    return schema
 
 
 def sales(records: list[dict[str, Any]], products: list[dict[str, Any]] | None = None) -> pl.LazyFrame:

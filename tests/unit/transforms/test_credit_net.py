@@ -6,12 +6,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.transforms.small_worlds import policy
+from tests.unit.transforms.small_worlds import facts, policy
 from tests.unit.transforms.test_credit_watch import AS_OF, BARS, credit, item, paid, settled
+from transforms.credit.items import ledger_on
 
 RULE = policy(**BARS)
 
@@ -46,6 +48,74 @@ def test_a_credit_that_names_a_document_covers_it_its_disputed_part_first():
     older = item(100, overdue=50, item_id="older")
     row = credit(named, older, cash(50, ago=5, references_document_id="D1"))
     assert (row["disputed_open"], row["net_overdue"], row["to_be_applied"]) == (0, 150, 50)
+
+
+def line(document: str, names: str | None, net: int) -> dict[str, Any]:
+    return {"document_id": document, "references_document_id": names, "net_amount": net}
+
+
+def note(amount: int, **other: Any) -> dict[str, Any]:
+    """A credit note N, tax included, that does not say by itself what it is for."""
+    return item(-amount, overdue=0, item_id="N", document_id="N", item_type="credit_note", **other)
+
+
+def net_of(*items: dict[str, Any], **extracts: Any) -> dict[str, Decimal]:
+    """What is left of each item that is owed, once credit is set against it."""
+    ledger = ledger_on(facts([], receivables=list(items), **extracts), RULE.credit, AS_OF).items
+    return dict(ledger.filter(pl.col("original") > 0).select("item_id", "net_open").collect().iter_rows())
+
+
+OWED = [
+    item(1000, overdue=90, item_id="old", document_id="D0"),
+    item(600, overdue=30, item_id="A", document_id="D1"),
+    item(600, overdue=10, item_id="B", document_id="D2"),
+]
+
+
+@pytest.mark.parametrize(
+    ("lines", "left"),
+    [
+        # All lines name one document, a line without money among them: all of it is for that one.
+        ([("D1", -100), ("D1", 0)], {"old": 1000, "A": 481, "B": 600}),
+        # Two documents, by what their lines are worth without tax.
+        ([("D1", -75), ("D2", -25)], {"old": 1000, "A": Decimal("510.75"), "B": Decimal("570.25")}),
+        # What a line is worth that names none is set against what is due first.
+        ([("D1", -75), (None, -25)], {"old": Decimal("970.25"), "A": Decimal("510.75"), "B": 600}),
+        # Lines that take part of it back credit their document with less.
+        (
+            [("D1", -100), ("D1", 50), ("D2", -50)],
+            {"old": 1000, "A": Decimal("540.5"), "B": Decimal("540.5")},
+        ),
+        # No line names a document: the oldest due first.
+        ([(None, -100)], {"old": 881, "A": 600, "B": 600}),
+    ],
+)
+def test_a_credit_that_names_documents_on_its_lines_is_set_against_them_by_what_the_lines_are_worth(
+    lines: list[tuple[str | None, int]], left: dict[str, Any]
+):
+    references = [line("N", names, net) for names, net in lines]
+    assert net_of(*OWED, note(119), document_references=references) == left
+
+
+def test_what_a_credit_names_by_itself_goes_before_its_lines():
+    named = note(119, references_document_id="D2")
+    found = net_of(*OWED, named, document_references=[line("N", "D1", -100)])
+    assert found == {"old": 1000, "A": 600, "B": 481}
+
+
+def test_what_went_to_a_named_document_already_is_not_set_against_it_again():
+    applied = [
+        {"payment_id": "N", "item_id": "A", "allocated_on": AS_OF, "amount": 60},
+        {"payment_id": "N", "item_id": "N", "allocated_on": AS_OF, "amount": -60},
+    ]
+    references = [line("N", "D1", -60), line("N", "D2", -40)]
+    found = net_of(*OWED, note(100), document_references=references, payment_allocations=applied)
+    assert found == {"old": 1000, "A": 540, "B": 560}
+
+
+def test_what_is_left_of_a_credit_once_the_document_it_names_is_covered_is_set_against_the_oldest_due():
+    found = net_of(*OWED, note(700), document_references=[line("N", "D1", -700)])
+    assert found == {"old": 900, "A": 0, "B": 600}
 
 
 def test_cash_covers_nothing_that_is_disputed_unless_it_names_it():

@@ -10,7 +10,8 @@ document AS (
         bill_no, customer, bill_no AS document_no, bill_date, due_date, currency, local_currency,
         CASE WHEN sum(gross_amount) < 0 THEN 'credit_note' ELSE 'invoice' END AS item_type,
         sum(gross_amount) AS amount, sum(gross_amount_local) AS amount_local,
-        CASE WHEN sum(gross_amount) < 0 AND min(origin_no) = max(origin_no) THEN min(origin_no) END AS origin_no,
+        CASE WHEN sum(gross_amount) < 0 AND min(origin_no) = max(origin_no) AND count(origin_no) = count(*) THEN min(origin_no) END
+            AS origin_no,
         status, cancel_status,
         arg_min(_file, (_file, _row)) AS _file, arg_min(_row, (_file, _row)) AS _row
     FROM receivable
@@ -34,7 +35,7 @@ SELECT
     coalesce(document_currency.code, document.currency) AS currency,
     document.amount_local AS original_amount_company,
     coalesce(company_currency.code, document.local_currency) AS company_currency,
-    document.origin_no AS references_document_id,              -- what a red document takes back
+    document.origin_no AS references_document_id,              -- what a red document takes back; of several, its lines tell
     -- What was approved once, and is void or unlocked again, is owed no more.
     document.status IN ('重新审核', 'D') OR document.cancel_status IN ('是', '已作废', 'B') AS is_deleted,
     document._file,

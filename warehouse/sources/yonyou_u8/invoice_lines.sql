@@ -13,6 +13,9 @@ line AS (
     SELECT
         sale_bill.*,
         coalesce(invoice_type.code, sale_bill.bill_type) || '-' || sale_bill.bill_no AS document_id,
+        -- A number alone is of the same type, as a red invoice and the blue one it takes back are.
+        CASE WHEN contains(sale_bill.origin_no, '-') THEN sale_bill.origin_no
+             ELSE coalesce(invoice_type.code, sale_bill.bill_type) || '-' || sale_bill.origin_no END AS origin_id,
         sum(sale_bill.gross_amount) OVER (PARTITION BY sale_bill.bill_type, sale_bill.bill_no) AS document_total,
         sale_bill.net_amount + sale_bill.tax_amount = sale_bill.gross_amount AS adds_up
     FROM sale_bill
@@ -36,6 +39,7 @@ SELECT
     line.invalidated_by IS NOT NULL AS is_cancelled,
     line.net_amount = 0 AND line.quantity <> 0 AS is_free_goods,
     CASE WHEN customer.is_overseas THEN 'export' END AS channel,
+    line.origin_id AS references_document_id,
     coalesce(line.quantity, 0) AS base_quantity,               -- U8 counts in the main unit; pieces of an auxiliary one apart
     line.salesperson AS salesperson_id,
     line._file,
