@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 
 from transforms.facts.model import Facts
+from transforms.facts.standing import SAID_GONE, standing_allocations
 from transforms.frames.schemas import CUSTOMERS
 from warehouse.rating import facts as stored_facts
 
@@ -28,10 +29,16 @@ def facts_of(
         table: stored_facts.read_extract(connection, table, company, as_of, seen_until) for table in EXTRACTS
     }
     customers = extracts.pop("customers")
+    allocations = extracts.pop("payment_allocations")
+    if allocations is not None:
+        allocations = standing_allocations(
+            allocations, stored_facts.read_deleted(connection, company, SAID_GONE)
+        )
     return Facts(
         customers=pl.LazyFrame(schema=CUSTOMERS) if customers is None else customers,
         customer_month=stored_facts.read_cells(connection, "customer_month", company),
         order_day=stored_facts.read_cells(connection, "order_day", company),
+        payment_allocations=allocations,
         document_references=stored_facts.read_document_references(connection, company, as_of),
         **extracts,
     )

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from expectations.contract import contract_names, contracts
+from flows.pipeline.facts import facts_of
 from tests.warehouse.publishing import RECORDED_AT, insert, open_warehouse
 from warehouse.mart import queries
 from warehouse.mart.publish import publish
@@ -76,6 +77,23 @@ def test_an_allocation_of_a_payment_that_is_gone_is_counted_and_of_one_that_a_sn
         insert(warehouse, "payment_allocations", **OF_BATCH, payment_id=payment, item_id="I1", amount=100)
     found = findings(warehouse, tmp_path)["payment_allocations"]
     assert found == "allocation_of_deleted_payment: 1"
+
+
+def test_what_is_counted_as_an_allocation_of_a_deleted_payment_is_what_settles_nothing_in_a_rating(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    insert(warehouse, "receivables", **OF_BATCH, item_id="I1", original_amount=1000)
+    causes = ["tombstone", "rule", "snapshot", "window", "key_set", "whole_document", "mapping", None]
+    for number, cause in enumerate(causes):
+        of_it = {**OF_BATCH, "is_deleted": cause is not None, "deleted_by": cause}
+        insert(warehouse, "payments", **of_it, payment_id=f"P{number}")
+        insert(warehouse, "receivables", **of_it, item_id=f"N{number}", original_amount=-1)
+        for payment in (f"P{number}", f"N{number}"):
+            insert(warehouse, "payment_allocations", **OF_BATCH, payment_id=payment, item_id="I1", amount=1)
+    settling = facts_of(warehouse, "1000", date(2099, 1, 1)).payment_allocations
+    assert settling is not None
+    told = f"allocation_of_deleted_payment: {2 * len(causes) - settling.collect().height}"
+    assert told in findings(warehouse, tmp_path)["payment_allocations"]
 
 
 def test_a_payment_beyond_its_items_is_counted_unless_its_rest_is_an_item_of_its_own(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
@@ -11,35 +12,6 @@ import polars as pl
 from expectations.contract import frame_columns
 from expectations.contract import load as load_contract
 from warehouse.connection import frame, quoted, scalar
-
-# What a payment took off an item, as it stands. A payment that is said to be gone, as a receipt that was un-approved, settles
-# nothing, though no list of its allocations has come since; and a credit was not used up by an item that is gone. Neither
-# is known of rows that a snapshot or window lacks: they may have been paid, and be in the extract no more.
-_STANDING_ALLOCATIONS = """(
-    WITH item AS (
-        SELECT company_code, item_id, coalesce(is_deleted AND deleted_by IN ('tombstone', 'rule'), false) AS is_gone
-        FROM erp.receivables WHERE company_code = $company
-    ), gone AS (
-        SELECT payment_id FROM erp.payments
-        WHERE company_code = $company AND is_deleted AND deleted_by IN ('tombstone', 'rule')
-        UNION ALL
-        SELECT item_id FROM item
-        WHERE is_gone AND item_id NOT IN (SELECT payment_id FROM erp.payments WHERE company_code = $company)
-    ), given_back AS (
-        SELECT a.payment_id, a.payment_id AS item_id, a.allocated_on, sum(a.amount) AS amount
-        FROM erp.payment_allocations AS a
-        JOIN item ON item.item_id = a.item_id
-        WHERE a.company_code = $company AND NOT a.is_deleted AND item.is_gone AND a.item_id <> a.payment_id
-        GROUP BY ALL
-    )
-    SELECT a.* REPLACE (
-        CASE WHEN a.amount < 0 AND given_back.amount > 0
-            THEN CAST(least(a.amount + given_back.amount, 0) AS DECIMAL(18, 4)) ELSE a.amount END AS amount
-    )
-    FROM erp.payment_allocations AS a
-    LEFT JOIN given_back USING (payment_id, item_id, allocated_on)
-    WHERE a.company_code = $company AND a.payment_id NOT IN (SELECT payment_id FROM gone)
-)"""
 
 
 def companies(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -62,8 +34,7 @@ def read_extract(
     What the contract calls current, customers and products, comes whole, as it is now: who they are is asked of every
     period, and the day they were recorded says nothing of since when. Whether a customer was known by then is told by its
     available_on. Any other table whose rows bear no date, such as open orders, says how things stood when it was extracted: its
-    rows come as recorded up to `seen_until` (None: up to now), whatever the day. Allocations come as they stand: without those of
-    payments that are gone, and of a credit's own without what it took off items that are gone.
+    rows come as recorded up to `seen_until` (None: up to now), whatever the day.
     """
     name = f"erp.{quoted(table)}"
     if not scalar(
@@ -72,14 +43,32 @@ def read_extract(
         return None
     contract = load_contract(table)
     columns = ", ".join(quoted(column.name) for column in frame_columns(contract))
-    rows = _STANDING_ALLOCATIONS if table == "payment_allocations" else name
-    sql = f"SELECT {columns} FROM {rows} WHERE company_code = $company AND NOT is_deleted"
+    sql = f"SELECT {columns} FROM {name} WHERE company_code = $company AND NOT is_deleted"
     if contract.is_current or (contract.own_date is None and seen_until is None):
         return frame(connection, sql, {"company": company}).lazy()
     if contract.own_date is None:
         until = {"company": company, "seen_until": seen_until}
         return frame(connection, f"{sql} AND recorded_at <= $seen_until", until).lazy()
     return frame(connection, f"{sql} AND available_on <= $as_of", {"company": company, "as_of": as_of}).lazy()
+
+
+def read_deleted(
+    connection: duckdb.DuckDBPyConnection, company: str, causes: Sequence[str]
+) -> dict[str, pl.LazyFrame]:
+    """The payments and items of a company that were deleted by one of the causes, and which numbers of such items payments bear.
+
+    By `payments`, `receivables` and `payments_of_items`, each of company_code and id.
+    """
+    deleted = "company_code = $company AND is_deleted AND list_contains($causes, deleted_by)"
+    items = f"SELECT company_code, item_id AS id FROM erp.receivables WHERE {deleted}"
+    queries = {
+        "payments": f"SELECT company_code, payment_id AS id FROM erp.payments WHERE {deleted}",
+        "receivables": items,
+        "payments_of_items": f"""SELECT company_code, payment_id AS id FROM erp.payments
+            WHERE company_code = $company AND payment_id IN (SELECT id FROM ({items}))""",
+    }
+    about = {"company": company, "causes": list(causes)}
+    return {name: frame(connection, sql, about).lazy() for name, sql in queries.items()}
 
 
 def read_document_references(

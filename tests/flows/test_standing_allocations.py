@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from flows.pipeline.facts import facts_of
 from tests.warehouse.publishing import insert, open_warehouse
-from warehouse.rating.facts import read_extract
 
 LIVE = {"company_code": "1000", "source_system": "s", "batch_id": "B1", "is_deleted": False}
 DAY = date(2026, 1, 20)
@@ -36,7 +36,7 @@ def allocate(warehouse: duckdb.DuckDBPyConnection, payment: str, item: str, amou
 
 
 def standing(warehouse: duckdb.DuckDBPyConnection) -> list[tuple[str, str, Decimal]]:
-    found = read_extract(warehouse, "payment_allocations", "1000", DAY)
+    found = facts_of(warehouse, "1000", DAY).payment_allocations
     assert found is not None
     return sorted(found.select("payment_id", "item_id", "amount").collect().rows())
 
