@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import date
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -33,10 +34,20 @@ def night(as_of: date, gate: Gate) -> None:
     stages.report_stage(configured)
 
 
-def nights(home: Path, days: tuple[date, ...], killer: Connection) -> None:
-    """Every night that was asked for; says first that it is there, so that a killer aims at the work and not at the start."""
-    os.environ["VALUEMART_HOME"] = str(home)
+def set_up(home: Path, variables: Mapping[str, str]) -> None:
+    """Take the home and the test's variables: a process that is forked from a server has those of the server's start."""
+    os.environ.update(variables, VALUEMART_HOME=str(home))
     os.chdir(home.parent)
+
+
+def variables() -> dict[str, str]:
+    """The settings that are set in the environment now."""
+    return {name: value for name, value in os.environ.items() if name.startswith("VALUEMART_")}
+
+
+def nights(home: Path, days: tuple[date, ...], killer: Connection, variables: Mapping[str, str]) -> None:
+    """Every night that was asked for; says first that it is there, so that a killer aims at the work and not at the start."""
+    set_up(home, variables)
     gate = Gate()
     killer.send("ready")
     for day in days:

@@ -18,7 +18,7 @@ import pytest
 
 from flows.pipeline import stages
 from flows.settings import Settings
-from tests.faults.nightly import LAST_MONTH, MONTHS, nights
+from tests.faults.nightly import LAST_MONTH, MONTHS, nights, variables
 from transforms.frames.periods import months_before
 from transforms.frames.plan import month_end
 
@@ -52,7 +52,7 @@ def _imported_once() -> Iterator[None]:
 def started(home: Path, *days: date) -> Iterator[ForkServerProcess]:
     """The process of some nights, past its imports."""
     receiving, sending = PROCESSES.Pipe(duplex=False)
-    process = PROCESSES.Process(target=nights, args=(home, days, sending))
+    process = PROCESSES.Process(target=nights, args=(home, days, sending, variables()))
     process.start()
     sending.close()
     try:

@@ -92,5 +92,6 @@ def test_a_company_whose_nights_on_a_lake_are_killed_has_the_same_mart_and_event
                 killed += process.wait() != 0
         seconds = run(on_a_lake, day)
     assert killed >= len(days()), "the runs ended before they were killed; nothing was tried"
+    assert not (on_a_lake / "warehouse.duckdb").exists(), "the nights passed in a file"
     assert mart_of_nights(on_a_lake) == mart_of_nights(in_a_file)
     assert events(on_a_lake) == events(in_a_file)
