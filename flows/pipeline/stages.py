@@ -28,7 +28,7 @@ from flows.report import stamp
 from flows.settings import Settings
 from transforms.policy.model import Policy
 from warehouse.lake.opening import open_at
-from warehouse.mart import publish, share
+from warehouse.mart import live, publish, share
 from warehouse.mart.publish import Published
 from warehouse.rating import emitted, outbox
 from warehouse.store import ledger
@@ -222,6 +222,7 @@ def publish_stage(settings: Settings) -> Published:
             now(),
             folder=settings.published_folder,
             readers=settings.readers,
+            live=settings.shows_live,
         )
     for each in settings.shares:
         share.build_if_behind(
@@ -279,6 +280,7 @@ def _publish_is_behind(position: Position) -> bool:
         not outbox.is_copied(position.connection, settings.relay_file)
         or resync.is_wanted(settings)
         or publish.published_generation(settings.home, settings.published_folder) != state
+        or (settings.shows_live and live.state(position.connection) != (state, publish.content_version()))
         or not all(share.is_current(settings.published_folder, each) for each in settings.shares)
     )
 

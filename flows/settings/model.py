@@ -59,6 +59,8 @@ class Settings(Places):
     warehouse_data: Path | None = None
     # How long the lake's former states can be looked at; what they alone refer to is dropped by `maintain`.
     warehouse_keep_days: int = Field(default=7, ge=1, le=3_650)
+    # Whether a lake shows the mart in a schema of its own, beside the files that are published.
+    publish_lake_mart: bool = False
     sources_path: SourceFolders = Field(default_factory=list)
     policy: PolicyFile | None = None
     company_currency: Currency = "EUR"
@@ -109,6 +111,11 @@ class Settings(Places):
     def warehouse_at(self) -> Warehouse:
         """Where the warehouse is: the home's own file, or a lake. UsageError where its password cannot be read."""
         return warehouse_of(self.warehouse, self.home, self.warehouse_data)
+
+    @property
+    def shows_live(self) -> bool:
+        """Whether the warehouse itself is to show the mart; a file does not, since readers would hold up its runs."""
+        return self.publish_lake_mart and self.warehouse != IN_A_FILE
 
     def apart(self, home: Path) -> Settings:
         """The same settings for a home that is thrown away, its warehouse a file in it, wherever this one lies."""

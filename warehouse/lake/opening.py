@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -23,7 +24,16 @@ _BUSY_MS = 20_000
 # It has the catalog asked several times a statement for the statistics of an empty table, which it never gets: half of a small
 # batch's time.
 _ASKS_TOO_OFTEN = "statistics_propagation"
+_STATES = f"SELECT snapshot_id, make_timestamp(epoch_us(snapshot_time)) FROM {ALIAS}.snapshots() ORDER BY snapshot_id"
 _LOST = ("transaction conflict", "database is locked")
+
+
+class NoStateError(Exception):
+    """A lake holds no state of an instant; `oldest` is when the first that it holds was committed."""
+
+    def __init__(self, oldest: datetime) -> None:
+        super().__init__(oldest)
+        self.oldest = oldest
 
 
 @contextmanager
@@ -51,6 +61,27 @@ def open_at(
 
 
 @contextmanager
+def open_as_recorded(
+    lake: Lake, moment: datetime, *, memory: int | None = None
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, datetime]]:
+    """A lake as it was at an instant, to read for the length of a block, and when that state was committed; both in UTC, naive.
+
+    NoStateError where none of then is kept, LakeError.
+    """
+    with told_of(lake), memory_database(lake, memory) as connection:
+        attach(connection, lake, ALIAS, read_only=True)
+        states = connection.execute(_STATES).fetchall()
+        held = [(number, committed) for number, committed in states if committed <= moment]
+        if not held:
+            raise NoStateError(min(committed for _, committed in states))
+        number, committed = held[-1]
+        connection.execute(f"DETACH {ALIAS}")
+        attach(connection, lake, ALIAS, read_only=True, state=number)
+        connection.execute(f"USE {ALIAS}")
+        yield connection, committed
+
+
+@contextmanager
 def memory_database(lake: Lake, memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory to attach a lake to; what its queries spill lies in the lake's own folder for that."""
     config = {key: value for key, value in CONFIG.items() if key not in _NO_FILE}
@@ -71,8 +102,18 @@ def attach_to_read(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, 
         connection.execute(f"ATTACH {literal(str(warehouse))} AS {quoted(alias)} (READ_ONLY)")
 
 
-def attach(connection: duckdb.DuckDBPyConnection, lake: Lake, alias: str, *, read_only: bool) -> None:
-    """Attach a lake; one that is to be written (by who holds its lock) checks the committer's token at each commit. LakeError."""
+def attach(
+    connection: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    alias: str,
+    *,
+    read_only: bool,
+    state: int | None = None,
+) -> None:
+    """Attach a lake; one that is to be written (by who holds its lock) checks the committer's token at each commit. LakeError.
+
+    `state`: the snapshot that is read; else the latest.
+    """
     extensions.load(connection, lake.catalog)
     connection.execute(f"SET disabled_optimizers = {literal(_ASKS_TOO_OFTEN)}")
     options = {"DATA_PATH": literal(f"{lake.data}/"), "DATA_INLINING_ROW_LIMIT": str(INLINED_ROWS)}
@@ -84,6 +125,8 @@ def attach(connection: duckdb.DuckDBPyConnection, lake: Lake, alias: str, *, rea
             f"CREATE OR REPLACE SECRET {quoted(alias)} (TYPE postgres, PASSWORD {literal(lake.password)})"
         )
         options["META_SECRET"] = literal(alias)
+    if state is not None:
+        options["SNAPSHOT_VERSION"] = str(state)
     listed = [f"{name} {value}" for name, value in options.items()]
     if read_only:
         listed.append("READ_ONLY")

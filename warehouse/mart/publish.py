@@ -32,6 +32,7 @@ from warehouse.connection import (
     transaction,
 )
 from warehouse.files import NOBODY_ELSE, Readers, sync
+from warehouse.mart import live as live_mart
 from warehouse.store import ddl
 from warehouse.store.migrate import FOLDER
 
@@ -160,8 +161,11 @@ def publish(
     folder: Path | None = None,
     readers: Readers = NOBODY_ELSE,
     force: bool = False,
+    live: bool = False,
 ) -> Published:
     """Bring the published files up to a generation of the warehouse; does nothing where they are, unless forced.
+
+    `live`: the warehouse is a lake, open for writing, and is to show the mart in a schema of its own, too.
 
     `folder` is where the mart and its Parquet files go, for `readers`; the home unless another is named. The books stay in the home.
     The connection is open on the warehouse, for reading at least, and in no transaction; two runs at once are kept
@@ -171,17 +175,24 @@ def publish(
     """
     folder = folder or home
     _clear_leftovers(home, folder)
-    behind = force or published_generation(home, folder) != generation
+    behind = (
+        force
+        or published_generation(home, folder) != generation
+        or (live and live_mart.state(connection) != (generation, content_version()))
+    )
     if behind:
         publication = _describe(connection, generation, recorded_at)
         by_name = {contract.name: contract for contract in contracts}
         home.mkdir(parents=True, exist_ok=True)
         open_folder(folder, readers)
         with in_one_thread(connection) if is_small(connection, "rated", _FEW_ROWS) else nullcontext():
-            with building(connection, folder / MART_FILE) as mart, transaction(connection, is_guarded=False):
-                _fill_mart(connection, by_name, publication)
-                open_folder(folder / PARQUET_FOLDER, readers)
-                _write_parquet(connection, folder / PARQUET_FOLDER / _BUILDING)
+            with building(connection, folder / MART_FILE) as mart:
+                with transaction(connection, is_guarded=False):
+                    _fill_mart(connection, by_name, publication)
+                    open_folder(folder / PARQUET_FOLDER, readers)
+                    _write_parquet(connection, folder / PARQUET_FOLDER / _BUILDING)
+                if live:
+                    _show_live(connection, by_name)
             with building(connection, home / OPS_FILE) as ops, transaction(connection, is_guarded=False):
                 _fill_ops(connection, by_name, publication)
         swap(ops, home / OPS_FILE, NOBODY_ELSE)
@@ -289,22 +300,40 @@ def _describe(connection: duckdb.DuckDBPyConnection, generation: int, recorded_a
 def _fill_mart(connection: duckdb.DuckDBPyConnection, contracts: Contracts, publication: Publication) -> None:
     """Every published table and view, the tables in the order of their keys, so that equal content makes equal files."""
     for name in PUBLISHED_TABLES:
-        contract = as_published(contracts[name])
-        if contract.physical == "view":
-            # Names in it stay unqualified: the file will be opened under another name than `publishing`.
-            connection.execute(f"CREATE VIEW {_MAIN}.{quoted(name)} AS\n{_with_old_names(contracts[name])}")
-            connection.execute(";\n".join(ddl.comments(contract, _MAIN)))
-        else:
-            create(connection, contract)
-            key = ", ".join(quoted(column) for column in contract.key)
-            connection.execute(
-                f"INSERT INTO {_MAIN}.{quoted(name)} BY NAME SELECT * FROM (\n{_with_old_names(contracts[name])}\n) ORDER BY {key}"
-            )
-    listed = [
-        as_published(contracts[name]) for name in (*PUBLISHED_TABLES, "column_dictionary", "publication")
-    ]
+        fill_table(connection, contracts[name])
+    listed = _all_tables(contracts)
     create(connection, contracts["column_dictionary"], ddl.dictionary_rows(listed))
     create(connection, contracts["publication"], [astuple(publication)])
+
+
+def _all_tables(contracts: Contracts) -> list[Contract]:
+    return [as_published(contracts[name]) for name in (*PUBLISHED_TABLES, "column_dictionary", "publication")]
+
+
+def _show_live(connection: duckdb.DuckDBPyConnection, contracts: Contracts) -> None:
+    """The lake's own mart, of what `publishing` holds by now."""
+    listed = _all_tables(contracts)
+    views = {
+        contract.name: _with_old_names(contracts[contract.name])
+        for contract in listed
+        if contract.physical == "view"
+    }
+    live_mart.bring_up(connection, listed, views, content_version(), _MAIN)
+
+
+def fill_table(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Make one table or view of `publishing`, which may select from those that are there."""
+    published, name = as_published(contract), f"{_MAIN}.{quoted(contract.name)}"
+    if published.physical == "view":
+        # Names in it stay unqualified: the file will be opened under another name than `publishing`.
+        connection.execute(f"CREATE VIEW {name} AS\n{_with_old_names(contract)}")
+        connection.execute(";\n".join(ddl.comments(published, _MAIN)))
+    else:
+        create(connection, published)
+        key = ", ".join(quoted(column) for column in published.key)
+        connection.execute(
+            f"INSERT INTO {name} BY NAME SELECT * FROM (\n{_with_old_names(contract)}\n) ORDER BY {key}"
+        )
 
 
 def _fill_ops(connection: duckdb.DuckDBPyConnection, contracts: Contracts, publication: Publication) -> None:

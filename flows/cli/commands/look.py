@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -68,14 +69,27 @@ def explain(
     /,
     *,
     company: CompanyOfNumber = None,
+    as_recorded: Annotated[
+        datetime | None,
+        Parameter(
+            help="By what the warehouse held at this moment, which a lake keeps for warehouse_keep_days; without an offset "
+            "it is meant in the company's time zone.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say why a customer has its tier: measures, scores, what changed, gates, memory, what would move it."""
     from flows.cli.views import customer as views
-    from flows.policy.explain import explain_customer
+    from flows.policy.explain import explain_customer, recorded
+    from flows.settings.days import aware
     from warehouse.mart import queries
 
     settings = settings_of_this_process()
+    if as_recorded is not None:
+        then = recorded(settings, aware(as_recorded, settings.timezone), customer, company)
+        explained = explain_customer(then.file, then.policy_text)
+        views.show_customer(then.file, explained, as_json=as_json, recorded=then.committed)
+        return
     file = queries.customer_file(settings.mart_file, customer, company)
     ruling_policy = queries.policy_text(settings.ops_file, file.current["policy_hash"])
     views.show_customer(file, explain_customer(file, ruling_policy), as_json=as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from decimal import Decimal
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from flows.runner.data_docs import INDEX, folder_of
 from flows.wording.rules import finding_said
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from flows.inbox.landing import Inbox, Landed
     from flows.pipeline.committed import Unpublished
     from flows.policy.credit_order import Ordered
@@ -296,15 +299,21 @@ def _expected(row: Row) -> str | None:
     return f"{row['watch_direction']} to {row['watch_tier']} by {text(row['watch_deadline'])}"
 
 
-def show_customer(file: CustomerFile, why: Row, *, as_json: bool) -> None:
-    """Why a customer has its tier; `why` is a row of transforms.rating.explain_score."""
+def show_customer(file: CustomerFile, why: Row, *, as_json: bool, recorded: datetime | None = None) -> None:
+    """Why a customer has its tier; `why` is a row of transforms.rating.explain_score.
+
+    `recorded`: when the state was written that it is told by, in UTC; None for what is published.
+    """
     from transforms.measures.descriptor import MEASURES
 
     if as_json:
-        echo_json({**fields_of(file), "explanation": why})
+        then = {"recorded": recorded.replace(tzinfo=UTC)} if recorded else {}
+        echo_json({**fields_of(file), "explanation": why, **then})
         return
     now, before = file.current, file.previous or {}
     echo(f"{now['customer_id']} {now['name']} ({now['company_code']})")
+    if recorded:
+        echo(f"as the warehouse had it since {recorded:%Y-%m-%d %H:%M:%S} UTC")
     pairs(
         {
             **_standing(now, before, why),
