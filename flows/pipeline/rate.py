@@ -227,18 +227,15 @@ class _Run(RatingRun):
         if touched:
             report_step(f"summing {touched:,} customer-months")
             products = stored_facts.read_products(self.connection)
-            is_first = cells.is_first(self.connection)
-            for chunk in cells.chunks(self.connection):
-                self._sum_chunk(chunk, products, no_order_categories, is_first=is_first)
+            for chunk in cells.chunks(self.connection, is_first=cells.is_first(self.connection)):
+                self._sum_chunk(chunk, products, no_order_categories)
         return touched
 
     def _sum_chunk(
         self,
-        chunk: str,
+        chunk: cells.Chunk,
         products: pl.LazyFrame | None,
         no_order_categories: Sequence[str],
-        *,
-        is_first: bool,
     ) -> None:
         needed = dict.fromkeys((*SALES_LINES, *SALESPERSON_LINES))
         columns = [name for name in needed if name not in {"available_on", "referenced_on"}]
@@ -254,7 +251,7 @@ class _Run(RatingRun):
             ],
             engine="streaming" if many else "in-memory",
         )
-        cells.replace_cells(self.connection, chunk, months, days, sales, by_salesperson, is_first=is_first)
+        cells.replace_cells(self.connection, chunk, months, days, sales, by_salesperson)
 
     def _calibrate(self, companies: Mapping[str, Facts], default: Policy) -> Policy:
         path, closed_through = self.settings.policy_file, plan.month_end(self.target)

@@ -103,11 +103,12 @@ def counted_lines(
 ) -> pl.LazyFrame:
     """Keep the lines that count and were known by `as_of`, with their `month` and their product. Grain: one line.
 
-    `cells` restricts them to the customer-months it names (company_code, customer_id, month).
+    `cells` restricts them to the customer-months it names (company_code, customer_id, month), or to whole months where it names
+    those alone.
     """
     counted = lines.filter(pl.col("available_on") <= as_of, is_countable_line()).with_columns(month_of_line())
     if cells is not None:
-        counted = counted.join(cells, on=CELL, how="semi")
+        counted = counted.join(cells, on=cells.collect_schema().names(), how="semi")
     return with_product(counted, products)
 
 

@@ -8,12 +8,13 @@ again. Too many cells cost time, too few would be wrong: where in doubt a cell i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 import duckdb
 import polars as pl
 
-from warehouse.connection import count, frame, insert, quoted, scalar
+from warehouse.connection import count, frame, insert, literal, quoted, scalar
 
 # Lines that are summed at once: they and their sums take some 500 MB.
 MOST_LINES = 1_000_000
@@ -62,76 +63,157 @@ def touched_cells(connection: duckdb.DuckDBPyConnection, *, rated_as_of: date | 
     return count(connection, "SELECT count(*) FROM cell")
 
 
-def chunks(connection: duckdb.DuckDBPyConnection, most_lines: int | None = None) -> Iterator[str]:
-    """Take the gathered cells in chunks of whole customers with at most so many lines; each is a relation, by its name.
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Cells that are computed at once: of some months, and of all customers or of a range of them.
 
-    Grain: one target cell (company_code, customer_id, month). A history is more than memory holds at once; a customer with
-    more lines than that is a chunk of its own. A chunk is there until the next one is asked for.
+    `cells` is a relation of the cells, company_code, customer_id, month; None: all cells of those customers and months are of it.
+    """
+
+    first: date
+    last: date
+    customers: tuple[str, str] | None = None
+    cells: str | None = None
+
+    @property
+    def months(self) -> str:
+        """What holds of a month of the chunk's."""
+        return f"BETWEEN DATE '{self.first}' AND DATE '{self.last}'"
+
+    @property
+    def days(self) -> str:
+        """What holds of a day in one of the chunk's months."""
+        return f"BETWEEN DATE '{self.first}' AND last_day(DATE '{self.last}')"
+
+    @property
+    def of_customers(self) -> str:
+        """What holds of a customer of the chunk's, as a further condition."""
+        if self.customers is None:
+            return ""
+        least, greatest = map(literal, self.customers)
+        return f"AND customer_id BETWEEN {least} AND {greatest}"
+
+
+def chunks(
+    connection: duckdb.DuckDBPyConnection, *, is_first: bool, most_lines: int | None = None
+) -> Iterator[Chunk]:
+    """Take the gathered cells in chunks of whole months with at most so many lines, a month that has more by ranges of customers.
+
+    A history is more than memory holds at once, and lies in the order of time: each chunk reads its own part of it. `is_first`: no
+    cell was ever computed, so that all cells of a chunk's months are of it. A chunk is there until the next one is asked for.
     """
     most = most_lines or MOST_LINES
-    if count(connection, "SELECT count(*) FROM erp.invoice_lines") <= most:
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {_CHUNK} AS SELECT company_code, customer_id, month FROM cell"
-        )
-        yield _CHUNK
-        return
-    connection.execute(
-        """CREATE OR REPLACE TEMP TABLE numbered AS
-           WITH customer AS (
-               SELECT company_code, customer_id, count(l.document_id) AS lines
-               FROM (SELECT DISTINCT company_code, customer_id FROM cell)
-               LEFT JOIN erp.invoice_lines AS l USING (company_code, customer_id) GROUP BY ALL)
-           SELECT *, (sum(lines) OVER (ORDER BY customer_id, company_code) - 1) // $most AS number FROM customer""",
-        {"most": most},
-    )
-    numbers = connection.execute("SELECT DISTINCT number FROM numbered ORDER BY number").fetchall()
-    for (number,) in numbers:
+    _note_referenced(connection)
+    for first, last, customers in _parts(connection, most):
+        chunk = Chunk(first, last, customers)
+        if is_first:
+            yield chunk
+            continue
         connection.execute(
             f"""CREATE OR REPLACE TEMP TABLE {_CHUNK} AS
-               SELECT company_code, customer_id, month FROM cell JOIN numbered USING (company_code, customer_id)
-               WHERE number = ?""",
-            [number],
+                SELECT company_code, customer_id, month FROM cell WHERE month {chunk.months} {chunk.of_customers}"""
         )
-        yield _CHUNK
+        yield replace(chunk, cells=_CHUNK)
 
 
-def target_cells(connection: duckdb.DuckDBPyConnection, chunk: str) -> pl.LazyFrame:
-    """The cells of a chunk: company_code, customer_id, month."""
-    return frame(connection, f"FROM {chunk}").lazy()
+def _parts(
+    connection: duckdb.DuckDBPyConnection, most: int
+) -> Iterator[tuple[date, date, tuple[str, str] | None]]:
+    """First month, last month and range of customers of each chunk, in the order of time."""
+    months = connection.execute(
+        """WITH touched AS (SELECT DISTINCT month FROM cell),
+               counted AS (
+                   SELECT CAST(date_trunc('month', invoice_date) AS DATE) AS month, count(*) AS lines FROM erp.invoice_lines
+                   WHERE invoice_date BETWEEN (SELECT min(month) FROM touched) AND (SELECT last_day(max(month)) FROM touched)
+                   GROUP BY ALL)
+           SELECT month, coalesce(lines, 0) FROM touched LEFT JOIN counted USING (month) ORDER BY month"""
+    ).fetchall()
+    begin: date | None = None
+    end, held = date.min, 0
+    for month, lines in months:
+        if begin is not None and held + lines > most:
+            yield begin, end, None
+            begin, held = None, 0
+        if lines > most:
+            yield from ((month, month, customers) for customers in _ranges(connection, month, most))
+        else:
+            begin, end, held = begin or month, month, held + lines
+    if begin is not None:
+        yield begin, end, None
+
+
+def _ranges(connection: duckdb.DuckDBPyConnection, month: date, most: int) -> list[tuple[str, str]]:
+    """The customers of a month's cells in ranges with at most so many lines, or one customer that has more."""
+    return connection.execute(
+        """WITH customer AS (
+               SELECT customer_id, count(l.document_id) AS lines
+               FROM (SELECT DISTINCT customer_id FROM cell WHERE month = $month)
+               LEFT JOIN (SELECT customer_id, document_id FROM erp.invoice_lines
+                          WHERE invoice_date BETWEEN $month AND last_day($month)) AS l USING (customer_id)
+               GROUP BY ALL),
+           numbered AS (SELECT *, (sum(lines) OVER (ORDER BY customer_id) - 1) // $most AS number FROM customer)
+           SELECT min(customer_id), max(customer_id) FROM numbered GROUP BY number ORDER BY 1""",
+        {"month": month, "most": most},
+    ).fetchall()
+
+
+def target_cells(connection: duckdb.DuckDBPyConnection, chunk: Chunk) -> pl.LazyFrame:
+    """The cells of a chunk: company_code, customer_id, month; the months alone where all their cells are of it."""
+    if chunk.cells is not None:
+        return frame(connection, f"FROM {chunk.cells}").lazy()
+    months = f"SELECT DISTINCT month FROM cell WHERE month {chunk.months} ORDER BY month"
+    return frame(connection, months).lazy()
+
+
+def _note_referenced(connection: duckdb.DuckDBPyConnection) -> None:
+    """Gather the documents that lines refer to (temp table `referenced`): once, for all chunks."""
+    connection.execute(
+        """CREATE OR REPLACE TEMP TABLE referenced AS
+           SELECT company_code, document_id, invoice_date, available_on FROM erp.invoice_lines
+           WHERE NOT is_deleted AND (company_code, document_id) IN (
+               SELECT (company_code, references_document_id) FROM erp.invoice_lines WHERE references_document_id IS NOT NULL)"""
+    )
 
 
 def lines_of_cells(
-    connection: duckdb.DuckDBPyConnection, chunk: str, columns: Sequence[str], as_of: date
+    connection: duckdb.DuckDBPyConnection, chunk: Chunk, columns: Sequence[str], as_of: date
 ) -> pl.LazyFrame:
     """The known, live lines that can count in the cells of a chunk, with the date of the document each refers to.
 
     Grain: one invoice line. `referenced_on` is null where the line names no document or the document is not here.
     """
     selected = ", ".join(f"l.{quoted(name)}" for name in columns)
-    document = """(SELECT company_code, document_id, min(invoice_date) AS referenced_on FROM erp.invoice_lines
-                   WHERE NOT is_deleted AND available_on <= $as_of AND (company_code, document_id) IN (
-                       SELECT (company_code, references_document_id) FROM erp.invoice_lines
-                       WHERE references_document_id IS NOT NULL)
-                   GROUP BY ALL)"""
+    of_own = of_referenced = ""
+    if chunk.cells is not None:
+        own, other = (
+            f"""(l.company_code, l.customer_id, CAST(date_trunc('month', {day}) AS DATE)) IN
+                    (SELECT (company_code, customer_id, month) FROM {chunk.cells})"""
+            for day in ("l.invoice_date", "d.referenced_on")
+        )
+        of_own, of_referenced = f"AND ({own} OR {other})", f"AND {other}"
+    # Apart, so that of the lines of other months none is looked at that refers to nothing.
     lines = frame(
         connection,
-        f"""SELECT {selected}, l.available_on, d.referenced_on
-            FROM erp.invoice_lines AS l
-            LEFT JOIN {document} AS d
-                   ON d.company_code = l.company_code AND d.document_id = l.references_document_id
-            WHERE NOT l.is_deleted AND l.available_on <= $as_of
-              AND l.customer_id BETWEEN (SELECT min(customer_id) FROM {chunk}) AND (SELECT max(customer_id) FROM {chunk}) AND (
-                  (l.company_code, l.customer_id, CAST(date_trunc('month', l.invoice_date) AS DATE)) IN
-                      (SELECT (company_code, customer_id, month) FROM {chunk})
-               OR (l.company_code, l.customer_id, CAST(date_trunc('month', d.referenced_on) AS DATE)) IN
-                      (SELECT (company_code, customer_id, month) FROM {chunk}))""",
+        f"""WITH document AS (
+                SELECT company_code, document_id AS references_document_id, min(invoice_date) AS referenced_on
+                FROM referenced WHERE available_on <= $as_of GROUP BY ALL),
+            line AS (
+                SELECT * FROM erp.invoice_lines WHERE NOT is_deleted AND available_on <= $as_of {chunk.of_customers})
+            SELECT {selected}, l.available_on, d.referenced_on
+            FROM line AS l LEFT JOIN document AS d USING (company_code, references_document_id)
+            WHERE l.invoice_date {chunk.days} {of_own}
+            UNION ALL
+            SELECT {selected}, l.available_on, d.referenced_on
+            FROM line AS l JOIN document AS d USING (company_code, references_document_id)
+            WHERE l.references_document_id IS NOT NULL AND NOT l.invoice_date {chunk.days}
+              AND d.referenced_on {chunk.days} {of_referenced}""",
         {"as_of": as_of},
     )
     return lines.lazy()
 
 
 def is_first(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether no cell was ever computed, so that none is to be replaced."""
+    """Whether no cell was ever computed, so that none is to be replaced: what there is of lines is all touched."""
     return not any(
         count(connection, f"SELECT count(*) FROM (SELECT 1 FROM rated.{table} LIMIT 1)")
         for table in ("customer_month", "sales_cell", "salesperson_month", "order_day")
@@ -140,33 +222,31 @@ def is_first(connection: duckdb.DuckDBPyConnection) -> bool:
 
 def replace_cells(
     connection: duckdb.DuckDBPyConnection,
-    chunk: str,
+    chunk: Chunk,
     months: pl.DataFrame,
     order_days: pl.DataFrame,
     sales: pl.DataFrame,
     by_salesperson: pl.DataFrame,
-    *,
-    is_first: bool = False,
 ) -> None:
     """Put newly computed cells in the place of the old ones of a chunk: by month, and the order days inside them.
 
-    The rows by month are of the chunk's cells and of no others. `is_first`: none was ever computed, and nothing is deleted.
+    The rows are of the chunk's cells and of no others. Where the chunk names none, none was ever computed, and nothing is deleted.
     """
-    for table, day, rows in (
-        ("customer_month", "month", months),
-        ("sales_cell", "month", sales),
-        ("salesperson_month", "month", by_salesperson),
-        ("order_day", "order_on", order_days),
+    for table, day, within, rows in (
+        ("customer_month", "month", chunk.months, months),
+        ("sales_cell", "month", chunk.months, sales),
+        ("salesperson_month", "month", chunk.months, by_salesperson),
+        ("order_day", "order_on", chunk.days, order_days),
     ):
-        inside = f"""WHERE (company_code, customer_id, CAST(date_trunc('month', {day}) AS DATE)) IN (
-            SELECT (company_code, customer_id, month) FROM {chunk})"""
-        if not is_first:
-            connection.execute(f"DELETE FROM rated.{quoted(table)} {inside}")
+        if chunk.cells is not None:
+            connection.execute(
+                f"""DELETE FROM rated.{quoted(table)}
+                    WHERE {day} {within} AND (company_code, customer_id, CAST(date_trunc('month', {day}) AS DATE)) IN (
+                        SELECT (company_code, customer_id, month) FROM {chunk.cells})"""
+            )
         connection.register("new_rows", rows)
         try:
-            connection.execute(
-                f"INSERT INTO rated.{quoted(table)} BY NAME FROM new_rows {'' if day == 'month' else inside}"
-            )
+            connection.execute(f"INSERT INTO rated.{quoted(table)} BY NAME FROM new_rows")
         finally:
             connection.unregister("new_rows")
 
@@ -272,4 +352,7 @@ def late_arriving(
            WHERE company_code = $company""",
         {"company": company},
     )
-    return target_cells(connection, _CHUNK), lines_of_cells(connection, _CHUNK, columns, as_of)
+    _note_referenced(connection)
+    ((first, last),) = connection.execute(f"SELECT min(month), max(month) FROM {_CHUNK}").fetchall()
+    chunk = Chunk(first or as_of, last or as_of, cells=_CHUNK)
+    return target_cells(connection, chunk), lines_of_cells(connection, chunk, columns, as_of)

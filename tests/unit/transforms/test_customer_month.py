@@ -90,6 +90,7 @@ def test_only_the_cells_asked_for_are_computed() -> None:
     cells = pl.LazyFrame({"company_code": ["1000"], "customer_id": ["C1"], "month": [date(2024, 4, 1)]})
     records = (line(MARCH, 1), line(APRIL, 2), line(APRIL, 3, customer_id="C2"))
     assert months(*records, cells=cells)["net_sales"].to_list() == [2]
+    assert months(*records, cells=cells.select("month"))["net_sales"].to_list() == [2, 3]
 
 
 def test_a_cost_not_known_is_not_a_cost_of_0() -> None:
