@@ -6,10 +6,11 @@ import importlib
 import math
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from flows.console.output import echo_err
@@ -64,7 +65,6 @@ def run_demo(settings: Settings, world: World) -> list[RefreshResult]:
     """Land the sample company month by month, rate each month under the shipped policy, publish at the end."""
     from flows.demo.world import write_month
     from flows.pipeline.rate import default_policy
-    from transforms.frames.periods import first_of_month
     from transforms.frames.plan import month_end
     from warehouse.files import write_text
 
@@ -75,15 +75,18 @@ def run_demo(settings: Settings, world: World) -> list[RefreshResult]:
     if not settings.policy_file.exists():
         write_text(settings.policy_file, default_policy())
     months = Countdown("month", len(world.months))
+    to_land = deque(world.months)
 
-    def write(day: date) -> None:
+    def land(day: date) -> None:
+        """Land what the day brings, and the next month: that one is staged while this one is rated."""
         months.begin_next()
-        write_month(world, first_of_month(day), settings.inbox)
+        while to_land and to_land[0] <= day + timedelta(days=1):
+            write_month(world, to_land.popleft(), settings.inbox)
 
-    with _flow_run(settings), saying_first(months.told):
+    with _flow_run(settings, judges=False), saying_first(months.told):
         from flows.deployments.run_stages import run_days
 
-        return run_days("demo", settings, [month_end(month) for month in world.months], write)
+        return run_days("demo", settings, [month_end(month) for month in world.months], land)
 
 
 # The first ones tell too little of how long the others will take.
@@ -118,14 +121,18 @@ class Countdown:
 
 
 @contextmanager
-def _flow_run(settings: Settings) -> Iterator[None]:
-    """Prefect's surroundings, and a listener that shows the steps: one moving line on a terminal, lines elsewhere."""
+def _flow_run(settings: Settings, *, judges: bool = True) -> Iterator[None]:
+    """Prefect's surroundings, and a listener that shows the steps: one moving line on a terminal, lines elsewhere.
+
+    `judges`: whether batches are judged in this process, as a rule.
+    """
     with shown():
         report_step("starting Prefect")
         server = run_server.prepare(settings.home)
         importlib.import_module("flows.deployments.run_stages")
         if server:
-            importlib.import_module("expectations.suites")  # takes seconds that the server needs anyway
+            if judges:
+                importlib.import_module("expectations.suites")  # takes seconds that the server needs anyway
             server.wait()
         yield
 

@@ -73,8 +73,27 @@ def warehouse_held_open(settings: Settings, recorded_at: datetime) -> Iterator[N
             _held.reset(token)
 
 
-def load_inbox(settings: Settings, gate: Gate, *, recorded_at: datetime) -> LoadReport:
-    """Load every complete batch of the inbox that the ledger does not know yet.
+_kept: ContextVar[Ahead | None] = ContextVar("hands kept between loads", default=None)
+
+
+@contextmanager
+def staging_meanwhile(settings: Settings, gate: Gate, recorded_at: datetime) -> Iterator[None]:
+    """Keep other hands between the loads of the block: what is left for a later one is staged while this process rates."""
+    with (
+        open_warehouse(settings, recorded_at) as connection,
+        _ahead(connection, settings, gate, meanwhile=True) as ahead,
+    ):
+        token = _kept.set(ahead)
+        try:
+            yield
+        finally:
+            _kept.reset(token)
+
+
+def load_inbox(
+    settings: Settings, gate: Gate, *, recorded_at: datetime, until: datetime | None = None
+) -> LoadReport:
+    """Load every complete batch of the inbox that the ledger does not know yet; of those, what was extracted before `until`.
 
     A batch that is refused leaves the others alone; SourceError of a batch's mapping refuses that batch.
     """
@@ -85,9 +104,11 @@ def load_inbox(settings: Settings, gate: Gate, *, recorded_at: datetime) -> Load
         todo = landing.new_batches(inbox, known, settings)
         read = [_not_of_tomorrow(_read(landed, settings), recorded_at) for landed in todo]
         read.sort(key=lambda each: each.order)
+        later = [each for each in read if until is not None and each.batch.extracted_at >= until]
+        read = [each for each in read if each not in later]
         number = 0
         while read:
-            ahead.begin(_orders(settings, read, known))
+            ahead.begin(_orders(settings, [*read, *later], known))
             arrival = read.pop(0)
             number += 1
             report_step(f"loading {'/'.join(arrival.landed.identity)} ({number} of {number + len(read)})")
@@ -117,11 +138,20 @@ def load_inbox(settings: Settings, gate: Gate, *, recorded_at: datetime) -> Load
 
 
 @contextmanager
-def _ahead(connection: duckdb.DuckDBPyConnection, settings: Settings, gate: Gate) -> Iterator[Ahead]:
-    """Whoever helps staging, in a scratch folder that is empty before and behind the block: this run holds the warehouse."""
+def _ahead(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, gate: Gate, *, meanwhile: bool = False
+) -> Iterator[Ahead]:
+    """Whoever helps staging, in a scratch folder that is empty before and behind the block: this run holds the warehouse.
+
+    Those that are kept between loads, where some are.
+    """
+    kept = _kept.get()
+    if kept is not None:
+        yield kept
+        return
     remove_scratch(settings.scratch)
     try:
-        with Ahead(connection, settings, gate) as ahead:
+        with Ahead(connection, settings, gate, meanwhile=meanwhile) as ahead:
             yield ahead
     finally:
         remove_scratch(settings.scratch)

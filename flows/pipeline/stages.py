@@ -95,7 +95,8 @@ class Run:
 
     At the end of a day that `tells` (of one that is shown, if nothing is said), consumers are told what differs.
     With `restate_from`, nothing is loaded, and the months from that one on are rated anew. `calibrate_to`: the last day that the
-    days rated together look at, to which a policy is calibrated where there is none.
+    days rated together look at, to which a policy is calibrated where there is none. `until`: what was extracted then or later is
+    left for a day that follows.
     """
 
     settings: Settings
@@ -105,6 +106,7 @@ class Run:
     tells: bool | None = None
     restate_from: date | None = None
     calibrate_to: date | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +172,9 @@ def last_rated(settings: Settings) -> date | None:
     return max((day for day in days if day is not None), default=None)
 
 
-def load_stage(settings: Settings, gate: Gate) -> load.LoadReport:
-    """Bring the canonical tables up to what has landed."""
-    return load.load_inbox(settings, gate, recorded_at=now())
+def load_stage(settings: Settings, gate: Gate, until: datetime | None = None) -> load.LoadReport:
+    """Bring the canonical tables up to what has landed; of that, to what was extracted before `until`."""
+    return load.load_inbox(settings, gate, recorded_at=now(), until=until)
 
 
 def rate_stage(
@@ -253,7 +255,7 @@ def _load_is_behind(position: Position) -> bool:
 
 def _load(run: Run) -> None:
     if run.restate_from is None:
-        run.result.load = load_stage(run.settings, run.gate)
+        run.result.load = load_stage(run.settings, run.gate, run.until)
 
 
 def _rate_is_behind(position: Position) -> bool:

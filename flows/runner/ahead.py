@@ -49,15 +49,27 @@ class _Given:
 
 
 class Ahead:
-    """What is being staged ahead of its turn, in one run over one warehouse."""
+    """What is being staged ahead of its turn, in one run over one warehouse.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, settings: Settings, gate: Gate) -> None:
+    `meanwhile`: while who commits does other work, too, and keeps a core to itself; then no batch is too few.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        settings: Settings,
+        gate: Gate,
+        *,
+        meanwhile: bool = False,
+    ) -> None:
         self._connection = connection
         self._settings = settings
-        self._cores = os.cpu_count() or 1
-        self._fewest = FEWEST_FOR_A_CLUSTER if settings.runner == "dask" else FEWEST_FOR_PROCESSES
+        cores = os.cpu_count() or 1
+        self._processes = cores - 1 if meanwhile else cores
+        fewest = FEWEST_FOR_A_CLUSTER if settings.runner == "dask" else FEWEST_FOR_PROCESSES
+        self._fewest = 1 if meanwhile else fewest
         # What only tries a mapping is judged in another way, here alone.
-        self._has_looked = type(gate) is not Gate or (settings.runner == "local" and self._cores < 2)
+        self._has_looked = type(gate) is not Gate or (settings.runner == "local" and cores < 2)
         self._stack = ExitStack()
         self._hands: hands.Hands | None = None
         self._given: dict[str, _Given] = {}
@@ -119,8 +131,8 @@ class Ahead:
         """What the settings name."""
         if self._settings.runner == "dask":
             return hands.dask(self._settings)
-        report_step(f"starting {self._cores} processes that stage batches")
-        return hands.processes(self._settings, self._cores)
+        report_step(f"staging batches in other processes, too ({self._processes})")
+        return hands.processes(self._settings, self._processes)
 
     def _copy(self, company: str) -> Path:
         """The folder with what the warehouse knows of a company, copied when first asked for or found to be outdated."""

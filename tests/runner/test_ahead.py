@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from flows.pipeline.load import load_inbox, staging_meanwhile
+from flows.runner import hands
 from tests.runner.rows import held
-from tests.runner.threads import stage_in_threads
+from tests.runner.threads import counted_verdicts, opened, stage_in_threads
 from tests.warehouse.converting import FACTOR, PRODUCT, batch
 from tests.warehouse.converting import line as sold
 from tests.warehouse.making import (
+    FIRST_EXTRACT,
+    NOW,
     PROFILE,
     SQL,
     Delivery,
     Loader,
+    gate,
     line,
     numbered,
     of_customers,
@@ -144,3 +150,23 @@ def test_a_batch_that_takes_the_place_of_another_one_is_staged_as_that_one(
     )
     assert counted["b9"]
     assert not counted["b1"], "the order was given for b8"
+
+
+def test_what_is_left_for_a_later_day_is_staged_meanwhile_and_loaded_on_its_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliveries = [of_lines(line(each), number=each) for each in range(1, 5)]
+    alone = lived(tmp_path / "alone", [lambda loader, each=each: loader.land(each) for each in deliveries])
+    counted = counted_verdicts(monkeypatch)
+    monkeypatch.setattr(hands, "processes", opened)
+    ahead = Loader(tmp_path / "ahead")
+    ahead.source()
+    ahead.land(*deliveries)
+    with staging_meanwhile(ahead.settings, gate(), NOW):
+        for number in range(1, 5):
+            until = FIRST_EXTRACT + timedelta(days=number + 1)
+            report = load_inbox(ahead.settings, gate(), recorded_at=NOW, until=until)
+            assert [outcome.batch.batch_id for outcome in report.outcomes] == [f"b{number}"]
+    assert counted == {f"b{each}": True for each in range(1, 5)}
+    assert held(ahead.settings) == held(alone.settings)
+    assert not list(ahead.settings.scratch.rglob("*")), "scratch files were left"
