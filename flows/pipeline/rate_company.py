@@ -215,7 +215,9 @@ class RatedCompany:
         if self.changed is None or period == self.run.target:
             return None
         end = plan.month_end(period)
-        return revisions.affected_by(self.changed.lazy(), facts.customers, end, facts.succession)
+        affected = revisions.affected_by(self.changed.lazy(), facts.customers, end, facts.succession)
+        # Who was corrected in an earlier period goes on from there, for whatever reason it was.
+        return affected if self.corrected is None else pl.concat([affected, self.corrected.lazy()]).unique()
 
     def _facts_on(self, day: date) -> Facts:
         """The run's facts, with open orders as they were seen on the day."""

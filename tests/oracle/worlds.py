@@ -257,6 +257,8 @@ def worlds(draw: st.DrawFn) -> World:
             _add_sales(draw, rows, who, closed_through, shapes, months)
             _add_ledger(draw, rows, who, as_of)
             _add_relations(draw, rows, who, closed_through)
+        if draw(st.booleans()):
+            _add_speakers(draw, rows, company, closed_through)
     for who in people[:2]:
         _add_succession(draw, rows, who, as_of)
     left_out = draw(st.lists(st.sampled_from(OPTIONAL), max_size=3))
@@ -537,6 +539,43 @@ def _add_rates(draw: st.DrawFn, rows: dict[str, list[Row]], company: str, as_of:
         for one, other in pairs
         for age in draw(st.lists(st.sampled_from([-1, 0, 35, 36]), unique=True))
     ]
+
+
+def _add_speakers(draw: st.DrawFn, rows: dict[str, list[Row]], company: str, closed_through: date) -> None:
+    """Small customers who have given feedback for about a year, so that it may be asked of everybody."""
+    first = closed_through - timedelta(draw(st.sampled_from([364, 365, 366, 400, 400, 400])))
+    for number in range(draw(st.sampled_from([4, 5, 5, 5]))):
+        who = {"company_code": company, "customer_id": f"T{number}"}
+        rows["invoice_lines"].append(
+            {
+                **who,
+                "document_id": f"{who['customer_id']}-0",
+                "line_id": "0",
+                "document_type": "invoice",
+                "invoice_date": first,
+                "quantity": Decimal(1),
+                "uom": "PCE",
+                "net_amount": Decimal(100),
+                "currency": "EUR",
+                "net_amount_company": Decimal(100),
+                "company_currency": "EUR",
+                "is_cancelled": False,
+                "is_free_goods": False,
+                "available_on": first,
+            }
+        )
+        rows["interactions"] += [
+            {
+                **who,
+                "interaction_id": f"{who['customer_id']}-{days}",
+                "occurred_at": datetime.combine(on, time(9)),
+                "kind": "product_feedback",
+                "direction": "inbound",
+                "is_feedback": True,
+                "available_on": on,
+            }
+            for days, on in (("first", first), ("again", closed_through - timedelta(30)))
+        ]
 
 
 def _add_relations(draw: st.DrawFn, rows: dict[str, list[Row]], who: Row, closed_through: date) -> None:

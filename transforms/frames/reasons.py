@@ -65,6 +65,7 @@ CODES: Final[dict[str, tuple[str, ...]]] = {
     "warning_figure_kept": ("subject", "value", "bar", "clears_at"),
     # what a tier asks for
     "below_bar": ("subject", "value", "bar"),
+    "to_be_asked": ("subject", "value", "bar"),
     "above_bar": ("subject", "value", "bar"),
     "not_assessed": ("subject",),
     "not_assessed_because": ("subject", "label"),

@@ -1,8 +1,9 @@
 """The seven measures, one file each; grain everywhere: company × customer at the end of a closed month.
 
 Adding a customer changes no other customer's measures, apart from those that are relative by their nature and enter
-no score unless the policy says so: abc_class, steadiness_seasonal, p_alive, headroom by peers, history_truncated. And
-where the books name no cost, a product may be taken to cost what it cost in other customers' lines (`cost_estimate`).
+no score unless the policy says so: abc_class, steadiness_seasonal, p_alive, headroom by peers, history_truncated. Where
+the books name no cost, a product may be taken to cost what it cost in other customers' lines (`cost_estimate`); and feedback is
+asked of nobody until enough customers give it.
 """
 
 from __future__ import annotations

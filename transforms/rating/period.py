@@ -17,6 +17,7 @@ from transforms.frames.periods import first_of_month
 from transforms.frames.reasons import with_reasons
 from transforms.frames.schemas import CUSTOMER_VALUE_HISTORY
 from transforms.measures import measure_customers
+from transforms.measures.feedback import announced_feedback
 from transforms.measures.window import KEY, Window
 from transforms.rating import decline
 from transforms.rating.rules_version import RULES_VERSION
@@ -114,8 +115,10 @@ def rate_period(
         confirmed_conduct=confirmed_conduct(conduct) if can_confirm else None,
     )
     effective = override(capped, facts.tier_overrides, as_of).with_columns(effective_tier(policy.gates))
-    watched = watch(effective, policy, period).collect().lazy()
-    declined = decline.tell_decline(watched, facts, policy, Window(closed_through))
+    window = Window(closed_through)
+    announced = announced_feedback(measured, facts, window, policy.feedback)
+    watched = watch(effective, policy, period, announced).collect().lazy()
+    declined = decline.tell_decline(watched, facts, policy, window)
     values = declined.with_columns(
         pl.lit(period).alias("period"),
         pl.lit(closed_through).alias("closed_through"),

@@ -68,7 +68,7 @@ def revise(
     `is_closed`: a later period has been rated already, or is rated by the same run; then figures relative to all customers
     (abc_class, steadiness_seasonal) make no difference by themselves. `corrected`: customers (key) of whom this run corrected an earlier period.
     `affected`: the customers (key) whose stored rows may be revised (None: everyone's); who is not stored yet is written
-    anyway. `cause`: baseline (nothing was rated before), correction (a closed period, or one that follows from it),
+    anyway, and so is whom other bars are asked of, for that is a matter of all customers. `cause`: baseline (nothing was rated before), correction (a closed period, or one that follows from it),
     policy_change (another policy or other rules than in the row compared with), override (another override), else data; but
     succession, before all but the baseline, where it is succeeded by or continues others than in the row compared with.
     Compared with is the stored row of the period, else that of the predecessor. `cause_reason` of a policy_change: policy
@@ -88,9 +88,9 @@ def revise(
         .with_columns(cause_reason=_cause_reason(is_restated=is_restated))
     )
     if affected is not None:
-        stays = pl.col(f"revision{_THEN}_stored").is_null()
+        is_anyway = ~_is_revised() | _is_asked_otherwise()
         compared = pl.concat(
-            [compared.filter(stays), compared.filter(~stays).join(affected, on=KEY, how="semi")]
+            [compared.filter(is_anyway), compared.filter(~is_anyway).join(affected, on=KEY, how="semi")]
         )
     return conform_to(compared, REVISION).sort(KEY)
 
@@ -234,6 +234,12 @@ def _differs(*, is_closed: bool) -> pl.Expr:
 
 def _is_revised() -> pl.Expr:
     return pl.col(f"revision{_THEN}_stored").is_not_null()
+
+
+def _is_asked_otherwise() -> pl.Expr:
+    """Tell whether other bars are asked than in the stored row, under the same rules."""
+    other = pl.col("strategic_basis").ne_missing(pl.col(f"strategic_basis{_THEN}_stored"))
+    return other & (pl.col("rules_version") == pl.col(f"rules_version{_THEN}_stored"))
 
 
 def _compared(column: str) -> pl.Expr:

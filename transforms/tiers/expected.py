@@ -6,38 +6,50 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from transforms.frames.fixed_point import WIDE_RATIO
 from transforms.frames.periods import last_of_month_after, months_since
 from transforms.frames.reasons import REASONS, reason, reasons
+from transforms.measures.window import KEY
 from transforms.tiers.caps import binds, capped_tier
 from transforms.tiers.gaps import Requirement, shortfalls, tightest_slack
-from transforms.tiers.raw import keep_bars, one_rung_towards, other_kind, rank, reach_bars
+from transforms.tiers.raw import keep_bars, lower_tier, one_rung_towards, other_kind, rank, reach_bars
 
 if TYPE_CHECKING:
     from datetime import date
 
     from transforms.policy.model import MemoryRule, Policy
+    from transforms.tiers.raw import Bars
 
 WATCH_COLUMNS: Final = ("watch_tier", "watch_direction", "watch_gap", "watch_deadline")
 
+_TO_COME: Final = "_feedback_to_come"
+"""What feedback is of whom it is not asked yet, and will be in the next period."""
 
-def watch(rated: pl.LazyFrame, policy: Policy, period: date) -> pl.LazyFrame:
+
+def watch(
+    rated: pl.LazyFrame, policy: Policy, period: date, announced: pl.LazyFrame | None = None
+) -> pl.LazyFrame:
     """Add the expected move of the effective tier. Grain: as given, customer × period; null where none is expected.
 
     One of, in this order: an override that ends (to the tier beneath it, on its last day); a cap on its way back (to the
     memory tier, when the clean periods are full); a run of the memory (to its tier, when the run and the dwell are
-    full; to the other kind of the same rank for a run aside; for a run down the gap names what is lacking to keep the tier, for a run up which bar would be missed first).
+    full; to the other kind of the same rank for a run aside; for a run down the gap names what is lacking to keep the tier, for a run up which bar would be missed first);
+    a bar that is asked from the next period on (to the tier that does not ask for it, when a run down that begins then is full).
+    `announced`: the feedback rate of whom that bar will be (`announced_feedback`); None: of nobody. A run up to a tier that will ask for it leads
+    to the one below.
     Below a cap that binds, a run of the memory is not expected to show. Deadlines are the last day of the month that
     brings the move. Source: docs/figures.md, Tiers.
     """
     return (
         # Columns of their own first: within the move each gap would be checked anew at every level above it.
-        rated.with_columns(
+        _with_announced(rated, announced)
+        .with_columns(
             _slack=tightest_slack("up_tier", reach_bars(policy), policy),
             _lacking=shortfalls("memory_tier", keep_bars(policy), policy),
             _aside=_volume_across(policy),
         )
         .with_columns(_expected(policy, period).alias("expected"))
-        .drop("_slack", "_lacking", "_aside")
+        .drop("_slack", "_lacking", "_aside", _TO_COME)
         .unnest("expected")
         .with_columns(watch_direction=_direction())
         .with_columns(
@@ -70,7 +82,7 @@ def _expected(policy: Policy, period: date) -> pl.Expr:
         .when(~binds() & (pl.col("periods_up") > 0))
         .then(
             _move(
-                _target("up_tier", policy.memory),
+                _target("up_tier", policy.memory, at_most=_allowed(reach_bars(policy))),
                 pl.col("_slack"),
                 last_of_month_after(
                     period, _periods_left("periods_up", policy.memory.up_after, policy.memory, period)
@@ -97,13 +109,41 @@ def _expected(policy: Policy, period: date) -> pl.Expr:
                 ),
             )
         )
+        .when(~binds() & (rank("memory_tier") > rank(_allowed(keep_bars(policy)))))
+        .then(
+            _move(
+                _allowed(keep_bars(policy)),
+                _to_be_asked(keep_bars(policy)),
+                last_of_month_after(
+                    period, _periods_left("periods_down", policy.memory.down_after, policy.memory, period)
+                ),
+            )
+        )
         .otherwise(_move(*(pl.lit(None),) * 3))
     )
 
 
-def _target(run: str, memory: MemoryRule) -> pl.Expr:
+def _target(run: str, memory: MemoryRule, *, at_most: pl.Expr | None = None) -> pl.Expr:
     """Give the tier a run leads to next."""
-    return one_rung_towards(pl.col(run), pl.col("memory_tier")) if memory.one_step else pl.col(run)
+    tier = pl.col(run) if at_most is None else lower_tier(pl.col(run), at_most)
+    return one_rung_towards(tier, pl.col("memory_tier")) if memory.one_step else tier
+
+
+def _with_announced(rated: pl.LazyFrame, announced: pl.LazyFrame | None) -> pl.LazyFrame:
+    if announced is None:
+        return rated.with_columns(pl.lit(None, WIDE_RATIO).alias(_TO_COME))
+    to_come = announced.select(*KEY, pl.col("feedback_rate").alias(_TO_COME))
+    return rated.join(to_come, on=KEY, how="left", validate="1:1")
+
+
+def _allowed(bars: Bars) -> pl.Expr:
+    """Give the highest tier that a bar which is asked from the next period on leaves; null where it leaves any."""
+    return pl.when(pl.col(_TO_COME) < pl.lit(bars.feedback_rate)).then(pl.lit("core"))
+
+
+def _to_be_asked(bars: Bars) -> pl.Expr:
+    lacking = pl.lit(bars.feedback_rate) - pl.col(_TO_COME)
+    return reasons(reason("to_be_asked", subject="feedback_rate", value=lacking, bar=bars.feedback_rate))
 
 
 def _move(tier: pl.Expr, gap: pl.Expr, deadline: pl.Expr) -> pl.Expr:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 import polars as pl
 
 from transforms.frames.fixed_point import RATIO_PLACES, int128, scaled_int_of, to_scaled_int
+from transforms.measures.feedback import NOT_DELIVERED, NOT_YET_ASKED
 from transforms.policy.model import TIER_RANKS
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ STATES: Final = (
     *NO_CUSTOMERS,
 )  # not rungs of the ladder: who is in one has not been judged
 LOSS_MAKING: Final = "loss_making"
-NOT_DELIVERED: Final = "not_delivered"
+NOT_ASKED: Final = (NOT_DELIVERED, NOT_YET_ASKED)
+"""Why the bar of feedback is not asked."""
 STRATEGIC_MEASURES: Final = ("score", "steadiness", "feedback_rate")
 
 _RUNGS: Final = ("speculative", "marginal", "cultivate", "core", "strategic")
@@ -215,10 +217,13 @@ def _place(volume: Bars, other: Bars, policy: Policy) -> pl.Expr:
 
 
 def is_asked(measure: str) -> pl.Expr:
-    """Tell whether a strategic bar is asked: that of feedback only where interactions are delivered. Source: docs/figures.md, Tiers."""
+    """Tell whether a strategic bar is asked: that of feedback only where contacts are delivered, for a year, of enough customers.
+
+    Source: docs/figures.md, Tiers.
+    """
     if measure != "feedback_rate":
         return pl.lit(value=True)
-    return pl.col("feedback_reason").ne_missing(NOT_DELIVERED)
+    return ~pl.col("feedback_reason").is_in(NOT_ASKED).fill_null(value=False)
 
 
 def _is_partner(bars: Bars) -> pl.Expr:

@@ -31,8 +31,8 @@ tiered AS (
         -- a null never reaches a bar of strategic
         CASE WHEN segment = 'core' AND coalesce(score >= getvariable('strategic.score_from')
                   AND steadiness >= getvariable('strategic.steadiness_from')
-                  -- What is not delivered is not asked
-                  AND (feedback_reason IS NOT DISTINCT FROM 'not_delivered'
+                  -- What is not delivered, or for less than a year, or of few, is not asked
+                  AND (coalesce(feedback_reason IN ('not_delivered', 'not_yet_asked'), false)
                        OR feedback_rate >= getvariable('strategic.feedback_from')), false) THEN 'strategic'
              ELSE segment END AS ungated_tier
     FROM segmented

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -114,6 +114,24 @@ def sales(records: list[dict[str, Any]], products: list[dict[str, Any]] | None =
     """The sales cells of a world's lines, for the measures that look at products."""
     sold = frame(SALES_LINES, records)
     return sales_cells(sold, None if products is None else frame(schemas.PRODUCTS, products), None, FAR)
+
+
+def speakers(
+    count: int = 5, since: date = date(2023, 12, 1), last: date = date(2024, 6, 3)
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Customers who gave feedback on two days, so that it may be asked of everybody: what they bought, and what they said."""
+    names = [f"SPEAKER{number}" for number in range(count)]
+    bought = [line(since, 1, customer_id=name) for name in names]
+    said = [
+        {
+            "customer_id": name,
+            "interaction_id": f"{name}-{on}",
+            "occurred_at": datetime(on.year, on.month, on.day),
+        }
+        for name in names
+        for on in (since, last)
+    ]
+    return bought, said
 
 
 @cache

@@ -203,11 +203,11 @@ def test_delivered_estimates_and_feedback_are_fitted() -> None:
     contacts = [
         {
             "customer_id": f"C{number:05}",
-            "interaction_id": f"{number}-{day}",
-            "occurred_at": datetime(2024, 6, day),
+            "interaction_id": f"{number}-{on}",
+            "occurred_at": on,
         }
         for number in range(50)
-        for day in range(1, 4)
+        for on in (datetime(2023, 6, 1), *(datetime(2024, 6, day) for day in range(1, 4)))
     ]
     sales = [
         record

@@ -7,7 +7,16 @@ from decimal import Decimal
 
 import pytest
 
-from tests.unit.transforms.small_worlds import YEAR_END, facts, line, measure, monthly, one, policy
+from tests.unit.transforms.small_worlds import (
+    YEAR_END,
+    facts,
+    line,
+    measure,
+    monthly,
+    one,
+    policy,
+    speakers,
+)
 
 OLD = {"customer_id": "C1", "available_on": date(2020, 1, 1)}
 FLAT_YEAR = [line(date(2023, 11, 10), 100), *monthly(*[100] * 12)]
@@ -46,27 +55,40 @@ def test_feedback_is_not_assessed_where_contacts_are_not_delivered() -> None:
     )
 
 
+def heard(*contacts: tuple, sales: list[dict] | None = None, customers: list[dict] | None = None) -> dict:
+    """The row of C1 in a company that has asked for feedback for long, and of enough customers."""
+    bought, said = speakers()
+    return one(
+        measure(
+            facts(
+                [*(FLAT_YEAR if sales is None else sales), *bought],
+                customers=customers,
+                interactions=[*told(*contacts), *said],
+            )
+        )
+    )
+
+
 def test_silence_is_a_rate_of_the_prior_alone() -> None:
-    row = measured(interactions=[])
+    row = heard()
     assert (row["feedback_rate"], row["feedback_reason"], row["complaints_12m"]) == (rate(0), None, 0)
 
 
 def test_feedback_of_a_kind_counts_once_a_day() -> None:
-    contacts = told(
+    row = heard(
         (NOON, PRODUCT, True),
         (NOON + timedelta(hours=3), PRODUCT, True),
         (NOON, MARKET, True),
         (NOON + timedelta(days=1), PRODUCT, True),
         (NOON, "visit", False),
     )
-    assert measured(interactions=contacts)["feedback_rate"] == rate(3)
+    assert row["feedback_rate"] == rate(3)
 
 
 def test_complaints_are_counted_apart() -> None:
-    contacts = told(
+    row = heard(
         (NOON, COMPLAINT, True), (NOON, COMPLAINT, False), (NOON + timedelta(days=9), COMPLAINT, False)
     )
-    row = measured(interactions=contacts)
     assert (row["feedback_rate"], row["complaints_12m"]) == (rate(0), 2)
 
 
@@ -74,19 +96,65 @@ def test_feedback_counts_from_the_years_first_instant_to_its_last() -> None:
     moments = (
         datetime(2023, 12, 31, 23, 59), datetime(2024, 1, 1), datetime(2024, 12, 31, 23, 59), datetime(2025, 1, 1)
     )  # fmt: skip
-    contacts = told(*[(moment, PRODUCT, True) for moment in moments])
-    assert measured(interactions=contacts)["feedback_rate"] == rate(2)
+    assert heard(*[(moment, PRODUCT, True) for moment in moments])["feedback_rate"] == rate(2)
 
 
 def test_a_newcomers_rate_is_over_its_own_months() -> None:
-    contacts = told((datetime(2024, 10, 1), PRODUCT, True), (datetime(2024, 9, 30), PRODUCT, True))
-    assert measured(*monthly(1, 1, 1), interactions=contacts)["feedback_rate"] == rate(1, months=3)
+    contacts = (datetime(2024, 10, 1), PRODUCT, True), (datetime(2024, 9, 30), PRODUCT, True)
+    assert heard(*contacts, sales=monthly(1, 1, 1))["feedback_rate"] == rate(1, months=3)
 
 
 def test_who_never_ordered_has_no_feedback_rate_but_may_complain() -> None:
-    world = facts([], customers=[OLD], interactions=told((NOON, PRODUCT, True), (NOON, COMPLAINT, False)))
-    row = one(measure(world))
+    row = heard((NOON, PRODUCT, True), (NOON, COMPLAINT, False), sales=[], customers=[OLD])
     assert (row["feedback_rate"], row["feedback_reason"], row["complaints_12m"]) == (None, "no_orders", 1)
+
+
+def asked(
+    closed_through: date = YEAR_END, count: int = 5, others: int = 0, **spoken: date
+) -> tuple[Decimal | None, str | None]:
+    """What feedback of C1 is where so many others spoke, and so many never did."""
+    bought, said = speakers(count, **spoken)
+    silent = [line(date(2023, 11, 10), 1, customer_id=f"SILENT{number}") for number in range(others)]
+    world = facts([*FLAT_YEAR, *bought, *silent], interactions=said)
+    row = one(measure(world, closed_through=closed_through))
+    return row["feedback_rate"], row["feedback_reason"]
+
+
+def test_feedback_is_asked_from_a_year_after_the_first_of_the_company_on() -> None:
+    first_of_december = {"since": date(2023, 12, 1)}
+    assert asked(date(2024, 11, 30), **first_of_december) == (None, "not_yet_asked")
+    assert asked(date(2024, 12, 31), **first_of_december) == (rate(0), None)
+    assert asked(since=date(2023, 12, 31)) == (rate(0), None)
+    assert asked(since=date(2024, 1, 1)) == (None, "not_yet_asked")
+
+
+def test_feedback_is_asked_where_five_customers_and_a_tenth_of_the_rated_give_it() -> None:
+    assert asked(count=4) == (None, "not_yet_asked")
+    assert asked(count=5, others=44) == (rate(0), None)  # 5 of 50
+    assert asked(count=5, others=45) == (None, "not_yet_asked")  # 5 of 51
+
+
+def test_a_company_that_gave_up_writing_feedback_down_asks_nobody_for_it() -> None:
+    assert asked(date(2025, 5, 31)) == (rate(0), None)
+    assert asked(date(2025, 6, 30)) == (None, "not_yet_asked")
+
+
+def test_who_never_ordered_does_not_count_among_the_rated() -> None:
+    bought, said = speakers(5)
+    prospects = [
+        {"customer_id": f"PROSPECT{number}", "available_on": date(2020, 1, 1)} for number in range(60)
+    ]
+    world = facts([*FLAT_YEAR, *bought], customers=prospects, interactions=said)
+    assert one(measure(world))["feedback_reason"] is None
+
+
+def test_complaints_and_visits_are_no_feedback_that_could_be_asked_for() -> None:
+    bought, said = speakers()
+    only_complaints = [{**contact, "kind": COMPLAINT} for contact in said]
+    only_visits = [{**contact, "kind": "visit", "is_feedback": False} for contact in said]
+    for contacts in (only_complaints, only_visits, []):
+        row = one(measure(facts([*FLAT_YEAR, *bought], interactions=contacts)))
+        assert (row["feedback_rate"], row["feedback_reason"]) == (None, "not_yet_asked")
 
 
 # Influence -------------------------------------------------------------------------------------------------------

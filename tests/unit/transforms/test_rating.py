@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from tests.unit.transforms.small_worlds import facts, monthly, one
+from tests.unit.transforms.small_worlds import facts, monthly, one, speakers
 from tests.unit.transforms.test_credit_watch import item
 from tests.unit.transforms.tier_worlds import tier_policy
 from transforms.facts.model import Facts
@@ -78,6 +78,52 @@ def test_a_rating_ends_at_its_contract_and_says_which_policy_ruled():
     # interactions are not delivered here, so feedback is not asked for (strategic_basis)
     assert (row["effective_tier"], row["effective_rank"]) == ("strategic", 6)
     assert row["strategic_basis"] == "score, steadiness"
+
+
+def test_a_partner_that_is_silent_is_told_a_period_before_feedback_is_asked_and_falls_three_periods_after():
+    bought, said = speakers(since=date(2023, 12, 1))
+    world = facts([*monthly(*[BIG] * 36, last=date(2025, 6, 30)), *bought], interactions=said)
+    months = [date(2024, number, 1) for number in (10, 11, 12)] + [date(2025, number, 1) for number in (1, 2)]
+    rows = rate_all(world, *months)
+    assert [row["strategic_basis"] for row in rows] == [
+        *["score, steadiness"] * 2,
+        *["score, steadiness, feedback_rate"] * 3,
+    ]
+    assert [row["effective_tier"] for row in rows] == [*["strategic"] * 4, "core"]
+    assert [row["watch_deadline"] for row in rows] == [None, *[date(2025, 2, 28)] * 3, None]
+    assert "feedback_rate is asked from the next period on" in rows[1]["watch_gap"]
+    assert "feedback_rate" in rows[2]["watch_gap"]
+
+
+def test_whom_other_bars_are_asked_of_is_revised_though_only_anothers_facts_came_late():
+    bought, said = speakers(since=date(2023, 12, 1))
+    sold = [*monthly(*[BIG] * 24), *bought]
+    few = facts(sold, interactions=[each for each in said if each["customer_id"] != "SPEAKER4"])
+    stored = rate(few, date(2024, 12, 1))
+    again = rate_period(
+        facts(sold, interactions=said),
+        HASTY,
+        closed_through=date(2024, 12, 31),
+        as_of=date(2024, 12, 31),
+        previous=None,
+    )
+    late = pl.LazyFrame({"company_code": ["1000"], "customer_id": ["SPEAKER4"]})
+    written = revise(
+        again.values, stored=stored.lazy(), previous=None, is_closed=True, affected=late
+    ).collect()
+    assert one(written)["strategic_basis"] == "score, steadiness, feedback_rate"
+    same = revise(again.values, stored=stored.lazy(), previous=None, is_closed=True, affected=late.clear())
+    assert same.collect().height == 6  # all of them, for it is asked of all
+    nothing = revise(
+        rate_period(
+            few, HASTY, closed_through=date(2024, 12, 31), as_of=date(2024, 12, 31), previous=None
+        ).values,
+        stored=stored.lazy(),
+        previous=None,
+        is_closed=True,
+        affected=late,
+    )
+    assert nothing.collect().is_empty()
 
 
 def test_a_rating_cannot_speak_for_a_day_before_the_month_is_over():

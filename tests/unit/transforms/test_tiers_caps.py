@@ -197,7 +197,11 @@ FIGURES = {"net_sales_12m": "141000", "loyalty": "0.9", "volume_reason": None, "
 
 
 def watched(
-    state: dict[str, Any], *overrides: dict[str, Any], rule: Policy | None = None, **figures: Any
+    state: dict[str, Any],
+    *overrides: dict[str, Any],
+    rule: Policy | None = None,
+    to_come: str | None = None,
+    **figures: Any,
 ) -> tuple[Any, ...]:
     """Target, direction, gap and deadline of the watch in February 2024."""
     whole = {**FIGURES, **state, **figures}
@@ -222,7 +226,9 @@ def watched(
     row = frame(schema, [{name: value for name, value in whole.items() if name in columns}])
     given = frame(TIER_OVERRIDES, list(overrides)) if overrides else None
     rated = override(row, given, AS_OF).with_columns(effective_tier(tier_policy().gates))
-    found = one(watch(rated, rule or tier_policy(), month(1)).collect())
+    rates = pl.Schema({name: CUSTOMER_VALUE_HISTORY[name] for name in (*KEY, "feedback_rate")})
+    announced = None if to_come is None else frame(rates, [{"customer_id": "C1", "feedback_rate": to_come}])
+    found = one(watch(rated, rule or tier_policy(), month(1), announced).collect())
     return found["watch_tier"], found["watch_direction"], found["watch_gap"], found["watch_deadline"]
 
 
@@ -272,6 +278,27 @@ def test_a_measure_that_is_not_assessed_is_named():
     )
     # what is not delivered is not asked, so nothing is lacking
     assert watched(state, **figures, feedback_reason="not_delivered")[2] is None
+
+
+PARTNER = {"net_sales_12m": 900_000, "score": 90, "steadiness": "0.9", "feedback_reason": "not_yet_asked"}
+
+
+def test_a_bar_that_will_be_asked_is_announced_a_period_ahead_to_whom_it_will_cost_the_tier():
+    old = date(2023, 1, 1)
+    partner = remembered("strategic", tier_since=old)
+    said = "feedback_rate is asked from the next period on: 0.1 below 0.19"
+    assert watched(partner, **PARTNER, to_come="0.09") == ("core", "down", said, date(2024, 5, 31))
+    assert watched(partner, **PARTNER, to_come="0.19") == (None, None, None, None)
+    assert watched(partner, **PARTNER) == (None, None, None, None)
+    assert watched(remembered("core", tier_since=old), **PARTNER, to_come="0.09")[0] is None
+
+
+def test_nobody_is_expected_to_reach_a_tier_that_will_ask_for_what_it_lacks():
+    old = date(2023, 1, 1)
+    rising = {"tier_since": old, "periods_up": 1, "up_tier": "strategic"}
+    assert watched(remembered("core", **rising), **PARTNER, to_come="0.2")[:2] == (None, None)
+    assert watched(remembered("core", **rising), **PARTNER, to_come="0.21")[:2] == ("strategic", "up")
+    assert watched(remembered("cultivate", **rising), **PARTNER, to_come="0.2")[:2] == ("core", "up")
 
 
 def test_a_cap_on_its_way_back_is_watched_and_one_whose_cause_holds_is_not():
