@@ -136,12 +136,42 @@ def test_a_customer_s_code_without_its_zeros_or_in_another_case_is_counted_where
     assert findings(warehouse, tmp_path) == found
 
 
+def rated_on(warehouse: duckdb.DuckDBPyConnection, day: date) -> None:
+    warehouse.execute(
+        "INSERT INTO ops.generation (stage, generation, as_of, recorded_at) VALUES ('rating', 1, ?, now()::TIMESTAMP)",
+        [day],
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ([("A", "B", 1, None), ("B", "C", 2, None)], None),
+        ([("A", "B", 1, None), ("B", "A", 2, None)], "succession_circle: 1"),
+        ([("A", "B", 1, None), ("B", "C", 2, None), ("C", "A", 3, None)], "succession_circle: 1"),
+        ([("A", "B", 1, None), ("B", "A", 30, None)], None),  # not in force yet
+        ([("A", "B", 1, "0.7"), ("A", "C", 2, "0.3")], None),
+        ([("A", "B", 1, "0.7"), ("A", "C", 2, "0.4")], "succession_of_more_than_all: 1"),
+        ([("A", "B", 1, None), ("A", "C", 1, None)], "succession_of_more_than_all: 1"),
+    ],
+)
+def test_a_succession_that_counts_for_nothing_beside_another_batch_s_is_named(
+    warehouse: duckdb.DuckDBPyConnection,
+    tmp_path: Path,
+    said: list[tuple[str, str, int, str | None]],
+    found: str | None,
+) -> None:
+    rated_on(warehouse, date(2024, 5, 20))
+    for old, new, day, share in said:
+        pair = {"old_customer_id": old, "new_customer_id": new, "share": share}
+        insert(warehouse, "customer_successions", **OF_BATCH, **pair, valid_from=date(2024, 5, day))
+    assert findings(warehouse, tmp_path).get("customer_successions") == found
+
+
 def test_lines_after_the_rated_day_and_deletions_by_cause_are_counted(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    warehouse.execute(
-        "INSERT INTO ops.generation (stage, generation, as_of, recorded_at) VALUES ('rating', 1, DATE '2024-05-31', now()::TIMESTAMP)"
-    )
+    rated_on(warehouse, date(2024, 5, 31))
     for number, day, deleted in (
         (1, date(2024, 5, 31), None),
         (2, date(2024, 6, 1), None),

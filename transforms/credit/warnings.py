@@ -12,7 +12,7 @@ from transforms.credit.action import ACTIONS, GRADES, grade_reasons, habit_count
 from transforms.credit.items import CUSTOMER
 from transforms.credit.material import is_material
 from transforms.credit.overdue import bars_passed_now
-from transforms.facts.continued import from_all_of_it
+from transforms.facts.continued import from_all_continued
 from transforms.frames.conform import conform_to, require_columns
 from transforms.frames.reasons import joined, reason, reasons, with_reasons, without_reasons
 from transforms.frames.schemas import CREDIT_WARNING_DAY, CREDIT_WATCH
@@ -101,12 +101,13 @@ def standing_warnings(watch: pl.LazyFrame) -> pl.LazyFrame:
 def still_standing(standing: pl.LazyFrame, succession: pl.LazyFrame | None) -> pl.LazyFrame:
     """Put the warnings of those who are succeeded down to their successors. Grain: customer whose warning stood before.
 
-    `standing`: STANDING rows, as they are stored; of several the one that stands longest. `succession`: PARTS; None: nobody is
+    `standing`: STANDING rows, as they are stored; of several the one that stands longest. Where something is left under the old
+    number, its warning stays as well. `succession`: PARTS; None: nobody is
     succeeded.
     """
     if succession is None:
         return standing
-    continued = from_all_of_it(standing, succession).sort("warning_since", "was")
+    continued = from_all_continued(standing, succession).sort("warning_since", "was")
     return continued.unique(CUSTOMER, keep="first", maintain_order=True).drop("was", "valid_from")
 
 

@@ -50,21 +50,23 @@ def from_the_main_one(
     return pl.concat([known.join(concerned, on=grain, how="anti"), chosen]).select(names)
 
 
-def from_all_of_it(rows: pl.LazyFrame, succession: pl.LazyFrame | None) -> pl.LazyFrame:
-    """Put down to the successors, too, what is known of those of whom nothing is left, whose own rows go. Grain: row × successor.
+def from_all_continued(rows: pl.LazyFrame, succession: pl.LazyFrame | None) -> pl.LazyFrame:
+    """Put down to successors, too, what is known of whom they continue, whatever their share. Grain: row × successor.
 
-    Adds `was`, whose row it was, and `valid_from`, since when it is the successor's; null for its own.
+    Of whom nothing is left under its own number, the own rows go; of whom something is left, they stay. Adds `was`, whose row
+    it was, and `valid_from`, since when it is the successor's; null for its own.
     """
     own = rows.with_columns(was=pl.col("customer_id"), valid_from=pl.lit(None, pl.Date))
     if succession is None:
         return own
-    is_left = (pl.col("customer_id") == pl.col("successor_id")).any().over(CUSTOMER)
-    gone = succession.filter(~is_left).select(*CUSTOMER, "successor_id", "valid_from")
+    is_own = pl.col("customer_id") == pl.col("successor_id")
+    gone = succession.group_by(CUSTOMER).agg(is_left=is_own.any()).filter(~pl.col("is_left"))
+    heirs = succession.filter(~is_own).select(*CUSTOMER, "successor_id", "valid_from")
     return pl.concat(
         [
             own.join(gone, on=CUSTOMER, how="anti"),
             own.drop("valid_from")
-            .join(gone, on=CUSTOMER, how="inner")
+            .join(heirs, on=CUSTOMER, how="inner")
             .with_columns(customer_id="successor_id")
             .select(own.collect_schema().names()),
         ]

@@ -52,7 +52,7 @@ def successions_on(successions: pl.LazyFrame, day: date) -> pl.DataFrame:
 
     `successions`: CUSTOMER_SUCCESSIONS rows of one company. A row holds from its `valid_from` on; no share is the whole. A row
     that would close a circle, or give over more of a customer than there is, is left out: a batch with such rows is
-    quarantined, and only two batches together can hold them. Source: docs/figures.md, Successions.
+    quarantined; those that only two batches together hold are named by the findings of data_quality. Source: docs/figures.md, Successions.
     """
     rows = require_columns(successions, CUSTOMER_SUCCESSIONS).filter(pl.col("valid_from") <= day)
     ordered = rows.sort("company_code", "valid_from", "old_customer_id", "new_customer_id").collect()

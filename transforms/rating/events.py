@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from transforms.conduct.evidence import FLAGGED
-from transforms.facts.continued import from_all_of_it
+from transforms.facts.continued import from_all_continued
 from transforms.measures.window import KEY
 from transforms.tiers.raw import NO_CUSTOMERS, rank
 
@@ -140,9 +140,9 @@ def as_continued(emitted: pl.LazyFrame, succession: pl.LazyFrame | None) -> pl.L
     """Give the emitted state as it goes over to successors. Grain: customer × kind; EMITTED and `was`, of whom it was told.
 
     What was told of a successor itself stands, unless it was nothing, before it was the successor; of several it continues, what
-    holds longest. Of who is succeeded, nothing of it is left. `succession`: PARTS; None: nobody is succeeded.
+    holds longest. Of who is succeeded, nothing of it is left, unless a share of it is. `succession`: PARTS; None: nobody is succeeded.
     """
-    told = from_all_of_it(emitted, succession)
+    told = from_all_continued(emitted, succession)
     is_own = pl.col("was") == pl.col("customer_id")
     since = pl.col("valid_from").max().over(_GRAIN)
     was_nothing = ((pl.col("emitted") == NOTHING) & (pl.col("since") < since)).fill_null(value=False)

@@ -1,6 +1,6 @@
 -- What a batch gave that is accepted, and yet counts for nothing, is not counted yet or may be another customer's, and the rows
 -- that it deleted, by cause.
-WITH rated AS (
+WITH RECURSIVE rated AS (
     SELECT max(as_of) AS as_of FROM ops.generation WHERE stage = 'rating'
 ), item AS (
     SELECT * FROM erp.receivables WHERE NOT is_deleted
@@ -34,6 +34,21 @@ WITH rated AS (
     SELECT company_code, bare FROM code GROUP BY ALL HAVING count(*) > 1 AND NOT bool_and(has_master)
 ), doubtful AS (
     SELECT company_code, customer_id FROM code JOIN lookalike USING (company_code, bare) WHERE NOT has_master
+), succession AS (
+    SELECT company_code, source_system, batch_id, old_customer_id, new_customer_id,
+        row_number() OVER (ORDER BY company_code, valid_from, old_customer_id, new_customer_id) AS place,
+        sum(coalesce(share, 1)) OVER (
+            PARTITION BY company_code, old_customer_id ORDER BY valid_from, new_customer_id
+            ROWS UNBOUNDED PRECEDING) AS given
+    FROM erp.customer_successions CROSS JOIN rated
+    WHERE NOT is_deleted AND valid_from <= as_of
+), led_to AS (
+    -- Whom a succession leads to by those that held before it.
+    SELECT company_code, place, new_customer_id AS customer_id FROM succession
+    UNION
+    SELECT led_to.company_code, led_to.place, link.new_customer_id
+    FROM led_to JOIN succession AS link
+        ON link.company_code = led_to.company_code AND link.old_customer_id = led_to.customer_id AND link.place < led_to.place
 ), counted AS (
     SELECT company_code, a.source_system, a.batch_id, 'payment_allocations' AS table_name, 'allocation_without_item' AS finding,
         count(*) AS row_count
@@ -72,6 +87,14 @@ WITH rated AS (
     UNION ALL
     SELECT company_code, source_system, batch_id, 'receivables', 'customer_code_like_another', count(*)
     FROM item SEMI JOIN doubtful USING (company_code, customer_id)
+    GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'customer_successions', 'succession_circle', count(*)
+    FROM succession SEMI JOIN led_to ON led_to.place = succession.place AND led_to.customer_id = succession.old_customer_id
+    GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'customer_successions', 'succession_of_more_than_all', count(*)
+    FROM succession WHERE given > 1
     GROUP BY ALL
     UNION ALL
     SELECT company_code, source_system, batch_id, 'customer_assessments', 'deleted_by_' || coalesce(deleted_by, 'unknown'), count(*)

@@ -246,7 +246,7 @@ def warning(customer: str, since: date) -> dict[str, Any]:
     return {"customer_id": customer, "as_of": DAY, "warning_since": since}
 
 
-def test_a_warning_goes_over_where_nothing_is_left_and_the_longest_stands() -> None:
+def test_a_warning_goes_over_whole_whatever_the_share_and_the_longest_stands() -> None:
     standing = frame(
         CREDIT_WARNING_DAY,
         [warning("A", date(2024, 5, 1)), warning("B", date(2024, 6, 1)), warning("X", date(2024, 6, 2))],
@@ -255,6 +255,7 @@ def test_a_warning_goes_over_where_nothing_is_left_and_the_longest_stands() -> N
     assert dict(found.select("customer_id", "warning_since").sort("customer_id").iter_rows()) == {
         "B": date(2024, 5, 1),
         "X": date(2024, 6, 2),  # half of it is still there, and so is its warning
+        "Y": date(2024, 6, 2),
     }
 
 
@@ -283,6 +284,8 @@ def test_what_was_told_of_the_old_one_stands_for_its_successor_unless_it_was_tol
     told = [emitted("A", "tier", "core", date(2024, 3, 1)), *([own] if own else [])]
     found = as_continued(frame(EMITTED, told), parts_of(goes("A", "B"))).collect()
     assert found.select("customer_id", "event_id").rows() == [("B", expected)]
+    halved = as_continued(frame(EMITTED, told), parts_of(goes("A", "B", share="0.5"))).collect()
+    assert set(halved.select("customer_id", "event_id").iter_rows()) == {("A", "of A"), ("B", expected)}
 
 
 def test_late_facts_of_the_old_number_revise_its_successor_too() -> None:
