@@ -66,7 +66,7 @@ bench: $(STAMP) ## measure a refresh and its load (LINES=1000000), a rating (CUS
 bench-predict: $(STAMP) ## how well ratings and expected figures predict the next period, beside yardsticks (real sets, the sample company)
 	@$(BIN)/python -m tests.bench.predict
 
-bench-credit: $(STAMP) ## how early and how rightly credit warnings come, beside a naive rule (real set)
+bench-credit: $(STAMP) ## how early and how rightly credit warnings come, beside naive rules (real set, a made ledger)
 	@$(BIN)/python -m tests.bench.credit
 
 bench-decline: $(STAMP) ## how early and how rightly declines are warned of, beside naive rules (real sets, a made world)

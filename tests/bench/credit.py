@@ -2,7 +2,8 @@
 
 The ledger is watched on the last day of each month by what was known then. What is to be foreseen: an item becomes more
 than 30 days late. A customer is warned of in time if its credit was flagged on a month end within the HORIZON before that
-day; a flag is right if such a day follows it within the HORIZON. Beside it the naive rule: anything overdue today.
+day; a flag is right if such a day follows it within the HORIZON. Beside it the naive rule: anything overdue today. Then a
+made ledger of 500 customers, of whom 40 fail.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from expectations.gate import Gate
 from flows.pipeline import rate, stages
 from flows.settings import Settings
+from tests.bench import made_ledger
 from tests.bench.real_sets import ask, loaded, table, write
 from transforms.frames.periods import months_before
 from transforms.frames.plan import month_end, months_between
@@ -67,6 +69,7 @@ class Score:
 
 def main() -> None:
     """Measure and print."""
+    _made()
     gate = Gate()
     with tempfile.TemporaryDirectory() as folder:
         settings = loaded("accounts_receivable", Path(folder) / "home", gate)
@@ -86,6 +89,27 @@ def main() -> None:
                 ("rule", "flags", "right", "precision", "customers flagged", "in time"),
                 [(rule, *judge(found, late).cells()) for rule, found in flagged.items()],
             )
+
+
+def _made() -> None:
+    """The made ledger under the default policy."""
+    policy = rate.parse_policy(rate.default_policy())
+    ledger = made_ledger.made_ledger()
+    seen = made_ledger.looks(ledger, policy)
+    table(
+        f"made ledger, {len(ledger.kinds)} customers, {len(ledger.failed_on)} fail; looked at on {made_ledger.LOOKS} month ends",
+        ("rule", "flags", "precision", "customers flagged", "seen before they fail", "days before, median"),
+        made_ledger.judge(seen, ledger),
+    )
+    table(
+        "customers of each kind that were ever flagged",
+        ("kind", "customers", *list(made_ledger.RULES)[:3]),
+        made_ledger.by_kind(seen, ledger),
+    )
+    nothing_owed = made_ledger.without_cause(seen, policy)
+    write(
+        f"stops and prepays by what is overdue of who owes nothing net overdue and material: {nothing_owed.height}"
+    )
 
 
 def judge(flags: Collection[Flag], late: Collection[Flag]) -> Score:
