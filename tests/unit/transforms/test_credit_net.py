@@ -344,11 +344,34 @@ def test_splitting_a_payment_changes_nothing_net(rows, amount, ago, percent):
 
 
 @settings(max_examples=12)
-@given(ledger, st.integers(1, 99), st.integers(1, 200))
-def test_a_rest_moves_lateness_by_no_more_than_its_share_times_its_days(rows, rest, overdue):
+@given(ledger, st.integers(0, 60), st.lists(st.integers(1, 99), min_size=1, max_size=3))
+def test_splitting_a_payment_of_an_item_changes_nothing_net(rows, ago, percents):
+    """One payment of the whole, or several on its day, each with an allocation of its own."""
+    owed, *others = owing(rows)
+    on = max(AS_OF - days(ago), owed["posting_date"])
+    left, parts = Decimal(owed["original_amount"]), []
+    for percent in percents:
+        parts.append(round(left * percent / 100, 2))
+        left -= parts[-1]
+    whole = credit(*others, owed, payment_allocations=[paid(owed, owed["original_amount"], on)])
+    split = credit(
+        *others,
+        owed,
+        payment_allocations=[
+            paid(owed, part, on) | {"payment_id": f"P{number}"}
+            for number, part in enumerate([*parts, left])
+            if part
+        ],
+    )
+    assert {name: split[name] for name in NET} == {name: whole[name] for name in NET}
+
+
+@settings(max_examples=12)
+@given(ledger, st.integers(1, 99), st.integers(1, 200), st.integers(0, 200))
+def test_a_rest_moves_lateness_by_no_more_than_its_share_times_its_days(rows, rest, overdue, late):
     others = [each | {"cleared_date": AS_OF} for each in owing(rows)]
     owed = item(10_000, overdue=overdue)
-    on = owed["due_date"]
+    on = owed["due_date"] + days(min(late, overdue))
     full = credit(*others, owed, payment_allocations=[paid(owed, 10_000, on)])
     short = credit(*others, owed, payment_allocations=[paid(owed, 10_000 - rest, on)])
     settled_amount = sum(row[0] for row in rows) + 10_000
