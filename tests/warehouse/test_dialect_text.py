@@ -293,6 +293,37 @@ def test_a_date_is_read_in_the_first_of_its_formats_that_fits(tmp_path: Path) ->
     assert [row[3] for row in found.rows] == [date(2017, 8, 25)] * len(written)
 
 
+@pytest.mark.parametrize(
+    ("forms", "text"),
+    [
+        (["%d/%m/%Y", "%m/%d/%Y"], "07/08/2009"),
+        (["%Y-%m-%d", "%m-%d-%y", "%d-%m-%y"], "08-07-09"),
+        (["excel", "%y%m%d", "%d%m%y"], "090807"),
+        (["%-d.%-m.%Y", "%-m.%-d.%Y"], "7.8.2009"),
+        (["%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M"], "07/08/2009 00:00"),
+    ],
+)
+def test_formats_that_read_one_text_as_two_days_are_refused(forms: list[str], text: str) -> None:
+    for holder in (Dialect, ResourceColumn):
+        with pytest.raises(ValueError, match=f"read {text} as two days; keep the one that the source writes"):
+            holder.model_validate({"date_formats": forms})
+
+
+def test_formats_that_read_a_text_as_one_day_or_not_at_all_may_stand_together() -> None:
+    forms = [
+        "%Y-%m-%d",
+        "%d.%m.%Y",
+        "%d.%m.%y",
+        "%Y%m%d",
+        "%d%m%Y",
+        "%Y/%m/%d",
+        "%Y年%m月%d日",
+        "%Y-%m-%dT%H:%M:%SZ",
+        "excel",
+    ]
+    assert Dialect.model_validate({"date_formats": forms}).date_formats == tuple(forms)
+
+
 def test_day_numbers_may_be_counted_from_1904(tmp_path: Path) -> None:
     found = read(tmp_path, {"a.csv": f"{HEADER}\nR1;K;41510;1,00\n".encode()}, date_formats=["excel1904"])
     assert found.rows[0][3] == date(2017, 8, 25)

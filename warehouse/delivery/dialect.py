@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date, datetime
+from itertools import permutations
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -76,6 +78,35 @@ def _column_type(text: str) -> str:
     return text
 
 
+# A day whose number, month and short year could each be taken for another.
+_PROBE = date(2009, 8, 7)
+_YEARS = range(1970, 2200)
+
+
+def _of_one_meaning(formats: tuple[str, ...]) -> tuple[str, ...]:
+    """Formats of which no two read one text as two days: from the text, nobody could tell which is meant."""
+    for form, other in permutations(formats, 2):
+        text = _PROBE.strftime(form)
+        if _read(text, other) not in {None, _PROBE}:
+            raise ValueError(
+                f"date_formats: {form} and {other} read {text} as two days; keep the one that the source writes"
+            )
+    return formats
+
+
+def _read(text: str, form: str) -> date | None:
+    """The day that a format reads, as DuckDB does; None where it reads none that a table would take."""
+    try:
+        # The `-` lets DuckDB's formats do without zeros in front, as Python's always do.
+        day = datetime.strptime(text, form.replace("%-", "%")).date()  # noqa: DTZ007 - a day
+    except ValueError:
+        return None
+    return day if day.year in _YEARS else None
+
+
+DateFormats = Annotated[tuple[str, ...], AfterValidator(_of_one_meaning)]
+
+
 class Dialect(Model):
     """How a file is laid out and its values written; a resource's own setting wins over the profile's defaults."""
 
@@ -103,7 +134,7 @@ class Dialect(Model):
     group_mark: Literal[".", ",", "'", "’", " ", "_"] | None = None
     currency_marks: tuple[str, ...] = ()
     units: Mapping[str, int] = Field(default_factory=dict)
-    date_formats: tuple[str, ...] = ("%Y-%m-%d",)
+    date_formats: DateFormats = ("%Y-%m-%d",)
     # Where the company's days begin: an instant that names its own offset is another day elsewhere.
     time_zone: str | None = None
     true_marks: tuple[str, ...] = ("true", "True", "TRUE", "1", "X", "x", "Y", "y", "yes", "J", "j")
@@ -192,7 +223,7 @@ class ResourceColumn(Model):
     header: tuple[str, ...] = ()
     type: Annotated[str, AfterValidator(_column_type)] = "text"
     optional: bool = False
-    date_formats: tuple[str, ...] | None = None
+    date_formats: DateFormats | None = None
     accept_number: bool = False
     unit: str | int | None = None
     forward_fill: bool = False
