@@ -393,6 +393,26 @@ def test_a_double_of_a_parquet_file_is_read_to_fifteen_digits(tmp_path: Path) ->
     }
 
 
+@pytest.mark.parametrize(
+    ("number", "rule"), [(float("inf"), "not_a_number"), (float("nan"), "cell_is_an_error")]
+)
+def test_a_double_of_a_parquet_file_that_is_no_number_is_called_so(
+    tmp_path: Path, number: float, rule: str
+) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    line = {
+        "Beleg": "R1",
+        "Pos": "1",
+        "Datum": date(2026, 1, 2),
+        "Kunde": "C1",
+        "Menge": 1.0,
+        "Netto": number,
+    }
+    pl.DataFrame([line]).write_parquet(folder / "lines.parquet")
+    assert read(folder, tmp_path).wrong == {2: {rule}}
+
+
 def test_an_instant_of_a_parquet_file_is_no_day_without_a_time_zone(tmp_path: Path) -> None:
     found = read(HERE / "11-parquet", tmp_path, source="generic_csv")
     assert found.wrong == {

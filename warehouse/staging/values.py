@@ -224,7 +224,8 @@ def broken(cell: str, column: ResourceColumn, *, binary: bool = False) -> str:
         scale = _scale(column)
         noise = f" AND NOT is_noise({text}, {scale})" if binary else ""
         bad = f"{raw} IS NOT NULL AND ({given} IS NULL OR (more_places_than({text}, {scale}){noise}))"
-        rule = f"CASE WHEN {text} IS NULL THEN {rule} ELSE 'too_many_digits' END"
+        # A DOUBLE may be infinite, of which its text has no digit too many.
+        rule = f"CASE WHEN {text} IS NULL OR {text} IN ('inf', '-inf') THEN {rule} ELSE 'too_many_digits' END"
     elif column.type == "integer":
         rule = f"CASE WHEN decimal_places({text}) = 0 THEN 'too_many_digits' ELSE {rule} END"
     return f"CASE WHEN {bad} THEN coalesce(lost_value({raw}), {rule}) END"
