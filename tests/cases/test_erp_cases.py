@@ -200,6 +200,15 @@ def test_who_is_owed_money_is_not_graded_by_what_was_paid_back(mart: Callable[..
     assert action == "open"
 
 
+def test_what_was_paid_in_another_currency_is_late_by_its_payment_and_not_by_its_clearing(
+    mart: Callable[..., Mart],
+) -> None:
+    assert mart("18-sap-paid-in-another-currency").credit("0000000001", "open_balance, days_late_12m") == (
+        0,
+        10,
+    )
+
+
 # --- Odoo
 
 

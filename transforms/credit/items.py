@@ -28,6 +28,8 @@ _BY: Final = ("day", *CUSTOMER, "currency")
 _CREDIT: Final = ("day", "company_code", "credit_id")
 _SLOT: Final = ("day", *ITEM, "is_contested_part")
 _CREDIT_ORDER: Final = ("credit_posted", "credit_id")
+_TOGETHER: Final = ("cleared_date", "clearing_id")
+_WORTH: Final = ("original", "original_amount_company", "company_currency")
 _DEBT_ORDER: Final = ("due_date", "posting_date", "item_id")
 _SETS_NOTHING: Final = ("deposit", "advance", "other")
 
@@ -54,7 +56,8 @@ def ledger_on(facts: Facts, rule: CreditRule, day: date) -> Ledger:
 
     An item is settled on its cleared date, or with the allocations that left nothing open; settled on a day means closed on
     that day. A part was settled on the day of its payment, which is never before the item was posted: the payment's own
-    date; where items were cleared together (see `clearing_id`), the posting date of the credit that covers it, oldest due first; otherwise the
+    date; where items were cleared together (see `clearing_id`), the posting date of the credit that covers it, be it in another
+    currency, oldest due first; otherwise the
     day it was allocated or cleared. Unapplied credit is set against open items as it would be applied, and counts from its
     posting date, so that applying it later changes nothing. Amounts of another currency take the same share of the
     item's company amount. ValueError where receivables were not delivered. Source: docs/figures.md, Credit: what is owed.
@@ -403,36 +406,45 @@ def _within(parts: pl.LazyFrame, items: pl.LazyFrame) -> pl.LazyFrame:
 def _by_clearing(items: pl.LazyFrame) -> pl.LazyFrame:
     """Part what clearing settled: by the customer's credits cleared with it, oldest due first, then by the clearing.
 
-    Cleared with it is what was cleared on the same day and, where that is known, by the same posting.
+    Cleared with it is what was cleared on the same day and, where that is known, by the same posting: in the same currency
+    first, and what that leaves in another, by what both were worth in company currency.
     """
-    together = ("cleared_date", "clearing_id")
     cleared = items.filter(pl.col("cleared") != 0).with_columns(pl.col("clearing_id").fill_null(""))
     debts = cleared.filter(pl.col("cleared") > 0).select(
-        *_BY, *together, *_DEBT_ORDER, "item_settlement", amount="cleared"
+        *_BY, *_TOGETHER, *_DEBT_ORDER, *_WORTH, "item_settlement", amount="cleared"
     )
     set_against = cleared.filter(pl.col("cleared") < 0).select(
         *_BY,
-        *together,
+        *_TOGETHER,
+        *_WORTH,
         credit_id="item_id",
         credit_posted="posting_date",
         credit_type="item_type",
         amount=0 - pl.col("cleared"),
     )
-    pairs = (
-        matched(set_against, debts, (*_BY, *together), credit_order=_CREDIT_ORDER, debt_order=_DEBT_ORDER)
+    same = (
+        matched(
+            set_against.drop(_WORTH),
+            debts,
+            (*_BY, *_TOGETHER),
+            credit_order=_CREDIT_ORDER,
+            debt_order=_DEBT_ORDER,
+        )
         .collect()
         .lazy()
     )
+    left = left_over(debts, same, ITEM)
+    other = _in_another_currency(left_over(set_against, same, _CREDIT), left).collect().lazy()
     said = pl.col("item_settlement")
     is_said = said.is_not_null() & (said != "unknown")
-    covered = pairs.select(
+    covered = pl.concat([same, other], how="diagonal").select(
         *ITEM,
         kind=pl.when(is_said).then(said).otherwise(_kind_of_credit()),
         settled_on="credit_posted",
         matched="matched",
         is_virtual=pl.lit(value=False),
     )
-    rest = left_over(debts, pairs, ITEM).select(
+    rest = left_over(left, other, ITEM).select(
         *ITEM,
         kind=said.fill_null("unknown"),
         settled_on="cleared_date",
@@ -440,6 +452,22 @@ def _by_clearing(items: pl.LazyFrame) -> pl.LazyFrame:
         is_virtual=pl.lit(value=False),
     )
     return pl.concat([covered, rest])
+
+
+def _in_another_currency(credits_: pl.LazyFrame, debts: pl.LazyFrame) -> pl.LazyFrame:
+    """Set what was cleared together against one another by its worth in company currency. Grain: pair; `matched` is the debt's."""
+    worth = to_scaled_int(in_company_currency(pl.col("amount")))
+    pairs = matched(
+        credits_.with_columns(amount=worth).drop("currency", *_WORTH),
+        debts.with_columns(whole=pl.col("amount"), worth=worth, amount=worth),
+        ("day", *CUSTOMER, *_TOGETHER),
+        credit_order=_CREDIT_ORDER,
+        debt_order=_DEBT_ORDER,
+    )
+    upto = pl.col("matched").cum_sum().over(ITEM, order_by=list(_CREDIT_ORDER))
+    ends = div_half_even(pl.col("whole") * upto, pl.col("worth"))
+    starts = div_half_even(pl.col("whole") * (upto - pl.col("matched")), pl.col("worth"))
+    return pairs.with_columns(matched=ends - starts).drop("whole", "worth")
 
 
 # --- What is shown

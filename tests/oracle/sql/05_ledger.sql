@@ -138,6 +138,21 @@ FROM oracle.credit_item WHERE cleared > 0;
 
 CREATE OR REPLACE TABLE oracle.m2 AS FROM oracle.meet('oracle.c2', 'oracle.d2');
 
+-- … and what that leaves, credits in another currency, by what both are worth in company currency.
+CREATE OR REPLACE TABLE oracle.c2_other AS
+SELECT {'f1': on_day, 'f2': company_code, 'f3': customer_id, 'f4': cleared_date, 'f5': coalesce(clearing_id, '')} AS key, c2.id, c2.ord, c2.posted, c2.kind,
+    to_company((c2.amount - coalesce((SELECT sum(met) FROM oracle.m2 WHERE credit = c2.id), 0))::HUGEINT, original, company_amount, is_own) AS amount
+FROM oracle.c2 JOIN oracle.credit_item AS i ON c2.id = {'f1': i.on_day, 'f2': i.company_code, 'f3': i.item_id};
+CREATE OR REPLACE TABLE oracle.d2_other AS
+SELECT {'f1': i.on_day, 'f2': i.company_code, 'f3': i.customer_id, 'f4': i.cleared_date, 'f5': coalesce(i.clearing_id, '')} AS key, d2.id, d2.ord,
+    left_over AS whole, to_company(left_over, original, company_amount, is_own) AS amount
+FROM (SELECT d2.*, (amount - coalesce((SELECT sum(met) FROM oracle.m2 WHERE debt = d2.id), 0))::HUGEINT AS left_over FROM oracle.d2) AS d2 JOIN oracle.credit_item AS i ON d2.id = {'f1': i.on_day, 'f2': i.company_code, 'f3': i.item_id};
+INSERT INTO oracle.m2
+SELECT credit, debt, posted, kind, (half_even(whole * sum(met) OVER of_debt, worth) - half_even(whole * (sum(met) OVER of_debt - met), worth))::HUGEINT
+FROM (SELECT m.*, d.whole, d.amount AS worth, c.ord FROM oracle.meet('oracle.c2_other', 'oracle.d2_other') AS m
+      JOIN oracle.d2_other AS d ON d.id = m.debt JOIN oracle.c2_other AS c ON c.id = m.credit)
+WINDOW of_debt AS (PARTITION BY debt ORDER BY ord);
+
 -- 3. Not applied yet. A credit that names a document covers that document, its disputed part first; an advance its order's
 -- items; the rest covers what is undisputed. Deposits, and credits that nobody can tell what they are, cover nothing by themselves.
 CREATE OR REPLACE TABLE oracle.slot AS

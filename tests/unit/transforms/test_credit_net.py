@@ -175,6 +175,28 @@ def test_two_clearings_on_one_day_are_two_where_the_ledger_tells_them_apart():
     assert credit(*untold)["days_late_12m"] == 10
 
 
+def test_a_payment_in_another_currency_counts_on_its_own_day_whenever_it_was_cleared():
+    owed = item(100, overdue=60, cleared_date=AS_OF, clearing_id="1")
+    dollars = {"currency": "USD", "original_amount_company": -100}
+    paid_in_dollars = cash(110, ago=55, cleared_date=AS_OF, clearing_id="1") | dollars
+    assert credit(owed, paid_in_dollars)["days_late_12m"] == 5
+    # By what both are worth: half of the item by this payment, the rest when it was cleared.
+    half = paid_in_dollars | {"original_amount_company": -50}
+    assert credit(owed, half)["days_late_12m"] == Decimal("32.5")
+    # What was cleared by another posting paid another item.
+    assert credit(owed, paid_in_dollars | {"clearing_id": "2"})["days_late_12m"] == 60
+
+
+def test_credits_in_the_item_s_own_currency_go_before_those_in_another():
+    owed = item(100, overdue=60, cleared_date=AS_OF, clearing_id="1")
+    early = cash(50, ago=60, cleared_date=AS_OF, clearing_id="1") | {
+        "currency": "USD",
+        "original_amount_company": -80,
+    }
+    late = cash(60, ago=40, cleared_date=AS_OF, clearing_id="1")
+    assert credit(owed, early, late)["days_late_12m"] == 12  # 60 of them 20 days late, 40 on the day
+
+
 def test_nothing_was_paid_before_it_was_posted():
     owed = item(100, due_date=AS_OF - days(60), posting_date=AS_OF - days(30), cleared_date=AS_OF)
     assert credit(owed, cash(100, ago=50, cleared_date=AS_OF))["days_late_12m"] == 30
