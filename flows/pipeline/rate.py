@@ -35,8 +35,6 @@ from warehouse.rating import facts as stored_facts
 from warehouse.store import ledger
 from warehouse.store.ledger import Generation
 
-# Up to here the streaming engine takes longer to set up than the lines take to sum.
-_FEW_LINES = 100_000
 SHIPPED_POLICIES = Path(policy_model.__file__).parent
 
 
@@ -227,7 +225,8 @@ class _Run(RatingRun):
         if touched:
             report_step(f"summing {touched:,} customer-months")
             products = stored_facts.read_products(self.connection)
-            for chunk in cells.chunks(self.connection, is_first=cells.is_first(self.connection)):
+            is_first = cells.is_first(self.connection)
+            for chunk in cells.chunks(self.connection, self.as_of, is_first=is_first):
                 self._sum_chunk(chunk, products, no_order_categories)
         return touched
 
@@ -241,15 +240,13 @@ class _Run(RatingRun):
         columns = [name for name in needed if name not in {"available_on", "referenced_on"}]
         lines = cells.lines_of_cells(self.connection, chunk, columns, self.as_of)
         target_cells = cells.target_cells(self.connection, chunk)
-        many = lines.select(pl.len()).collect().item() > _FEW_LINES
         months, days, sales, by_salesperson = pl.collect_all(
             [
                 customer_months(lines, products, target_cells, self.as_of, no_order_categories),
                 order_days(lines, products, target_cells, self.as_of, no_order_categories),
                 sales_cells(lines, products, target_cells, self.as_of),
                 salesperson_months(lines, target_cells, self.as_of),
-            ],
-            engine="streaming" if many else "in-memory",
+            ]
         )
         cells.replace_cells(self.connection, chunk, months, days, sales, by_salesperson)
 
