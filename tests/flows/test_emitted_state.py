@@ -15,7 +15,7 @@ from expectations.gate import Gate
 from flows.pipeline import stages
 from flows.settings import Settings
 from tests.flows.small_company import Tables, assert_same, land, load, settings_of, table
-from tests.flows.small_history import extract, months, rated_months, taken_on
+from tests.flows.small_history import extract, invoice, months, rated_months, taken_on
 from transforms.frames.plan import month_end
 from warehouse.connection import open_database
 
@@ -82,13 +82,15 @@ def events(settings: Settings) -> list[dict[str, Any]]:
     ]
 
 
-def history(settings: Settings) -> Tables:
-    """The latest revisions of all periods, and the moves between them."""
+def history(settings: Settings, *, told_late: bool = False) -> Tables:
+    """The latest revisions of all periods, and the moves between them, but that facts came late where they did."""
     stages.publish_stage(settings)
     latest = """FROM customer_value_history QUALIFY row_number() OVER (PARTITION BY customer_id, period ORDER BY revision DESC) = 1"""
     return {
         "latest revisions": table(settings.home, latest, without={*ABOUT_THE_RUN, "abc_class"}),
-        "moves": table(settings.home, "FROM tier_change", without=ABOUT_THE_RUN),
+        "moves": table(
+            settings.home, "FROM tier_change", without=ABOUT_THE_RUN | ({"reasons"} if told_late else set())
+        ),
         "warnings": query(
             settings, "SELECT customer_id, as_of, warning_since FROM rated.credit_warning_day ORDER BY ALL"
         ),
@@ -123,3 +125,46 @@ def test_history_moves_and_what_was_told_are_the_same_in_whatever_order_the_days
     assert expected["warnings"]
     assert_same(expected, history(fresh))
     assert told(fresh) == told(in_order)
+
+
+CLOSED = rated_months()[-3]
+WITH_CORRECTION = {
+    "refreshes, a correction of a closed month, refresh": lambda home, gate: (
+        *(refresh(home, day) for day in DAYS),
+        correct(home, gate),
+        refresh(home, LAST),
+    ),
+    "killed backfill, a correction, a look back, backfill": lambda home, gate: (
+        backfill(home, DAYS, killed_after=2),
+        correct(home, gate),
+        refresh(home, DAYS[0]),
+        backfill(home, DAYS),
+    ),
+}
+
+
+def correct(settings: Settings, gate: Gate) -> None:
+    """A month that is closed: what one bought was much more, and what another bought was somebody else's."""
+    corrected = {**invoice("LOYAL", CLOSED), "net_amount": 90_000}
+    moved = {**invoice("GROWS", CLOSED), "customer_id": "YOUNG"}
+    land(settings, {"invoice_lines": [corrected, moved]}, taken=taken_on(months()[-1]), sequence=99)
+    load(settings, gate)
+
+
+@pytest.fixture(scope="module")
+def corrected_first(landed: Settings, gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    settings = another(landed, tmp_path_factory.mktemp("corrected_first") / "home")
+    correct(settings, gate)
+    backfill(settings, DAYS)
+    return settings
+
+
+@pytest.mark.parametrize("order", WITH_CORRECTION)
+def test_a_correction_ends_where_it_would_have_if_it_had_been_known_from_the_start(
+    corrected_first: Settings, in_order: Settings, fresh: Settings, gate: Gate, order: str
+):
+    WITH_CORRECTION[order](fresh, gate)
+    expected = history(corrected_first, told_late=True)
+    assert expected["latest revisions"] != history(in_order)["latest revisions"]
+    assert_same(expected, history(fresh, told_late=True))
+    assert told(fresh) == told(corrected_first)
