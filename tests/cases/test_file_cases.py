@@ -393,6 +393,19 @@ def test_a_double_of_a_parquet_file_is_read_to_fifteen_digits(tmp_path: Path) ->
     }
 
 
+@pytest.mark.parametrize("mark", [",", "\t", "|"])
+def test_a_file_whose_cells_something_else_parts_is_told_so_and_not_that_it_lacks_every_column(
+    tmp_path: Path, mark: str
+) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "lines.csv").write_text((LINES + '1;1;02.01.2026;"C1";P;1;1;\n').replace(";", mark), "utf-8")
+    with pytest.raises(BatchRefusedError) as refused:
+        read(folder, tmp_path)
+    (fault,) = refused.value.faults
+    assert f"its cells are parted by {mark!r}, and the profile's delimiter is ';'" in str(fault)
+
+
 @pytest.mark.parametrize(
     ("number", "rule"), [(float("inf"), "not_a_number"), (float("nan"), "cell_is_an_error")]
 )

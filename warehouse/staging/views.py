@@ -15,7 +15,7 @@ from itertools import zip_longest
 import duckdb
 
 from warehouse.connection import literal, quoted
-from warehouse.delivery.headers import listed
+from warehouse.delivery.headers import bind, listed
 from warehouse.delivery.profile import Resource
 from warehouse.errors import BatchRefusedError, Fault, SourceError
 from warehouse.staging import values
@@ -23,6 +23,7 @@ from warehouse.staging.delivered import Delivered, Delivery
 from warehouse.staging.source_file import SourceFile, told
 
 _COMMENT = re.compile(r"--[^\n]*")
+_DELIMITERS = (",", ";", "\t", "|")
 # How many headers of one name a message bears.
 _TWINS_TOLD = 20
 # Whether all texts of a record are plain.
@@ -132,6 +133,13 @@ def _misfits(file: SourceFile, resource: Resource) -> list[Fault]:
     """What of a file's header does not fit the profile."""
     binding = file.binding
     faults: list[Fault] = []
+    mark = _other_delimiter(file, resource)
+    if mark is not None:
+        message = (
+            f"its cells are parted by {mark!r}, and the profile's delimiter is {file.dialect.delimiter!r}"
+        )
+        remedy = "Set delimiter in the profile to what the file uses, or export it as the profile says."
+        return [Fault("missing_column", message, remedy, file.path, 1)]
     for name in binding.missing:
         wanted = resource.columns[name].header or (name,)
         message = f"the column {' or '.join(repr(candidate) for candidate in wanted)} is missing"
@@ -155,6 +163,18 @@ def _misfits(file: SourceFile, resource: Resource) -> list[Fault]:
             )
             faults.append(Fault("code_is_numeric", message, remedy, file.path, None, header))
     return faults
+
+
+def _other_delimiter(file: SourceFile, resource: Resource) -> str | None:
+    """What parts the one header of a file into columns of the profile, which its own delimiter does not; None if nothing does."""
+    headers, missing = list(file.headers), len(file.binding.missing)
+    if len(headers) > 1 or not missing or file.dialect.is_columned or file.checked.table is not None:
+        return None
+    for mark in _DELIMITERS:
+        names = [name.strip(' "') for header in headers for name in header.split(mark)]
+        if len(bind(names, resource, file.dialect).missing) < missing:
+            return mark
+    return None
 
 
 def _typed(file: SourceFile, *, at_once: bool) -> str:
