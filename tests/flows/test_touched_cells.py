@@ -74,7 +74,7 @@ def test_a_history_summed_in_parts_of_a_few_lines_gives_the_cells_of_one_summed_
     load(settings, Gate())
     shutil.copytree(tmp_path / "whole", tmp_path / "chunked")
     stages.rate_stage(settings, taken_on(LAST_MONTH))
-    monkeypatch.setattr(cells, "MOST_LINES", 13)
+    monkeypatch.setattr(cells, "MOST_LINES", 3)
     stages.rate_stage(settings_of(tmp_path / "chunked"), taken_on(LAST_MONTH))
     for name in ("customer_month", "sales_cell", "salesperson_month", "order_day"):
         whole, chunked = (_rows(tmp_path / home / "warehouse.duckdb", name) for home in ("whole", "chunked"))

@@ -95,7 +95,7 @@ class Chunk:
 
 
 def chunks(connection: duckdb.DuckDBPyConnection, as_of: date, *, is_first: bool) -> Iterator[Chunk]:
-    """Take the gathered cells in chunks of whole months with at most so many lines, a month that has more by ranges of customers.
+    """Take the gathered cells in chunks of whole months with at most so many lines, a month that has twice as many by ranges of customers.
 
     A history is more than memory holds at once, and lies in the order of time: each chunk reads its own part of it. `is_first`: no
     cell was ever computed, so that all cells of a chunk's months are of it. A chunk is there until the next one is asked for.
@@ -131,7 +131,7 @@ def _parts(
         if begin is not None and held + lines > most:
             yield begin, end, None
             begin, held = None, 0
-        if lines > most:
+        if lines > 2 * most:
             yield from ((month, month, customers) for customers in _ranges(connection, month, most))
         else:
             begin, end, held = begin or month, month, held + lines
