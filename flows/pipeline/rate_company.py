@@ -188,7 +188,8 @@ class RatedCompany:
         self.standing.append(period, rows)
         self.report.periods.append(period)
         self.report.new_rows += rows.height
-        structure = customer_structure(facts, sales, closed_through=plan.month_end(period)).collect()
+        end = plan.month_end(period)
+        structure = customer_structure(facts, sales, rated.values, closed_through=end).collect()
         history.replace_period(self.connection, "customer_structure", self.company, period, structure)
         is_shown = period == self.run.target and self.run.shown
         forecast.update(

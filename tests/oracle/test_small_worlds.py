@@ -49,7 +49,9 @@ def differing(world: World) -> list[str]:
         "sales_cell": sales,
         "order_day": facts.order_day,
         "customer_value": rated.values,
-        "customer_structure": customer_structure(facts, sales, closed_through=world.closed_through),
+        "customer_structure": customer_structure(
+            facts, sales, rated.values, closed_through=world.closed_through
+        ),
         "value_curve": value_curve(rated.values),
         "customer_expectation": expected(facts, rated.values, world.closed_through),
         **watches,

@@ -20,8 +20,6 @@ from transforms.frames.fixed_point import (
 )
 from transforms.frames.periods import YEAR, months_before
 from transforms.frames.schemas import CUSTOMER_STRUCTURE, CUSTOMER_VALUE_HISTORY, SALES_CELL, VALUE_CURVE
-from transforms.measures.customers import first_and_last_orders
-from transforms.measures.orders import order_history
 from transforms.measures.window import KEY, Window
 
 if TYPE_CHECKING:
@@ -49,20 +47,22 @@ def sales_since(period: date) -> date:
     return months_before(period, 2 * YEAR - 1)
 
 
-def customer_structure(facts: Facts, sales: pl.LazyFrame, *, closed_through: date) -> pl.LazyFrame:
+def customer_structure(
+    facts: Facts, sales: pl.LazyFrame, rated: pl.LazyFrame, *, closed_through: date
+) -> pl.LazyFrame:
     """Describe the sales of the 12 months to `closed_through`. Grain: company × level × member; ends at CUSTOMER_STRUCTURE.
 
-    `sales`: SALES_CELL rows of at least 24 months, for the change on last year. A sale's channel is its line's, else its
-    customer's; its stage its product's today; its territory where it was shipped to, else its customer's; else `unknown`.
-    A dimension a level does not look at is `all`. Customers count with net sales above 0, concentration looks at those
-    only; a share is null where its denominator is not positive. `gross_contribution_12m` is of lines with a cost, before
+    `sales`: SALES_CELL rows of at least 24 months, for the change on last year; `rated`: the ratings of the period, of which only
+    who is new is asked (key, `first_order_on`). A sale's channel is its line's, else its customer's; its stage its product's
+    today; its territory where it was shipped to, else its customer's; else `unknown`. A dimension a level does not look at
+    is `all`. Customers count with net sales above 0, concentration looks at those only; a share is null where its denominator is not positive. `gross_contribution_12m` is of lines with a cost, before
     service and carrying cost. Source: docs/figures.md, Structure.
     """
     window = Window(closed_through)
-    first = first_and_last_orders(facts, order_history(facts, window), window)
     # What goes through two years of sales by product as they are, which may be millions of rows, does so once for all levels.
     of_cells = _sums(_sold_to(facts, sales, window)).collect(engine="streaming").lazy()
     by_customer = pl.concat(_at_level(of_cells, level, kept) for level, kept in LEVELS.items())
+    first = rated.select(*KEY, "first_order_on")
     customers = _rolled_up(by_customer).join(first, on=KEY, how="left", validate="m:1")
     is_new = window.holds("first_order_on").fill_null(value=False)
     rows = _summed(customers, is_new).with_columns(*_figures())

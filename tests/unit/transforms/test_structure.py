@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 from tests.unit.transforms.small_worlds import FAR, YEAR_END, facts, frame
 from transforms.facts.sales_cell import SALES_LINES, sales_cells
 from transforms.frames.schemas import CUSTOMER_STRUCTURE, CUSTOMER_VALUE_HISTORY, VALUE_CURVE
+from transforms.measures.customers import first_and_last_orders
+from transforms.measures.orders import order_history
+from transforms.measures.window import Window
 from transforms.rating.structure import ALL, LEVELS, customer_structure, value_curve
 
 NOW, THEN, BEFORE = date(2024, 6, 3), date(2023, 6, 3), date(2022, 12, 31)
@@ -30,7 +33,9 @@ def structure(*lines: dict[str, Any], **extracts: Any) -> pl.DataFrame:
     ]
     world = facts(plain, **extracts)
     cells = sales_cells(frame(SALES_LINES, numbered), world.products, None, FAR)
-    found = customer_structure(world, cells, closed_through=YEAR_END).collect()
+    window = Window(YEAR_END)
+    rated = first_and_last_orders(world, order_history(world, window), window)
+    found = customer_structure(world, cells, rated, closed_through=YEAR_END).collect()
     assert found.schema == CUSTOMER_STRUCTURE
     return found
 
