@@ -87,7 +87,7 @@ def _billed(ledger: Ledger) -> pl.LazyFrame:
     )
     return (
         ledger.items.filter(pl.col("amount") > 0)
-        .join(taken_back, on=ITEM, how="left", validate="1:1")
+        .join(taken_back, on=ITEM, how="left", validate="m:1")
         .select(*CUSTOMER, "posting_date", billed=pl.col("amount") - pl.col("taken_back").fill_null(0))
     )
 
@@ -125,8 +125,8 @@ def collected(ledger: Ledger, quarter_ago: pl.LazyFrame, as_of: date) -> pl.Lazy
         .agg(credited=pl.col("part").sum())
     )
     amounts = (
-        calm.join(opening, on=ITEM, how="left", validate="1:1")
-        .join(credited, on=ITEM, how="left", validate="1:1")
+        calm.join(opening, on=ITEM, how="left", validate="m:1")
+        .join(credited, on=ITEM, how="left", validate="m:1")
         .with_columns(pl.col("opening", "credited").fill_null(0))
         .group_by(CUSTOMER)
         .agg(

@@ -154,7 +154,7 @@ def _standing(posted: pl.LazyFrame, applied: pl.LazyFrame, rule: CreditRule, day
     """Put what was settled of an item, and what is left of it, beside it. Grain: item posted by the `day`."""
     summed = applied.group_by(ITEM).agg(applied=pl.col("applied").sum(), last_paid_on=pl.col("paid_on").max())
     return _with_rests(
-        posted.join(summed, on=ITEM, how="left", validate="1:1").with_columns(
+        posted.join(summed, on=ITEM, how="left", validate="m:1").with_columns(
             day=pl.lit(day), applied=pl.col("applied").fill_null(0), original=to_scaled_int("original_amount")
         ),
         rule,
@@ -494,7 +494,7 @@ def _shown(items: pl.LazyFrame, virtual: pl.LazyFrame) -> pl.LazyFrame:
     contested = pl.col("counted_contested") - pl.col("covered_contested")
     net = in_company_currency(owed - pl.col("covered"))
     return (
-        items.join(covered, on=["day", *ITEM], how="left", validate="1:1")
+        items.join(covered, on=["day", *ITEM], how="left", validate="m:1")
         .with_columns(pl.col("covered", "covered_contested").fill_null(0))
         .with_columns(
             amount=pl.col("original_amount_company").cast(MONEY_SUM),

@@ -171,7 +171,7 @@ def broken_promises(ledger: Ledger, as_of: date) -> pl.LazyFrame:
     promised = ledger.items.filter(day.is_not_null()).select(ITEM)
     covered = paid_days(ledger.parts.join(promised, on=ITEM, how="semi"), None).select(*ITEM, "paid_on")
     return (
-        ledger.items.join(covered, on=ITEM, how="left", validate="1:1")
+        ledger.items.join(covered, on=ITEM, how="left", validate="m:1")
         .filter(day.is_not_null().any().over("company_code"))
         .group_by(CUSTOMER)
         .agg(

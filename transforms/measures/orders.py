@@ -54,7 +54,7 @@ def order_history(facts: Facts, window: Window) -> pl.LazyFrame:
         rebilled(facts, window).group_by(*KEY, "billed_on").agg(first_on=pl.col("credited_on").min())
     )
     return (
-        days.join(first_dates, on=[*KEY, "billed_on"], how="left", validate="1:1")
+        days.join(first_dates, on=[*KEY, "billed_on"], how="left", validate="m:1")
         .with_columns(order_on=pl.coalesce("first_on", "billed_on"))
         .sort(*KEY, "order_on", "billed_on")
         .map_batches(_with_occasions, schema=HISTORY)
