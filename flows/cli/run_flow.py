@@ -33,7 +33,7 @@ def run_refresh(settings: Settings, as_of: date) -> RefreshResult:
 
     if stages.is_current(settings, as_of):
         return stages.RefreshResult(as_of, load=LoadReport(waiting=stages.waiting(settings)))
-    with _flow_run(settings):
+    with _flow_run(settings, judges=_has_batches(settings)):
         from flows.deployments.refresh import refresh
 
         return refresh(as_of)
@@ -44,7 +44,7 @@ def run_backfill(settings: Settings, first: date, last: date) -> list[RefreshRes
     from flows.pipeline import stages
 
     stages.check(settings)
-    with _flow_run(settings):
+    with _flow_run(settings, judges=_has_batches(settings)):
         from flows.deployments.backfill import backfill
 
         return backfill(first, last)
@@ -55,7 +55,7 @@ def run_restate(settings: Settings, first: date) -> RefreshResult:
     from flows.pipeline import stages
 
     stages.check(settings)
-    with _flow_run(settings):
+    with _flow_run(settings, judges=False):
         from flows.deployments.restate import restate
 
         return restate(first)
@@ -87,6 +87,13 @@ def run_demo(settings: Settings, world: World) -> list[RefreshResult]:
         from flows.deployments.run_stages import run_days
 
         return run_days("demo", settings, [month_end(month) for month in world.months], land)
+
+
+def _has_batches(settings: Settings) -> bool:
+    """Whether something has landed that may have to be judged; on a day on which only the date moves, nothing has."""
+    from flows.inbox.landing import scan_inbox
+
+    return bool(scan_inbox(settings.inbox).ready)
 
 
 # The first ones tell too little of how long the others will take.
@@ -121,7 +128,7 @@ class Countdown:
 
 
 @contextmanager
-def _flow_run(settings: Settings, *, judges: bool = True) -> Iterator[None]:
+def _flow_run(settings: Settings, *, judges: bool) -> Iterator[None]:
     """Prefect's surroundings, and a listener that shows the steps: one moving line on a terminal, lines elsewhere.
 
     `judges`: whether batches are judged in this process, as a rule.
