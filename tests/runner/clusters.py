@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +20,15 @@ _COMES_UP_S = 60
 class Cluster:
     address: str
     scheduler: subprocess.Popen[bytes]
-    workers: tuple[subprocess.Popen[bytes], ...]
+    workers: list[subprocess.Popen[bytes]]
+    start: Callable[[], subprocess.Popen[bytes]]
+
+    def replace(self, worker: subprocess.Popen[bytes]) -> None:
+        """Kill a worker and start another one, as whatever looks after a cluster does."""
+        worker.kill()
+        worker.wait()
+        self.workers.remove(worker)
+        self.workers.append(self.start())
 
 
 @contextmanager
@@ -38,14 +47,16 @@ def own_cluster(folder: Path, workers: int = 2) -> Iterator[Cluster]:
             assert time.monotonic() < give_up, "the scheduler did not come up"
             time.sleep(0.1)
         own = ("--scheduler-file", file, "--nthreads", "1", "--no-nanny", "--local-directory")
-        started = tuple(
-            stack.enter_context(_program("worker", *own, folder / f"worker{number}"))
-            for number in range(workers)
-        )
+        numbers = count()
+
+        def start() -> subprocess.Popen[bytes]:
+            return stack.enter_context(_program("worker", *own, folder / f"worker{next(numbers)}"))
+
+        started = [start() for _ in range(workers)]
         with Client(scheduler_file=str(file), set_as_default=False) as client:
             client.wait_for_workers(workers, timeout=_COMES_UP_S)
             address = client.scheduler.address
-        yield Cluster(address, scheduler, started)
+        yield Cluster(address, scheduler, started, start)
 
 
 @contextmanager
