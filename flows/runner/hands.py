@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from threading import local
+from threading import Thread, local
 from typing import TYPE_CHECKING, Protocol
 
 from flows.console.progress import report_step
@@ -124,6 +125,7 @@ class StagedNothingError(Exception):
 def _work(pipe: Connection) -> None:
     """Stage what comes, until the process that gives the orders closes the pipe or ends; an interrupt is that one's to take."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_whom_it_works_for, daemon=True).start()
     with suppress(EOFError, OSError):
         while True:
             given = pipe.recv()
@@ -132,6 +134,14 @@ def _work(pipe: Connection) -> None:
             except Exception as error:  # noqa: BLE001 - whatever it is, who commits stages the batch itself
                 answer = (None, f"{type(error).__name__}: {error}")
             pipe.send(answer)
+
+
+def _end_with_whom_it_works_for() -> None:
+    """What is staged for a process that is gone is for nobody; the next run would share the cores with it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _given_up() -> Future[Verdict]:
