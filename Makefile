@@ -15,7 +15,7 @@ LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --gene
 	--all-extras --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test test-long check check-real bench bench-predict bench-credit bench-decline bench-stability bench-latency chaos fuzz soak docs audit sbom clean lock
+.PHONY: help install run serve test test-long check check-real bench bench-predict bench-credit bench-decline bench-stability bench-latency bench-scale chaos fuzz soak docs audit sbom clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,10 @@ bench-stability: $(STAMP) ## how calm tiers are: under noise, and with the memor
 
 bench-latency: $(STAMP) ## measure from a landing to its event, on a server of its own (ten minutes)
 	@$(BIN)/python -m tests.bench.latency
+
+bench-scale: LINES = 10000000
+bench-scale: $(STAMP) ## measure a first load and small batches in a file and on lakes, by one and by two workers (LINES=10000000; needs PostgreSQL)
+	@VALUEMART_REQUIRE_SERVICES=1 $(BIN)/python -m tests.bench.scale $(LINES)
 
 chaos: $(STAMP) ## every sink: 10,000 events, five stops of its receiver, twenty kills of the relay (needs the brokers)
 	@VALUEMART_REQUIRE_SERVICES=1 $(BIN)/python -m pytest -q -m long tests/sinks/test_chaos.py

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -98,13 +98,14 @@ class Case:
     def write(self, folder: Path, total: int) -> None:
         """Make the files."""
         for name in self.files:
-            self._write(name, folder / f"{name}.csv", total, 0, total)
+            self.write_part(name, folder / f"{name}.csv", total, 0, total)
 
     def write_more(self, name: str, file: Path, total: int, number: int) -> None:
         """Make a file of so many lines more of a resource."""
-        self._write(name, file, total, total, total + number)
+        self.write_part(name, file, total, total, total + number)
 
-    def _write(self, name: str, file: Path, total: int, first: int, last: int) -> None:
+    def write_part(self, name: str, file: Path, total: int, first: int, last: int) -> None:
+        """Make a file of the lines from one number up to another; those of `total` lines fill 36 months."""
         sizes = {"total": total, "documents": total // 4, "customers": max(total // 500, 100)}
         duckdb.execute(self.files[name].format(file=file, first=first, last=last, **sizes))
 
@@ -119,7 +120,7 @@ class Case:
     def hand_over(self, settings: Settings, files: Mapping[str, Path], *, day: int) -> None:
         """Land files by resource as the batch of a day."""
         named = [f"{name}={file}" for name, file in files.items()]
-        taken = datetime(2025, 7, day, tzinfo=UTC)
+        taken = datetime(2025, 6, 30, tzinfo=UTC) + timedelta(days=day)
         land(settings, named, source=self.source, company="1000", extracted_at=taken, sequence=day)
 
 
