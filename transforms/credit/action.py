@@ -142,6 +142,26 @@ def with_stops_in_the_group(watched: pl.LazyFrame, rule: CreditRule) -> pl.LazyF
     )
 
 
+def with_credit_elsewhere(watched: pl.LazyFrame, rule: CreditRule) -> pl.LazyFrame:
+    """Name credit that is never set against what is overdue: of another currency, of others of the group. Grain: as given, customer.
+
+    A hint in the reason of an action beyond `open`, where the credit is at least the policy's `material_amount`. Needs
+    `credit_left`, what of a customer's own credit meets no debt of its currency.
+    """
+    own = pl.col("credit_left").fill_null(0)
+    of_others = own.sum().over("company_code", "group_id") - own
+    is_asked = (pl.col("credit_action") != ACTIONS[_OPEN]) & (pl.col("net_overdue") > 0)
+
+    has_group, at_least = pl.col("group_id").is_not_null(), rule.material_amount
+    hints = reasons(
+        pl.when(is_asked & (own >= at_least)).then(reason("credit_in_another_currency", amount=own)),
+        pl.when(is_asked & has_group & (of_others >= at_least)).then(
+            reason("credit_in_the_group", amount=of_others)
+        ),
+    )
+    return watched.with_columns(action_reason=joined(pl.col("action_reason"), hints))
+
+
 def _grounds(rule: CreditRule, new_below_months: int) -> tuple[Ground, ...]:
     at_most = ACTIONS.index(rule.dispute_action)
     by_severity = _when(pl.col(f"{_SEVERE}{FIRM}"), rule.severe_action)

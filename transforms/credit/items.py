@@ -31,7 +31,7 @@ _CREDIT_ORDER: Final = ("credit_posted", "credit_id")
 _TOGETHER: Final = ("cleared_date", "clearing_id")
 _WORTH: Final = ("original", "original_amount_company", "company_currency")
 _DEBT_ORDER: Final = ("due_date", "posting_date", "item_id")
-_SETS_NOTHING: Final = ("deposit", "advance", "other")
+SETS_NOTHING: Final = ("deposit", "advance", "other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Ledger:
     """The ledger of a day.
 
     `items`, grain item posted by then: company_code, customer_id, item_id, posting_date, due_date, `late_from`,
-    `is_late_counted`, `is_contested`, `is_stale`, promised_on, item_type, `amount` (original), `open_amount` (0 once
+    `is_late_counted`, `is_contested`, `is_stale`, promised_on, item_type, currency, `amount` (original), `open_amount` (0 once
     settled), `net_open` (what is left of it once unapplied credit is set against it, contested parts left out), `net_contested` (the
     same of the contested part; stale disputes are none) and `days_past_due`; amounts are company currency.
     `parts`, grain settled part of an item of more than 0: company_code, customer_id, item_id, `item` (its number within the
@@ -264,7 +264,7 @@ def _netted(items: pl.LazyFrame, spent: pl.LazyFrame, references: pl.LazyFrame |
     )
     left = left_over(left, by_order, _SLOT)
     freely = matched(
-        rest.filter(~is_advance, ~pl.col("credit_type").is_in(_SETS_NOTHING)),
+        rest.filter(~is_advance, ~pl.col("credit_type").is_in(SETS_NOTHING)),
         left.filter("is_calm"),
         _BY,
         credit_order=_CREDIT_ORDER,
@@ -508,6 +508,7 @@ def _shown(items: pl.LazyFrame, virtual: pl.LazyFrame) -> pl.LazyFrame:
             *CUSTOMER,
             "item_id",
             "item_type",
+            "currency",
             "posting_date",
             "due_date",
             "late_from",

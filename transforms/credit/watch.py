@@ -10,10 +10,11 @@ from transforms.credit.action import (
     WRITTEN_OFF_MONTHS,
     credit_grade,
     with_credit_action,
+    with_credit_elsewhere,
     with_stops_in_the_group,
 )
 from transforms.credit.collection import collected, countback
-from transforms.credit.items import CUSTOMER, ledger_on, open_items_on
+from transforms.credit.items import CUSTOMER, SETS_NOTHING, ledger_on, open_items_on
 from transforms.credit.lateness import RECENT_MONTHS, broken_promises, lateness
 from transforms.credit.limits import limits, with_groups
 from transforms.credit.material import YEARLY_SALES, yearly_sales
@@ -107,6 +108,7 @@ def credit_watch(facts: Facts, policy: Policy, as_of: date) -> pl.LazyFrame:
     customers = pl.concat([ledger.items.select(CUSTOMER), orders.select(CUSTOMER)]).unique()
     of_customer = (
         ageing(ledger.items, rule),
+        _credit_left(ledger.items),
         overdue_figures(ledger.items, sales, rule),
         overdue_figures(ledger.items.filter(~pl.col("is_stale")), sales, rule, suffix=FIRM),
         lateness(ledger, rule, as_of),
@@ -139,7 +141,8 @@ def credit_watch(facts: Facts, policy: Policy, as_of: date) -> pl.LazyFrame:
         )
     )
     judged = with_credit_action(figured, rule, policy.segments.new_below_months).collect().lazy()
-    return conform_to(with_stops_in_the_group(judged, rule), WATCHED).sort(CUSTOMER)
+    grouped = with_credit_elsewhere(with_stops_in_the_group(judged, rule), rule)
+    return conform_to(grouped, WATCHED).sort(CUSTOMER)
 
 
 def ageing(items: pl.LazyFrame, rule: CreditRule) -> pl.LazyFrame:
@@ -175,6 +178,23 @@ def ageing(items: pl.LazyFrame, rule: CreditRule) -> pl.LazyFrame:
         first_posted=pl.col("posting_date").min(),
         oldest_overdue_days=oldest(owed),
         net_oldest_overdue_days=oldest(net > 0),
+    )
+
+
+def _credit_left(items: pl.LazyFrame) -> pl.LazyFrame:
+    """Sum the unapplied credit that meets no debt of its own currency. Grain: customer with a credit; `credit_left`, 0 or more.
+
+    What may be set against any debt counts, not deposits, advances and accruals.
+    """
+    amount, net = pl.col("open_amount"), pl.col("net_open").sum()
+    credit = -amount.filter((amount < 0) & ~pl.col("item_type").is_in(SETS_NOTHING)).sum()
+    covered = amount.filter(amount > 0).sum() - net - pl.col("net_contested").sum()
+    left = pl.when(net == 0).then((credit - covered).clip(lower_bound=0)).otherwise(0)
+    return (
+        items.group_by(*CUSTOMER, "currency")
+        .agg(credit_left=left.cast(MONEY_SUM))
+        .group_by(CUSTOMER)
+        .agg(pl.col("credit_left").sum())
     )
 
 

@@ -49,6 +49,8 @@ CODES: Final[dict[str, tuple[str, ...]]] = {
     "no_limit_rate": (),
     "member_stopped": ("name", "amount", "counted"),
     "credit_grade": ("label",),
+    "credit_in_another_currency": ("amount",),
+    "credit_in_the_group": ("amount",),
     # before a sale
     "credit_action_holds": ("label", "remark"),
     "order_above_headroom": ("bar", "amount"),

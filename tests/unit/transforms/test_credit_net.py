@@ -141,6 +141,32 @@ def test_nothing_is_set_against_another_currency():
     assert (row["net_overdue"], row["to_be_applied"]) == (100, 0)
 
 
+def test_credit_in_another_currency_is_named_where_something_is_overdue():
+    owed = item(50_000, overdue=96)
+    dollars = cash(55_000, ago=60, currency="USD", original_amount_company=-50_000)
+    row = credit(owed, dollars)
+    assert row["net_overdue"] == 50_000
+    assert row["action_reason"].endswith("; 50,000.00 of credit in another currency is not set against it")
+    for other in (
+        cash(999, ago=60, currency="USD"),  # below what is material
+        dollars | {"item_type": "deposit"},
+        cash(50_000, ago=60) | {"item_type": "advance"},
+    ):
+        assert "another currency" not in credit(owed, other)["action_reason"]
+    debt = item(55_000, overdue=5, currency="USD", original_amount_company=50_000, item_id="usd")
+    assert "another currency" not in credit(owed, debt, dollars)["action_reason"]
+
+
+def test_credit_of_others_of_the_group_is_named_and_set_against_nothing():
+    group = [{"customer_id": each, "group_id": "G"} for each in ("C1", "C2")]
+    theirs = cash(50_000, ago=60) | {"customer_id": "C2"}
+    row = credit(item(50_000, overdue=96), theirs, customers=group)
+    assert row["net_overdue"] == 50_000
+    assert row["action_reason"].endswith("; 50,000.00 of credit of others of the group is not set against it")
+    apart = [group[0], {"customer_id": "C2"}]
+    assert "of the group" not in credit(item(50_000, overdue=96), theirs, customers=apart)["action_reason"]
+
+
 def test_where_nothing_is_owed_net_nothing_is_graded_by_what_is_overdue():
     row = credit(item(100, overdue=95, item_type="invoice"), cash(160, ago=95))
     assert (row["open_balance"], row["graded_overdue_share"], row["credit_grade"]) == (-60, None, "A")
