@@ -543,7 +543,7 @@ def _add_rates(draw: st.DrawFn, rows: dict[str, list[Row]], company: str, as_of:
 
 def _add_speakers(draw: st.DrawFn, rows: dict[str, list[Row]], company: str, closed_through: date) -> None:
     """Small customers who have given feedback for about a year, so that it may be asked of everybody."""
-    first = closed_through - timedelta(draw(st.sampled_from([364, 365, 366, 400, 400, 400])))
+    first = closed_through - timedelta(draw(st.sampled_from([364, 365, 366, 400, 400, 400, 730, 731])))
     for number in range(draw(st.sampled_from([4, 5, 5, 5]))):
         who = {"company_code": company, "customer_id": f"T{number}"}
         rows["invoice_lines"].append(

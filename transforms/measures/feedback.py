@@ -21,6 +21,7 @@ NOT_DELIVERED: Final = "not_delivered"
 NOT_YET_ASKED: Final = "not_yet_asked"
 ASKED_FROM_CUSTOMERS: Final = 5  # fewer say that the contacts are not kept yet, not who speaks to us
 ASKED_FROM_SHARE: Final = 10  # one rated customer in so many
+ASKED_OF_ALL_AFTER: Final = 2 * YEAR  # months of contacts that were kept: who is silent then is silent
 
 _INTERACTION = columns_of(INTERACTIONS, (*KEY, "occurred_at", "kind", "is_feedback"))
 
@@ -32,8 +33,8 @@ def measure_feedback(
 
     `feedback_rate` = (n + alpha)/(N + beta), n the distinct (day, kind) of feedback interactions, complaints left out,
     within the N months since the first order and since the company's first feedback of all (at most 12). Null with
-    `feedback_reason` not_delivered; not_yet_asked until a year after that first feedback, and where fewer than 5 customers, or
-    less than 10 % of those with an order, gave one in the 12 months; or no_orders.
+    `feedback_reason` not_delivered; not_yet_asked until a year after that first feedback, and in the year that follows where fewer
+    than 5 customers, or less than 10 % of those with an order, gave one in the 12 months; or no_orders.
     `complaints_12m`: distinct days with a complaint in the 12 months; null only where not delivered. Days are UTC.
     Source: docs/figures.md, Feedback and influence.
     """
@@ -119,8 +120,11 @@ def _told(
 
 def _is_asked(window: Window) -> pl.Expr:
     """Tell whether feedback is asked of a company's customers in a period: long enough kept, and of enough of them."""
-    since = pl.col("first_feedback_on").dt.offset_by(f"{YEAR}mo")
+    kept_for_a_year, kept_for_long = (
+        pl.col("first_feedback_on").dt.offset_by(f"{months}mo") <= window.closed_through
+        for months in (YEAR, ASKED_OF_ALL_AFTER)
+    )
     enough = (pl.col("heard") >= ASKED_FROM_CUSTOMERS) & (
         pl.col("heard") * ASKED_FROM_SHARE >= pl.col("buyers")
     )
-    return ((since <= window.closed_through) & enough).fill_null(value=False)
+    return (kept_for_long | (kept_for_a_year & enough)).fill_null(value=False)

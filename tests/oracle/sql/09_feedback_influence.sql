@@ -1,5 +1,5 @@
 -- Grain: one company that was ever given feedback. Asked from a year after the first on, if five customers or more of those who
--- ever ordered, and one in ten of them, gave some in the 12 months.
+-- ever ordered, and one in ten of them, gave some in the 12 months; from two years after it in any case.
 CREATE OR REPLACE TABLE oracle.feedback_asked AS
 WITH given AS (
     SELECT company_code, customer_id, min(occurred_at::DATE) AS first_on, max(occurred_at::DATE) AS last_on
@@ -13,8 +13,9 @@ buyer AS (
     WHERE first_order_on IS NOT NULL
 ),
 counted AS (SELECT company_code, count(*) AS buyers, count(*) FILTER (is_heard) AS heard FROM buyer GROUP BY ALL)
-SELECT company_code, min(first_on) + INTERVAL 1 YEAR <= getvariable('closed_through')
-    AND any_value(heard) >= 5 AND any_value(heard) >= 0.1 * any_value(buyers) AS is_asked
+SELECT company_code, min(first_on) + INTERVAL 2 YEARS <= getvariable('closed_through')
+    OR (min(first_on) + INTERVAL 1 YEAR <= getvariable('closed_through')
+        AND any_value(heard) >= 5 AND any_value(heard) >= 0.1 * any_value(buyers)) AS is_asked
 FROM given JOIN counted USING (company_code)
 GROUP BY company_code;
 

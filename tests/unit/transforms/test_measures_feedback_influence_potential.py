@@ -134,9 +134,14 @@ def test_feedback_is_asked_where_five_customers_and_a_tenth_of_the_rated_give_it
     assert asked(count=5, others=45) == (None, "not_yet_asked")  # 5 of 51
 
 
-def test_a_company_that_gave_up_writing_feedback_down_asks_nobody_for_it() -> None:
+def test_a_company_that_gives_up_writing_feedback_down_within_two_years_asks_nobody_for_it() -> None:
     assert asked(date(2025, 5, 31)) == (rate(0), None)
     assert asked(date(2025, 6, 30)) == (None, "not_yet_asked")
+
+
+def test_feedback_is_asked_from_two_years_after_the_first_on_however_few_give_it() -> None:
+    assert asked(date(2025, 11, 30), count=1) == (None, "not_yet_asked")
+    assert asked(date(2025, 12, 31), count=1) == (rate(0), None)
 
 
 def test_who_never_ordered_does_not_count_among_the_rated() -> None:
