@@ -14,6 +14,9 @@ UV ?= uv
 LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--all-extras --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
 
+# Otherwise each process would compile all that it imports anew, which takes seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install run serve test test-long check check-real bench bench-predict bench-credit bench-decline bench-stability bench-latency bench-scale chaos fuzz soak docs audit sbom clean lock
 

@@ -2,7 +2,8 @@
 
     .venv/bin/python deploy/install.py requirements-dev.lock
 
-With --lock-only the lock alone, for an image whose layers part what seldom changes from what often does.
+With --lock-only the lock alone, for an image whose layers part what seldom changes from what often does. With --compile-bytecode
+all of it compiled, for where Python may not keep what it compiles: each process would do it anew, which takes seconds.
 
 uv comes by pip and by hash (requirements-install.lock), and is told what pip is told: indexes, certificates, time-outs and
 proxies of pip's own configuration and variables. With nothing but the standard library, since nothing is there yet.
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 UV_LOCK = ROOT / "requirements-install.lock"
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 LOCKED = ("--require-hashes", "--no-deps")
+LOCK_ONLY, COMPILE = "--lock-only", "--compile-bytecode"
 
 # What pip calls it to what uv calls it; both take several values, pip by lines and uv by blanks.
 UV_NAMES = {
@@ -40,12 +42,12 @@ UV_NAMES = {
 
 def main() -> int:
     """Install the lock and then, if not told otherwise, this project itself; the exit code of what failed."""
-    lock_only = "--lock-only" in sys.argv[1:]
-    (lock,) = (given for given in sys.argv[1:] if given != "--lock-only")
-    steps = _steps(lock)[: 1 if lock_only else None]
+    asked = {given for given in sys.argv[1:] if given in {LOCK_ONLY, COMPILE}}
+    (lock,) = (given for given in sys.argv[1:] if given not in asked)
+    steps = _steps(lock)[: 1 if LOCK_ONLY in asked else None]
     pip_says = subprocess.run((*PIP, "config", "list"), capture_output=True, text=True, check=False).stdout
     environment = {**uv_settings(pip_says), **os.environ}
-    if not (_uv_is_there() and _by_uv(steps, environment)):
+    if not (_uv_is_there() and _by_uv(steps, environment, compiled=COMPILE in asked)):
         sys.stderr.write("installing by pip, which takes minutes\n")
         for arguments in steps:
             if code := subprocess.run((*PIP, "install", "-qq", *arguments), check=False).returncode:
@@ -85,13 +87,10 @@ def _uv_is_there() -> bool:
     return not done.returncode
 
 
-def _by_uv(steps: Sequence[Sequence[str]], environment: Mapping[str, str]) -> bool:
-    # Compiled, as pip does: where Python may not write bytecode (an image's user, PYTHONDONTWRITEBYTECODE), each process would
-    # compile all that it imports anew, which takes seconds.
-    uv = (
-        *(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-config", "--compile-bytecode"),
-        *("--python", sys.executable),
-    )
+def _by_uv(steps: Sequence[Sequence[str]], environment: Mapping[str, str], *, compiled: bool) -> bool:
+    uv = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-config", "--python", sys.executable)
+    if compiled:
+        uv += (COMPILE,)
     for arguments in steps:
         done = subprocess.run((*uv, *arguments), env=environment, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -68,7 +68,8 @@ def test_pip_stands_in_where_uv_cannot_be_had(
     assert "uv cannot be had: ERROR: no matching distribution" in capsys.readouterr().err
 
 
-def test_an_image_takes_the_lock_in_a_layer_of_its_own(install: ModuleType, monkeypatch: pytest.MonkeyPatch):
+def asked_for(install: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> list[tuple[str, ...]]:
+    """The commands that it would run with these arguments."""
     asked: list[tuple[str, ...]] = []
 
     def run(command: tuple[str, ...], **_: object) -> subprocess.CompletedProcess[str]:
@@ -76,12 +77,28 @@ def test_an_image_takes_the_lock_in_a_layer_of_its_own(install: ModuleType, monk
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(subprocess, "run", run)
-    lock = str(ROOT / "requirements.lock")
-    monkeypatch.setattr(sys, "argv", ["install.py", "--lock-only", lock])
+    monkeypatch.setattr(sys, "argv", ["install.py", *arguments])
     assert install.main() == 0
+    return asked
+
+
+def test_an_image_takes_the_lock_in_a_layer_of_its_own(install: ModuleType, monkeypatch: pytest.MonkeyPatch):
+    lock = str(ROOT / "requirements.lock")
+    asked = asked_for(install, monkeypatch, "--lock-only", lock)
     installed = [command for command in asked if "install" in command]
     assert [command[-1] for command in installed] == [str(install.UV_LOCK), lock]
     assert all("--require-hashes" in command for command in installed)
+    assert not any("--compile-bytecode" in command for command in installed)
+
+
+def test_what_is_installed_is_compiled_where_it_is_asked_for(
+    install: ModuleType, monkeypatch: pytest.MonkeyPatch
+):
+    lock = str(ROOT / "requirements.lock")
+    asked = asked_for(install, monkeypatch, "--compile-bytecode", lock)
+    by_uv = [command for command in asked if "uv" in command]
+    assert [command[-1] for command in by_uv] == [lock, str(ROOT)]
+    assert all("--compile-bytecode" in command for command in by_uv)
 
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "requirements-install.lock"])
