@@ -26,7 +26,7 @@ Tables = dict[str, list[tuple[object, ...]]]
 
 # When something was written down, and which batch brought it.
 WRITTEN_DOWN = frozenset({"recorded_at", "loaded_at", "published_at"})
-ABOUT_THE_RUN = frozenset({"batch_quality", "data_quality", "publication"})
+ABOUT_THE_RUN = frozenset({"batch_finding", "batch_quality", "batch_refusal", "data_quality", "publication"})
 
 
 def customer(customer_id: str, **more: object) -> Record:

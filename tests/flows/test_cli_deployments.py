@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from flows.inbox.announce import LANDED
+from flows.inbox.watch import PAUSE_SECONDS
 from flows.server.automations import TAG
 from flows.server.bootstrap import POOL, QUEUES
 from flows.server.sweep import REFRESH, REFRESHES
@@ -86,14 +87,15 @@ def test_the_sweep_asks_for_a_deployment_that_is_there_and_knows_all_refreshes_b
     assert {each for each, deployed in DEPLOYED.items() if REFRESHES in deployed["tags"]} == refreshes
 
 
-def test_a_landing_is_answered_ten_seconds_after_the_last_of_several() -> None:
+def test_a_landing_is_answered_at_once_and_what_is_told_behind_the_pause_again() -> None:
     (trigger,) = DEPLOYED["refresh-on-landing"]["triggers"]
 
-    # Proactive with `after` = `expect`: each further landing begins the half minute anew, and its end fires once.
-    assert (trigger["posture"], trigger["within"], trigger["threshold"]) == ("Proactive", 10, 1)
-    assert trigger["after"] == trigger["expect"] == [LANDED]
-    # Without it, Prefect opens the half minute by itself, and again after each: a refresh for ever, with no landing.
-    assert trigger["for_each"]
+    # Reactive: it fires at the first, and is deaf for so long; the watcher must not tell of others meanwhile.
+    assert (trigger["posture"], trigger["threshold"]) == ("Reactive", 1)
+    assert 0 < trigger["within"] < PAUSE_SECONDS
+    assert trigger["expect"] == [LANDED]
+    # One for all sources and companies.
+    assert "for_each" not in trigger
     assert LANDED.rpartition(".")[0] + ".*" == trigger["match"]["prefect.resource.id"]
 
 

@@ -27,7 +27,7 @@ RATED_MONTHS = [
 ]
 # Where a row came from and when it was written down differs between two deliveries of the same facts.
 PROVENANCE = {"batch_id", "source_file", "source_file_sha256", "source_row", "batch_sequence", "recorded_at"}
-OF_A_DELIVERY = {"data_quality", "publication"}
+OF_A_DELIVERY = {"batch_finding", "batch_refusal", "data_quality", "publication"}
 
 Fingerprints = dict[str, tuple[object, ...]]
 
