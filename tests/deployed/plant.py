@@ -146,6 +146,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _words(process: int) -> list[str]:
+    """A process's command line; of one that has ended meanwhile, none."""
+    try:
+        return psutil.Process(process).cmdline()
+    except psutil.NoSuchProcess:  # a zombie, too
+        return []
+
+
 @dataclass
 class Plant:
     """A running `valuemart serve`, and what a test asks of it."""
@@ -207,7 +215,7 @@ class Plant:
         (worker,) = (
             process
             for process in descendants(self.process.pid)
-            if {"worker", "supervised.py"} <= {Path(word).name for word in psutil.Process(process).cmdline()}
+            if {"worker", "supervised.py"} <= {Path(word).name for word in _words(process)}
         )
         return [worker, *descendants(worker)]
 
