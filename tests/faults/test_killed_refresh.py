@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import random
 import shutil
 import time
@@ -18,12 +17,11 @@ import pytest
 
 from flows.pipeline import stages
 from flows.settings import Settings
-from tests.faults.nightly import LAST_MONTH, MONTHS, nights, variables
+from tests.faults.nightly import LAST_MONTH, MONTHS, nights
+from tests.forked import forked, imported_once
 from transforms.frames.periods import months_before
 from transforms.frames.plan import month_end
 
-PROJECT = Path(__file__).parents[2]
-PROCESSES = multiprocessing.get_context("forkserver")
 KILLS = 9
 
 pytestmark = [
@@ -42,26 +40,15 @@ def days() -> list[date]:
 @pytest.fixture(scope="module", autouse=True)
 def _imported_once() -> Iterator[None]:
     """Each night is a process of its own, forked from one that has imported everything: to import takes longer than to rate."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("PYTHONPATH", str(PROJECT))  # all that the server of forks finds modules by
-        PROCESSES.set_forkserver_preload(["tests.faults.nightly", "expectations.suites"])
+    with imported_once("tests.faults.nightly"):
         yield
 
 
 @contextmanager
 def started(home: Path, *days: date) -> Iterator[ForkServerProcess]:
     """The process of some nights, past its imports."""
-    receiving, sending = PROCESSES.Pipe(duplex=False)
-    process = PROCESSES.Process(target=nights, args=(home, days, sending, variables()))
-    process.start()
-    sending.close()
-    try:
-        assert receiving.recv() == "ready"
+    with forked(nights, home, days) as (process, _):
         yield process
-    finally:
-        process.kill()
-        process.join()
-        receiving.close()
 
 
 def run(home: Path, *days: date) -> float:

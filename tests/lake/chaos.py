@@ -37,7 +37,7 @@ def work(home: Path, days: tuple[date, ...], killer: Connection, variables: Mapp
     Lease.check = checked  # type: ignore[method-assign]
     ahead.Ahead.verdict = taken  # type: ignore[method-assign]
     gate, configured = Gate(), settings.load()
-    killer.send("begins")
+    killer.send("ready")
     stages.load_stage(configured, gate)
     rated = stages.last_rated(configured)
     for day in days:

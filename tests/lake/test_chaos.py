@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from multiprocessing.connection import Connection
@@ -20,8 +19,8 @@ import pytest
 from flows import upkeep
 from flows.demo.world import build_world, write_month
 from flows.settings import Settings
-from tests.faults.nightly import variables
 from tests.faults.test_killed_refresh import events, mart
+from tests.forked import forked, imported_once
 from tests.lake.catalogs import own_catalog
 from tests.lake.chaos import work
 from tests.runner.clusters import Cluster, own_cluster
@@ -29,8 +28,6 @@ from transforms.frames.plan import month_end
 from warehouse.lake.address import Lake
 from warehouse.lake.opening import ALIAS, open_at
 
-PROJECT = Path(__file__).parents[2]
-PROCESSES = multiprocessing.get_context("forkserver")
 WORLD = build_world(customers=46, months=6, last_month=date(2025, 6, 1))
 DAYS = tuple(month_end(month) for month in WORLD.months[2::3])
 KILLS = 20
@@ -58,31 +55,13 @@ class Killed:
 @pytest.fixture(scope="module", autouse=True)
 def _imported_once() -> Iterator[None]:
     """Each run is a process of its own, forked from one that has imported everything."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("PYTHONPATH", str(PROJECT))  # all that the server of forks finds modules by
-        PROCESSES.set_forkserver_preload(["tests.lake.chaos", "expectations.suites"])
+    with imported_once("tests.lake.chaos"):
         yield
-
-
-@contextmanager
-def begun(home: Path) -> Iterator[tuple[ForkServerProcess, Connection]]:
-    """A run as a process, past its imports; gone behind the block."""
-    receiving, sending = PROCESSES.Pipe(duplex=False)
-    process = PROCESSES.Process(target=work, args=(home, DAYS, sending, variables()))
-    process.start()
-    sending.close()
-    try:
-        assert receiving.recv() == "begins"
-        yield process, receiving
-    finally:
-        process.kill()
-        process.join()
-        receiving.close()
 
 
 def run(home: Path) -> None:
     """Let a run come to its end."""
-    with begun(home) as (process, _):
+    with forked(work, home, DAYS) as (process, _):
         process.join(timeout=1200)
         assert process.exitcode == 0
 
@@ -91,7 +70,7 @@ def killed(home: Path, kill_worker: Killer, seed: int) -> Killed:
     """Begin the run again and again until so many were killed, each at a point that the seed says."""
     chance, done = random.Random(seed), Killed()
     while done.number < KILLS:
-        with begun(home) as (process, told):
+        with forked(work, home, DAYS) as (process, told):
             while done.number < KILLS:
                 assert stepped(told, chance.choice(STEPS)), f"the run ended after {done} only"
                 time.sleep(chance.uniform(0, PAUSE_S))
