@@ -104,8 +104,10 @@ def load_inbox(
         todo = landing.new_batches(inbox, known, settings)
         read = [_not_of_tomorrow(_read(landed, settings), recorded_at) for landed in todo]
         read.sort(key=lambda each: each.order)
-        later = [each for each in read if until is not None and each.batch.extracted_at >= until]
-        read = [each for each in read if each not in later]
+        later: list[_Arrival] = []
+        if until is not None:
+            later = [each for each in read if each.batch.extracted_at >= until]
+            read = [each for each in read if each.batch.extracted_at < until]
         number = 0
         while read:
             ahead.begin(_orders(settings, [*read, *later], known))
