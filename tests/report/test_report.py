@@ -57,6 +57,14 @@ def in_one_language(file: Path, without: str) -> str:
     return " ".join(_Reader(page).text.split())
 
 
+def quality_pages(settings: Settings) -> tuple[str, str]:
+    """The page of data quality, made anew of the mart as it is, in English and in Chinese."""
+    settings.report_file.unlink()
+    build.build_if_behind(settings)
+    file = settings.report_folder / "quality.html"
+    return in_one_language(file, "zh-Hans"), in_one_language(file, "en")
+
+
 def mart(settings: Settings, sql: str) -> list[tuple]:
     with duckdb.connect(str(settings.mart_file), read_only=True) as connection:
         return connection.execute(sql).fetchall()
@@ -202,11 +210,7 @@ def test_the_page_of_data_quality_says_rules_and_what_broke_them_in_words_of_bot
             "UPDATE data_quality SET quarantined = 3, reasons = 'invoice_date_missing: 2, not_a_date: 1' "
             "WHERE table_name = 'invoice_lines'"
         )
-    copied.report_file.unlink()
-    build.build_if_behind(copied)
-    english, chinese = (
-        in_one_language(copied.report_folder / "quality.html", other) for other in ("zh-Hans", "en")
-    )
+    english, chinese = quality_pages(copied)
     for said in (
         "Must be given: invoice date · 2 rows",
         "A date must be readable as one · 1 row",
@@ -246,11 +250,7 @@ def test_the_page_of_data_quality_says_why_a_batch_was_refused_and_what_counts_f
                FROM data_quality WHERE table_name = 'invoice_lines'"""
         )
         ((batches,),) = connection.execute("SELECT count(*) FROM batch_finding").fetchall()
-    copied.report_file.unlink()
-    build.build_if_behind(copied)
-    english, chinese = (
-        in_one_language(copied.report_folder / "quality.html", other) for other in ("zh-Hans", "en")
-    )
+    english, chinese = quality_pages(copied)
     for page, said in (
         (
             english,

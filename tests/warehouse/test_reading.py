@@ -10,6 +10,7 @@ import pytest
 
 from expectations import contract
 from warehouse.mart import queries
+from warehouse.mart.excerpt import OF_ONE_CUSTOMER
 from warehouse.mart.files import NothingPublishedError
 from warehouse.mart.queries import QuarantineFilter
 
@@ -116,17 +117,7 @@ def mart(tmp_path: Path) -> Path:
     file = tmp_path / "mart.duckdb"
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{file}' AS publishing; USE publishing")
-        for name in (
-            "customer",
-            "customer_value_history",
-            "tier_change",
-            "credit_watch",
-            "conduct_finding",
-            "next_action",
-            "customer_expectation",
-            "customer_succession",
-            "publication",
-        ):
+        for name in (*OF_ONE_CUSTOMER, "customer_succession", "publication"):
             create(connection, name)
         may, april = date(2025, 5, 1), date(2025, 4, 1)
         steel = {"company_code": "DE01", "customer_id": "4711"}
