@@ -17,4 +17,10 @@ def blocks(language: str) -> list[str]:
     )
 
 
+def program(name: str) -> str:
+    """A program of the page, by the name in its first line."""
+    (found,) = (block for block in blocks("python") if block.startswith(f"# {name}"))
+    return found
+
+
 EXAMPLES: dict[str, dict[str, Any]] = {event["type"]: event for event in map(json.loads, blocks("json"))}

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +20,7 @@ from flows import backup
 from flows.cli import main
 from flows.pipeline import resync, stages
 from flows.settings import Settings
+from tests.flows.event_examples import program
 from tests.flows.small_company import customer, item, land, line, load, settings_of
 from warehouse.connection import open_database
 from warehouse.relay.store import open_store
@@ -176,3 +183,54 @@ def test_after_a_restore_and_a_resync_a_consumer_who_heard_what_was_lost_knows_w
     highest = {event["subject"]: event["sequence"] for event in heard}
     assert all(event["sequence"] > highest[event["subject"]] for event in fresh)
     assert known([*heard, *fresh]) == holds(settings)
+
+
+@contextmanager
+def following(settings: Settings, folder: Path) -> Iterator[Path]:
+    """The page's consumer of files runs in a process of its own; its database."""
+    for name in ("inbox.py", "file_consumer.py"):
+        (folder / name).write_text(program(name))
+    command = [sys.executable, "file_consumer.py", str(settings.events_folder)]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield folder / "consumer.db"
+        finally:
+            process.kill()
+
+
+def wait_until_taken(database: Path, event: dict[str, Any]) -> None:
+    """Come back when the consumer has got to an event's number."""
+    ends_at = time.monotonic() + 60
+    while time.monotonic() < ends_at:
+        if database.exists():
+            with closing(sqlite3.connect(database)) as books:
+                books.execute("CREATE TABLE IF NOT EXISTS last (subject TEXT PRIMARY KEY, sequence TEXT)")
+                taken = books.execute(
+                    "SELECT sequence >= ? FROM last WHERE subject = ?", (event["sequence"], event["subject"])
+                ).fetchone()
+            if taken == (1,):
+                return
+        time.sleep(0.05)
+    pytest.fail(f"the consumer has not taken {event['subject']} {event['sequence']}")
+
+
+def test_a_consumer_that_follows_the_files_through_a_restore_ends_with_what_holds(
+    settings: Settings, gate: Gate, tmp_path: Path
+):
+    made = backup.back_up(settings, tmp_path / "backups", datetime(2030, 7, 1, tzinfo=UTC))
+    with following(settings, tmp_path) as database:
+        for hours in range(3):
+            resync.resync(settings, LATER + timedelta(hours=hours), sink=None, company=None, customer=None)
+            stages.relay_stage(settings)
+        wait_until_taken(database, sent(settings)[-1])
+        long = sum(file.stat().st_size for file in settings.events_folder.glob("*.jsonl"))
+        backup.restore(settings, made.folder, datetime(2030, 7, 3, tzinfo=UTC))
+        resync.resync(settings, LATER + timedelta(days=2), sink=None, company=None, customer=None)
+        stages.relay_stage(settings)
+        assert sum(file.stat().st_size for file in settings.events_folder.glob("*.jsonl")) < long, (
+            "a file that is no shorter than before tries nothing"
+        )
+        wait_until_taken(database, sent(settings)[-1])
+    with closing(sqlite3.connect(database)) as books:
+        tiers = dict(books.execute("SELECT subject, tier FROM tier").fetchall())
+    assert tiers == {who: value for (who, kind), value in holds(settings).items() if kind == "tier"}

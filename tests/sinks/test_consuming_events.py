@@ -24,7 +24,7 @@ import pytest
 
 from expectations.contract import contracts
 from flows.events.types import DATA_TYPES, Event, RatingCorrected, TierChanged, TierWatch, event_id
-from tests.flows.event_examples import EXAMPLES, PAGE, blocks
+from tests.flows.event_examples import EXAMPLES, PAGE, blocks, program
 from tests.sinks.brokers import BROKERS, SECRET, require, unique
 from warehouse.relay.records import StoredEvent
 from warehouse.relay.store import open_store
@@ -32,12 +32,6 @@ from warehouse.relay.store import open_store
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120
 GUEST = "amqp://guest:guest@127.0.0.1/"
-
-
-def program(name: str) -> str:
-    """A program of the page, by the name in its first line."""
-    (found,) = (block for block in blocks("python") if block.startswith(f"# {name}"))
-    return found
 
 
 def settings(sink: str) -> str:
