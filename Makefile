@@ -18,7 +18,7 @@ LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test test-long check check-real bench bench-predict bench-credit bench-decline bench-stability bench-latency bench-scale chaos fuzz soak docs audit sbom clean lock
+.PHONY: help install run serve test test-long check check-real bench bench-predict bench-credit bench-decline bench-stability bench-latency bench-scale chaos fuzz soak soak-consumers docs audit sbom clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,6 +100,9 @@ sbom: ## write the lock's bill of materials (CycloneDX) to dist/valuemart.cdx.js
 
 soak: $(STAMP) ## serve for MINUTES=30 with landings, readers and kills, and say what was lost and how large all became
 	@$(BIN)/python -m tests.deployed.soak $(MINUTES)
+
+soak-consumers: $(STAMP) ## every consumer of the docs at once for MINUTES=30, half of them quiet until the end
+	@$(BIN)/python -m tests.sinks.soak $(MINUTES)
 
 clean: ## remove .venv, caches and build leftovers (never ./var, where the data lies)
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
