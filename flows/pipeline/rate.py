@@ -73,7 +73,7 @@ def _require_policy(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 
 def has_nothing_to_rate(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether nothing was ever rated, and no customer and no invoice line was accepted: there is nothing to fit a policy to."""
+    """Whether nothing was ever rated, and no customer, invoice line or receivable was accepted."""
     return ledger.generation(connection, "rating") == Generation() and not stored_facts.companies(connection)
 
 

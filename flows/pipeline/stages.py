@@ -206,7 +206,7 @@ def nothing_to_rate(settings: Settings) -> str | None:
         refused = ledger.only_refused(connection)
     if refused:
         return f"every batch so far was refused ({refused:,}): mend what is said of them, and land them again"
-    return f"no customer and no invoice line was accepted yet: land extracts into {settings.inbox} with `valuemart land`"
+    return f"no customer, invoice line or receivable was accepted yet: land extracts into {settings.inbox} with `valuemart land`"
 
 
 def publish_stage(settings: Settings) -> Published:

@@ -117,7 +117,7 @@ def part(number: int, data: CompanyData, policy: Policy | None, currency: str) -
     return Part(
         id=f"c{number}",
         data=data,
-        sections=SECTIONS if data.period else (),
+        sections=SECTIONS if data.period else ("credit",) if data.ageing else (),  # receivables alone
         first=summary.first_screen(data.summary, currency) if data.summary else None,
         rated=sum(row["customers"] for row in data.quadrants),
         spans=spans,

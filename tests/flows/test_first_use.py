@@ -13,7 +13,8 @@ from flows.pipeline import rate, stages
 from flows.pipeline.rate import PolicyMissingError
 from flows.pipeline.stages import STAGES, RefreshResult, Run
 from flows.settings import Settings
-from tests.flows.small_company import customer, land, line, settings_of, table
+from tests.flows.small_company import customer, item, land, line, settings_of, table
+from transforms.policy.model import parse_policy
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +51,7 @@ def test_a_home_into_which_nothing_has_landed_publishes_its_books_and_says_what_
     result = update(settings, gate)
     assert_books_without_ratings(settings, result)
     assert result.exit_code(strict=True) == 0
-    assert "no customer and no invoice line was accepted yet" in str(result.not_rated)
+    assert "no customer, invoice line or receivable was accepted yet" in str(result.not_rated)
 
 
 def test_where_all_was_refused_the_books_say_why_and_the_end_is_3(settings: Settings, gate: Gate):
@@ -69,6 +70,26 @@ def test_where_every_row_went_into_quarantine_nothing_is_rated(settings: Setting
     result = update(settings, gate)
     assert_books_without_ratings(settings, result)
     assert (result.exit_code(strict=False), result.exit_code(strict=True)) == (0, 4)
+
+
+def test_receivables_alone_are_watched_and_warned_of_and_nobody_is_rated_by_them(
+    settings: Settings, gate: Gate, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    owed = item("R1", "C1", date(2025, 1, 3), date(2025, 2, 2), 50_000)
+    land(settings, {"receivables": [owed]}, taken=DAY, sequence=1)
+    result = update(settings, gate)
+    assert result.not_rated is None
+    assert table(settings.home, "SELECT customer_id, credit_action FROM credit_watch") == [("C1", "stop")]
+    assert table(settings.home, "SELECT count(*) FROM customer_value") == [(0,)]
+    assert result.rating is not None
+    assert result.rating.events == 2, "the warning, and arrears as conduct"
+    assert "50,000 more than 90 days past due" in settings.report_file.read_text(encoding="utf-8")
+    monkeypatch.setenv("VALUEMART_POLICY", str(settings.policy_file))
+    assert main.run(["status"]) == 0
+    ruling = parse_policy(settings.policy_file.read_text(encoding="utf-8"))
+    assert f"policy {ruling.id} {ruling.version}" in capsys.readouterr().out
+    assert main.run(["explain", "C1"]) == 2
+    assert "what it owes says `valuemart credit C1`" in capsys.readouterr().err
 
 
 def test_products_alone_are_nothing_to_rate_and_what_follows_is_rated(settings: Settings, gate: Gate):

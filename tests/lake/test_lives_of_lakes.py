@@ -89,7 +89,8 @@ def test_a_company_whose_nights_on_a_lake_are_killed_has_the_same_mart_and_event
             with started(on_a_lake, day) as process:
                 time.sleep(chance.uniform(0, seconds))
                 process.kill()
-                killed += process.wait() != 0
+                process.join()
+                killed += process.exitcode != 0
         seconds = run(on_a_lake, day)
     assert killed >= len(days()), "the runs ended before they were killed; nothing was tried"
     assert not (on_a_lake / "warehouse.duckdb").exists(), "the nights passed in a file"

@@ -286,8 +286,11 @@ def _describe(connection: duckdb.DuckDBPyConnection, generation: int, recorded_a
             ORDER BY history.policy_hash = rating.policy_hash DESC, period DESC, revision DESC
             LIMIT 1
         )
-        SELECT rating.as_of, policy_id, policy_version, coalesce(ruling.policy_hash, rating.policy_hash)
-        FROM rating LEFT JOIN ruling ON true
+        -- Where nobody is rated, as in a home of receivables alone, it is the configured one.
+        SELECT rating.as_of, coalesce(ruling.policy_id, configured.policy_id),
+               coalesce(ruling.policy_version, configured.policy_version),
+               coalesce(ruling.policy_hash, rating.policy_hash)
+        FROM rating LEFT JOIN ruling ON true LEFT JOIN ops.policy AS configured ON configured.policy_hash = rating.policy_hash
         """
     ).fetchall()
     as_of, policy_id, policy_version, policy_hash = rows[0] if rows else (None, None, None, None)

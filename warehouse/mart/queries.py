@@ -400,6 +400,11 @@ def _nobody(connection: duckdb.DuckDBPyConnection, asked: str, company: str | No
     )
     nearest = ", ".join(" ".join(filter(None, (row["customer_id"], row["name"]))) for row in near)
     hint = f"; the nearest are {nearest}" if near else ""
+    if _rows(
+        connection,
+        f"SELECT 1 FROM mart.credit_watch WHERE customer_id = {literal(asked)} AND {of_company} LIMIT 1",
+    ):
+        hint = f": it has no master and was never invoiced; what it owes says `valuemart credit {asked}`"
     where = f" of {company}" if company else ""
     said = "rated" if known_in == "customer_value_history" else "known"
     return f"no customer {asked}{where} is {said}{hint}"

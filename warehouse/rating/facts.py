@@ -15,9 +15,10 @@ from warehouse.connection import frame, quoted, scalar
 
 
 def companies(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """The legal entities that have invoice lines or customers, in order."""
+    """The legal entities that have customers, invoice lines or receivables, in order."""
     rows = connection.execute(
-        "SELECT company_code FROM erp.customers UNION SELECT company_code FROM erp.invoice_lines ORDER BY 1"
+        """SELECT company_code FROM erp.customers UNION SELECT company_code FROM erp.invoice_lines
+           UNION SELECT company_code FROM erp.receivables ORDER BY 1"""
     ).fetchall()
     return [str(company) for (company,) in rows]
 
