@@ -57,7 +57,7 @@ WORLD: dict[str, tuple[tuple[str, int, object], tuple[str, int, object], dict[st
         {"watch_tier": "marginal", "watch_direction": "down", "sales_trend": 0},
         {},
     ),
-    "TRIES": (("prospect", 0, None), ("prospect", 0, None), {}, {"status": "prospect"}),
+    "TRIES": (("prospect", 0, None), ("prospect", 0, None), {"contribution_12m": -5}, {"status": "prospect"}),
 }
 
 

@@ -19,7 +19,7 @@ from transforms.measures.season import MONTHS_TO_TELL
 from transforms.measures.window import KEY
 from transforms.rating.import_cases import JOINT_WORK, latest_estimates
 from transforms.rating.period import RATED
-from transforms.tiers.raw import SUCCEEDED
+from transforms.tiers.raw import PROSPECT, SUCCEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,6 +58,7 @@ _VALUE: Final = columns_of(
     ),
 )
 _LOYAL: Final = ("strategic", "core", "cultivate")
+_MAY_NOT_ORDER: Final = ("blocked", "inactive")
 REST: Final = "maintain"
 """The action where nothing presses."""
 
@@ -108,10 +109,15 @@ def next_actions(rated: RatedPeriod, facts: Facts, as_of: date, policy: Policy) 
 
 
 def plays() -> tuple[Play, ...]:
-    """Give the playbook, the most pressing action first. Columns are those of `_situation`."""
+    """Give the playbook, the most pressing action first. Columns are those of `_situation`.
+
+    Nobody is to sell more to whom the master calls blocked or inactive. A prospect that costs samples is no customer yet whose
+    terms could be renegotiated.
+    """
     tier = pl.col("effective_tier")
     is_loyal = pl.col("memory_tier").is_in(_LOYAL)
-    imports = pl.col("import_demand").is_not_null()
+    may_order = ~pl.col("status").is_in(_MAY_NOT_ORDER).fill_null(value=False)
+    imports = pl.col("import_demand").is_not_null() & may_order
     nothing = pl.lit(None, dtype=MONEY_SUM)
     slips = reason("expected_tier", label=pl.col("watch_tier"), day=pl.col("watch_deadline"))
     imported = reason("imports", name=pl.col("import_groups"), amount=pl.col("import_demand"))
@@ -166,22 +172,22 @@ def plays() -> tuple[Play, ...]:
         ),
         Play(
             "renegotiate",
-            "contribution below 0",
-            pl.col("contribution_12m") < 0,
+            "contribution below 0, and no prospect",
+            (pl.col("contribution_12m") < 0) & (tier != PROSPECT),
             reasons(loss),
             -pl.col("contribution_12m"),
         ),
         Play(
             "win_back",
-            "lapsed, and what it bought is material",
-            (pl.col("decline_state") == "lapsed") & is_at_stake,
+            "lapsed, what it bought is material, and it may order",
+            (pl.col("decline_state") == "lapsed") & is_at_stake & may_order,
             pl.col("decline_reason"),
             pl.col("decline_stake"),
         ),
         Play(
             "call",
-            "slowing or declining, and what is at stake is material",
-            pl.col("decline_state").is_in(["slowing", "declining"]) & is_at_stake,
+            "slowing or declining, what is at stake is material, and it may order",
+            pl.col("decline_state").is_in(["slowing", "declining"]) & is_at_stake & may_order,
             pl.col("decline_reason"),
             pl.col("decline_stake"),
         ),
@@ -201,14 +207,14 @@ def plays() -> tuple[Play, ...]:
         ),
         Play(
             "co_develop",
-            "loyal, imports what we could make, and works with us on it",
+            "loyal, may order, imports what we could make, and works with us on it",
             is_loyal & imports & works_with_us,
             reasons(imported, joint),
             pl.col("import_demand"),
         ),
         Play(
             "substitute_import",
-            "loyal, imports what we could make, and does not yet work with us on it",
+            "loyal, may order, imports what we could make, and does not yet work with us on it",
             is_loyal & imports & ~works_with_us,
             reasons(imported),
             pl.col("import_demand"),
@@ -222,15 +228,15 @@ def plays() -> tuple[Play, ...]:
         ),
         Play(
             "cultivate",
-            "cultivate; the largest headroom first",
-            tier == "cultivate",
+            "cultivate, and may order; the largest headroom first",
+            (tier == "cultivate") & may_order,
             reasons(pl.when(pl.col("headroom_12m") > 0).then(unserved).otherwise(reason("small_and_loyal"))),
             pl.col("headroom_12m"),
         ),
         Play(
             "welcome",
-            "new",
-            tier == "new",
+            "new, and may order",
+            (tier == "new") & may_order,
             reasons(reason("customer_for_months", value=pl.col("months_of_history"))),
             pl.col("net_sales_12m"),
         ),
@@ -272,6 +278,7 @@ def _situation(rated: RatedPeriod, facts: Facts, as_of: date, policy: Policy) ->
     return (
         require_columns(rated.values, _VALUE)
         .filter(pl.col("effective_tier").ne_missing(SUCCEEDED))
+        .join(facts.customers.select(*KEY, "status"), on=KEY, how="left", validate="1:1")
         .join(_credit(rated), on=KEY, how="left", validate="1:1")
         .with_columns(**_to_clear_up(policy), is_business_at_stake=_is_business_at_stake(policy))
         .join(_suspicions(rated), on=KEY, how="left", validate="1:1")

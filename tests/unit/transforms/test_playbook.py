@@ -173,6 +173,29 @@ def test_who_costs_more_than_it_brings_is_renegotiated():
     assert found["reason"] == "costs 1,250.50 more than it brings, through cost"
 
 
+def test_a_prospect_that_costs_samples_has_no_terms_to_renegotiate():
+    assert action(in_tier("prospect", net_sales_12m=0, contribution_12m=-100))["action"] == "maintain"
+
+
+@pytest.mark.parametrize(
+    ("figures", "selling"),
+    [
+        ({"effective_tier": "cultivate"}, "cultivate"),
+        ({"effective_tier": "new", "months_of_history": 3}, "welcome"),
+        ({"decline_state": "lapsed", "decline_stake": 900_000}, "win_back"),
+        ({"decline_state": "declining", "decline_stake": 900_000}, "call"),
+    ],
+)
+@pytest.mark.parametrize("status", ["active", "blocked", "inactive"])
+def test_nobody_is_to_sell_more_to_whom_the_master_calls_blocked_or_inactive(
+    figures: dict[str, Any], selling: str, status: str
+) -> None:
+    period = rated({"effective_tier": "marginal", "company_code": "1000", "customer_id": "C1", **figures})
+    master = [{"company_code": "1000", "customer_id": "C1", "status": status}]
+    found = one(next_actions(period, facts([], customers=master), AS_OF, policy()).collect())
+    assert found["action"] == (selling if status == "active" else "maintain")
+
+
 def test_a_core_customer_about_to_slip_is_protected():
     watch = {"watch_tier": "marginal", "watch_direction": "down", "watch_deadline": date(2025, 2, 28)}
     found = action(in_tier("core", **watch, watch_gap=[LACKS]))
