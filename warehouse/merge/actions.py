@@ -186,9 +186,9 @@ def merge_actions(
     connection: duckdb.DuckDBPyConnection, batch: Batch, table: StagedTable, owners: Sequence[str], said: Said
 ) -> Actions:
     """What each staged row that is not in quarantine does to its canonical table; `owners` by precedence."""
-    not_aside = f"""WHERE NOT EXISTS (
-        SELECT 1 FROM scratch.rejected.row AS r
-        WHERE r.table_name = {literal(table.name)} AND r.file = s._file AND r.row_number = s._row)"""
+    # Joined, for DuckDB first groups all staged rows by what a NOT EXISTS compares.
+    not_aside = f"""ANTI JOIN scratch.rejected.row AS r
+                    ON r.table_name = {literal(table.name)} AND r.file = s._file AND r.row_number = s._row"""
     staged = f"""(SELECT s.rowid AS staged, s.* FROM scratch.staging.{quoted(table.name)} AS s
                   {not_aside if table.name in said.aside else ""})"""
     newer = _Newer.than(connection, batch, table, said)
