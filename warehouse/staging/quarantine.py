@@ -141,12 +141,13 @@ def quarantine_reference_resources(scratch: Scratch) -> None:
                 FROM (SELECT _file, _row.number AS number, unnest(_row.problems) AS problem
                       FROM {view} WHERE _row.problems IS NOT NULL)"""
         )
-        connection.execute(
-            f"""INSERT INTO rejected.row
-                SELECT {name}, _file, _row, NULL, raw
-                FROM ({records.quarantined(scratch.delivery.resources[resource.name])})
-                WHERE (_file, _row) IN (SELECT (file, row_number) FROM rejected.reason WHERE table_name = {name})"""
-        )
+        if scalar(connection, f"SELECT count(*) FROM rejected.reason WHERE table_name = {name}"):
+            connection.execute(
+                f"""INSERT INTO rejected.row
+                    SELECT {name}, _file, _row, NULL, raw
+                    FROM ({records.quarantined(scratch.delivery.resources[resource.name])})
+                    WHERE (_file, _row) IN (SELECT (file, row_number) FROM rejected.reason WHERE table_name = {name})"""
+            )
         tell_of_unsplit(scratch, resource.name, resource.name)
 
 

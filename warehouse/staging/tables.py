@@ -126,7 +126,12 @@ def _quarantine_outside(connection: duckdb.DuckDBPyConnection, contract: Contrac
 def _account_for_every_record(connection: duckdb.DuckDBPyConnection, made: Made, staged: int) -> None:
     """Every record of the driving resources came out once, or is put into quarantine by name; SourceError where one came out twice."""
     table = f"staging.{quoted(made.name)}"
-    distinct = count(connection, f"SELECT count(*) FROM (SELECT DISTINCT _file, _row FROM {table})")
+    # A bit a record: to sort out millions of numbers by their hashes takes fifteen times as long.
+    distinct = count(
+        connection,
+        f"""SELECT sum(bit_count(records)) FROM (
+                SELECT bitstring_agg(_row & 65535, 0, 65535) AS records FROM {table} GROUP BY _file, _row >> 16)""",
+    )
     if distinct < staged:
         raise SourceError(
             f"{made.where}: gives {staged - distinct} rows more than one a record of {made.driving}: "
