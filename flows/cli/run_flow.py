@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from flows.console.output import echo_err
 from flows.console.progress import listening, report_step, saying_first
 from flows.server import run_server
-from flows.settings import Settings
+from flows.settings import Settings, require_in_reach
 
 if TYPE_CHECKING:
     from flows.demo.world import World
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 def run_refresh(settings: Settings, as_of: date) -> RefreshResult:
     """Bring everything up to what has landed and to a day; at once where all is current.
 
-    PolicyError, SettingsError or ShareError before anything is touched.
+    UsageError for a day out of reach, PolicyError, SettingsError or ShareError before anything is touched.
     """
     from flows.pipeline import stages
     from flows.pipeline.load import LoadReport
+
+    require_in_reach(as_of, settings.days_ahead)
 
     if stages.is_current(settings, as_of):
         return stages.RefreshResult(as_of, load=LoadReport(waiting=stages.waiting(settings)))
@@ -40,9 +42,10 @@ def run_refresh(settings: Settings, as_of: date) -> RefreshResult:
 
 
 def run_backfill(settings: Settings, first: date, last: date) -> list[RefreshResult]:
-    """Rate the months from `first` to `last`, in order; PolicyError, SettingsError or ShareError before anything is touched."""
+    """Rate the months from `first` to `last`, in order; UsageError, PolicyError, SettingsError or ShareError as in `run_refresh`."""
     from flows.pipeline import stages
 
+    require_in_reach(last, settings.days_ahead)
     stages.check(settings)
     with _flow_run(settings, judges=_has_batches(settings)):
         from flows.deployments.backfill import backfill

@@ -22,6 +22,7 @@ def backfill(first: Month, last: Month) -> list[RefreshResult]:
         last: The last month to rate, as 2025-06, or any day of it.
     """
     settings = configuration.load()
+    configuration.require_in_reach(last, settings.days_ahead)
     days = [month_end(month) for month in months_between(first, last)]
     days += stages.rated_after(settings, days[-1])
     return run_stages(settings, days, calibrate_to=days[-1])

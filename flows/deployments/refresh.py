@@ -19,4 +19,6 @@ def refresh(as_of: Day | None = None) -> RefreshResult:
         as_of: Rate as of this day, as 2025-06-30; empty means yesterday in the company's time zone.
     """
     settings = configuration.load()
-    return run_stages(settings, [as_of or configuration.yesterday(settings.timezone)])[-1]
+    day = as_of or configuration.yesterday(settings.timezone)
+    configuration.require_in_reach(day, settings.days_ahead)
+    return run_stages(settings, [day])[-1]

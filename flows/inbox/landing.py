@@ -207,6 +207,8 @@ def _resources_of(given: str, source: Source) -> tuple[Path, dict[str, str]]:
     if sheet is not None and Path(stated).exists():
         raise LandingError(f"{stated}: what stands behind # in a workbook's name is a sheet of it; rename it")
     path = Path(file)
+    if path.is_dir():
+        raise LandingError(f"{path}: is a folder; name its files")
     if not path.is_file():
         raise LandingError(f"{path}: there is no such file{_no_sheets(stated)}")
     name = path.name if sheet is None else f"{path.name}#{sheet}"

@@ -3,9 +3,9 @@
 A wrong setting is said with its key and where it was set, before anything is touched.
 """
 
-from flows.settings.days import aware, yesterday
+from flows.settings.days import aware, require_in_reach, yesterday
 from flows.settings.errors import SettingsError
 from flows.settings.loading import environment, load
 from flows.settings.model import Settings
 
-__all__ = ["Settings", "SettingsError", "aware", "environment", "load", "yesterday"]
+__all__ = ["Settings", "SettingsError", "aware", "environment", "load", "require_in_reach", "yesterday"]

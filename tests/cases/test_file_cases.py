@@ -406,6 +406,19 @@ def test_a_file_whose_cells_something_else_parts_is_told_so_and_not_that_it_lack
     assert f"its cells are parted by {mark!r}, and the profile's delimiter is ';'" in str(fault)
 
 
+def test_a_file_with_lines_above_its_header_is_told_so_once_and_not_that_it_lacks_every_column(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "lines.csv").write_text("Rechnungsliste\nStand 1.2.2026\n" + LINES, "utf-8")
+    with pytest.raises(BatchRefusedError) as refused:
+        read(folder, tmp_path)
+    (fault,) = refused.value.faults
+    assert "none of its columns stands there, but Rechnungsliste [missing_column]" in str(fault)
+    assert "set preamble: true in the profile" in str(fault)
+
+
 @pytest.mark.parametrize(
     ("number", "rule"), [(float("inf"), "not_a_number"), (float("nan"), "cell_is_an_error")]
 )

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from flows import settings
+from flows.errors import UsageError
 from flows.pipeline import load
 from flows.settings import memory
 
@@ -285,3 +286,10 @@ def test_a_sink_that_is_set_wrongly_is_said_in_one_line(tmp_path: Path, text: st
         settings.load()
     assert str(error.value).startswith(f"valuemart.toml: {said}")
     assert "\n" not in str(error.value)
+
+
+def test_a_day_further_ahead_than_facts_may_lie_is_a_slip_and_not_rated() -> None:
+    now = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    settings.require_in_reach(date(2028, 11, 30), 731, now=now)
+    with pytest.raises(UsageError, match="2062-11-29 lies more than 731 days ahead"):
+        settings.require_in_reach(date(2062, 11, 29), 731, now=now)

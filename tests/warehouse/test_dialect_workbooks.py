@@ -143,6 +143,25 @@ def test_the_profile_names_the_sheet(tmp_path: Path, sheet_of: str | int) -> Non
         read(tmp_path / "2", {"a.xlsx": content}, sheet="Januar")
 
 
+@pytest.mark.parametrize("cover", [[None], ["Deckblatt"], ["Beleg", "Betrag"]])
+def test_a_sheet_without_the_columns_is_refused_with_the_sheet_that_has_them(
+    tmp_path: Path, cover: list[object]
+) -> None:
+    content = workbook([cover], [HEADER, ["R1", "K", DAY, 1]])
+    with pytest.raises(BatchRefusedError) as refused:
+        read(tmp_path, {"a.xlsx": content})
+    assert all("hand over a.xlsx#Sheet2, which has them" in str(fault) for fault in refused.value.faults)
+
+
+def test_an_open_document_spreadsheet_is_called_what_it_is(tmp_path: Path) -> None:
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w") as parts:
+        parts.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        parts.writestr("content.xml", "<office:document-content/>")
+    with pytest.raises(BatchRefusedError, match="it is an OpenDocument file"):
+        read(tmp_path, {"a.ods": archive.getvalue()})
+
+
 HTML = """<html><head><meta http-equiv="Content-Type" content="text/html; charset=gb2312"><style>td{}</style></head>
 <body><!-- <table><tr><td>no</td></tr></table> -->
 <table><tr><td colspan=4>销售明细</td></tr>

@@ -15,6 +15,7 @@ from itertools import zip_longest
 import duckdb
 
 from warehouse.connection import literal, quoted
+from warehouse.delivery.formats import convert
 from warehouse.delivery.headers import bind, listed
 from warehouse.delivery.profile import Resource
 from warehouse.errors import BatchRefusedError, Fault, SourceError
@@ -140,12 +141,20 @@ def _misfits(file: SourceFile, resource: Resource) -> list[Fault]:
         )
         remedy = "Set delimiter in the profile to what the file uses, or export it as the profile says."
         return [Fault("missing_column", message, remedy, file.path, 1)]
+    beside = convert.sheets_that_fit(file.path, file.checked.table.unread) if file.checked.table else ""
+    if binding.missing and not binding.headers:
+        message = f"none of its columns stands there, but {listed(file.headers)}"
+        remedy = (
+            "If the header stands further down, set preamble: true in the profile; else export it with "
+            f"{listed((resource.columns[name].header or (name,))[0] for name in binding.missing)}.{beside}"
+        )
+        return [Fault("missing_column", message, remedy, file.path, 1)]
     for name in binding.missing:
         wanted = resource.columns[name].header or (name,)
         message = f"the column {' or '.join(repr(candidate) for candidate in wanted)} is missing"
         remedy = (
             f"The header has {listed(file.headers)}: "
-            "export it with the column, or add the header's name to the profile."
+            f"export it with the column, or add the header's name to the profile.{beside}"
         )
         faults.append(Fault("missing_column", message, remedy, file.path, 1, wanted[0]))
     for name, twins in binding.ambiguous.items():

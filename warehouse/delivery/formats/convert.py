@@ -98,7 +98,12 @@ def convert(file: Path, kind: Kind, path: str, dialect: Dialect, resource: Resou
     rows = _rows(file, kind, path, dialect, listed=listed)
     try:
         with closing(rows):
-            header = _header(rows, path, dialect, resource, search=listed or dialect.preamble)
+            try:
+                header = _header(rows, path, dialect, resource, search=listed or dialect.preamble)
+            except BatchRefusedError as error:
+                if not {fault.rule for fault in error.faults} <= {"missing_header", "missing_column"}:
+                    raise
+                raise _with_sheets(error, path, _unread(file, kind, path, dialect, resource)) from None
             _require_a_declared_unit(header.unit, path, dialect, resource)
             if header.unit and dialect.all_units[header.unit] != 1:
                 counted = with_unit(header.names, header.unit, resource, dialect)
@@ -125,6 +130,19 @@ def _unread(file: Path, kind: Kind, path: str, dialect: Dialect, resource: Resou
             continue  # no table that this resource could be read from
         if not bind(header.names, resource, dialect).missing:
             yield name
+
+
+def sheets_that_fit(path: str, names: Sequence[str]) -> str:
+    """Say in a remedy which sheets of a workbook have what the one that was read lacks; empty without any."""
+    return (
+        f" Or hand over {' or '.join(f'{path}#{name}' for name in names)}, which has them." if names else ""
+    )
+
+
+def _with_sheets(error: BatchRefusedError, path: str, names: Iterator[str]) -> BatchRefusedError:
+    """The refusal of a sheet without its header, with the sheets beside it that have it."""
+    fitting = sheets_that_fit(path, list(names))
+    return BatchRefusedError(*(replace(fault, remedy=fault.remedy + fitting) for fault in error.faults))
 
 
 def _rows(file: Path, kind: Kind, path: str, dialect: Dialect, *, listed: bool) -> Generator[Row]:

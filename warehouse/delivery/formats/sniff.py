@@ -8,7 +8,7 @@ from typing import Literal
 from warehouse.delivery.encodings import marked_encoding
 from warehouse.delivery.formats import xlsx
 
-Kind = Literal["text", "parquet", "gzip", "zstd", "xlsx", "xls", "html", "zip", "pdf"]
+Kind = Literal["text", "parquet", "gzip", "zstd", "xlsx", "xls", "html", "ods", "zip", "pdf"]
 
 HEAD = 4096
 NAMES: dict[Kind, str] = {
@@ -18,6 +18,7 @@ NAMES: dict[Kind, str] = {
     "xlsx": "an Excel workbook",
     "xls": "an old Excel workbook",
     "html": "an HTML page",
+    "ods": "an OpenDocument file",
     "zip": "a zip archive, and no whole Excel workbook",
     "pdf": "a PDF document",
 }
@@ -30,6 +31,8 @@ _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xls"),
     (b"%PDF-", "pdf"),
 )
+# The first part of an OpenDocument archive, which is not compressed.
+_OPEN_DOCUMENT = b"mimetypeapplication/vnd.oasis.opendocument"
 _PAGE = ("<!doctype html", "<html", "<table", "<meta", "<head", "<body", "<style", "<div", "<!--")
 
 
@@ -38,6 +41,8 @@ def kind_of(start: bytes, file: Path | None = None) -> Kind:
     kind = next((kind for magic, kind in _MAGIC if start.startswith(magic)), None)
     if kind == "zip" and file is not None and xlsx.is_workbook(file):
         return "xlsx"
+    if kind == "zip" and _OPEN_DOCUMENT in start[:HEAD]:
+        return "ods"
     return kind or ("html" if _is_page(start[:HEAD]) else "text")
 
 
