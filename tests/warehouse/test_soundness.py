@@ -60,6 +60,30 @@ def test_the_same_files_by_another_mapping_keep_the_balance(loader: Loader) -> N
     assert balance(loader)["invoice_lines"] == (3, 1, 0, 2)
 
 
+@pytest.mark.parametrize("change", ["nothing", "release", "mapping", "reload"])
+def test_a_row_that_was_removed_by_hand_hides_behind_no_release_mapping_or_reload(
+    loader: Loader, change: str
+) -> None:
+    if change == "release":
+        (row,) = exported(loader)
+        release(loader.settings, write(loader, [{**row, "Netto": "7,00"}]))
+        loader.load()
+    if change in ("mapping", "reload"):
+        loader.source(sql={"invoice_lines": WITHOUT_R2})
+    if change == "mapping":
+        loader.loaded(of_lines(line(2, net="12,00"), line(1), number=4))
+    if change == "reload":
+        for _ in range(2):
+            reload(loader.settings, gate(), "shop", None, keep_missing=False, dry_run=False, recorded_at=NOW)
+    with connect(loader.settings.warehouse_file) as connection:
+        assert conservation_problems(connection) == []
+        ((rows,),) = connection.execute("SELECT count(*) FROM erp.invoice_lines").fetchall()
+        connection.execute("DELETE FROM erp.invoice_lines WHERE document_id = 'R1'")
+        assert conservation_problems(connection) == [
+            f"DE01: invoice_lines has {rows - 1} rows, and the ledger says that {rows} were inserted"
+        ]
+
+
 @pytest.mark.parametrize(
     ("harm", "told"),
     [

@@ -19,6 +19,7 @@ from warehouse.delivery.manifest import About, Batch, Manifest
 from warehouse.merge import dirty_cells, remembered, soft_deletes
 from warehouse.merge.actions import OWN_ORDER, REMAPPED, Actions, Changes, Gone, order_of, same_key
 from warehouse.merge.soft_deletes import Missing
+from warehouse.store import ledger
 
 # Whether a row's version comes from a file of the batch that it bears.
 _IS_OF_ITS_BATCH = """EXISTS (
@@ -114,6 +115,11 @@ def _take_back(connection: duckdb.DuckDBPyConnection, correction: Batch) -> None
             changes = soft_deletes.changes_of(connection, contract, [missing])
             dirty_cells.mark(connection, changes, correction.company)
             soft_deletes.delete_gone(connection, correction, changes)
+    ledger.keep_inserted(
+        connection,
+        "source = $source AND company_code = $company AND batch_id = $batch_id",
+        {"source": correction.source, "company": correction.company, "batch_id": correction.batch_id},
+    )
     for name in (
         "quarantine.reason",
         'quarantine."row"',
@@ -212,6 +218,7 @@ def forget(connection: duckdb.DuckDBPyConnection, batches: Sequence[LoadedBatch]
     )
     for contract in contracts("extract"):
         _forget_rows(connection, contract)
+    ledger.keep_inserted(connection, named)
     for name in ("tombstone", "whole_document", "batch_table", "batch_resource", "refusal", "batch"):
         connection.execute(f"DELETE FROM ops.{name} WHERE {named}")
     for name in ("reason", '"row"'):

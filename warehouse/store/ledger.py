@@ -312,9 +312,26 @@ def write_batch(
         "ops.batch_table": [_table_row(table) for table in outcome.tables],
         "ops.refusal": list(_fault_rows(outcome, attempt, recorded_at)),
     }
+    keep_inserted(
+        connection,
+        "source = $source AND company_code = $company_code AND batch_id = $batch_id",
+        _identity(outcome.batch),
+    )
     _replace(connection, outcome.batch, rows)
     set_generation(connection, "load", reached, recorded_at)
     advance_state(connection, recorded_at)
+
+
+def keep_inserted(
+    connection: duckdb.DuckDBPyConnection, condition: str, parameters: Mapping[str, object] | None = None
+) -> None:
+    """Remember how many rows the batches of a condition put into the tables: their entries go, and the rows stay."""
+    connection.execute(
+        f"""INSERT INTO ops.replaced_insert (company_code, table_name, inserted)
+            SELECT company_code, table_name, sum(inserted) FROM ops.batch_table
+            WHERE inserted > 0 AND {condition} GROUP BY ALL""",
+        parameters or {},
+    )
 
 
 def _first_recorded_at(

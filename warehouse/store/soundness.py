@@ -34,6 +34,7 @@ def conservation_problems(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """
     found = [*_batch_problems(connection), *_quarantine_problems(connection), *_row_problems(connection)]
     if not migrate.due(connection):
+        found += _removed_or_added(connection)
         found += _owner_problems(connection)
         found += [each.problem for each in balances(connection) if each.problem]
     return found
@@ -124,17 +125,6 @@ def _quarantine_problems(connection: duckdb.DuckDBPyConnection) -> Iterator[str]
 def _row_problems(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
     for contract in _stored(connection):
         stored = f"erp.{quoted(contract.name)}"
-        for source, company, inserted, rows in connection.execute(
-            f"""WITH told AS (
-                    SELECT source, company_code, sum(inserted)::BIGINT AS inserted FROM ops.batch_table
-                    WHERE table_name = ? GROUP BY ALL),
-                there AS (
-                    SELECT source_system AS source, company_code, count(*) AS rows FROM {stored} GROUP BY ALL)
-                SELECT source, company_code, inserted, coalesce(rows, 0)
-                FROM told LEFT JOIN there USING (source, company_code) WHERE inserted > coalesce(rows, 0) ORDER BY ALL""",
-            [contract.name],
-        ).fetchall():
-            yield f"{source}/{company}: {contract.name} has {rows} rows, and the ledger says that {inserted} were inserted"
         for source, company, batch, rows in connection.execute(
             f"""SELECT source_system, company_code, batch_id, count(*) FROM {stored} AS t
                 WHERE NOT EXISTS (SELECT 1 FROM ops.batch AS b WHERE (b.source, b.company_code, b.batch_id)
@@ -142,6 +132,22 @@ def _row_problems(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
                 GROUP BY ALL ORDER BY ALL"""
         ).fetchall():
             yield f"{source}/{company}: {rows} rows of {contract.name} are of batch {batch}, which the ledger does not know"
+
+
+def _removed_or_added(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    for contract in _stored(connection):
+        for company, inserted, rows in connection.execute(
+            f"""WITH told AS (
+                    SELECT company_code, sum(inserted)::BIGINT AS inserted FROM (
+                        SELECT company_code, inserted FROM ops.batch_table WHERE table_name = $table
+                        UNION ALL SELECT company_code, inserted FROM ops.replaced_insert WHERE table_name = $table)
+                    GROUP BY ALL),
+                there AS (SELECT company_code, count(*) AS rows FROM erp.{quoted(contract.name)} GROUP BY ALL)
+                SELECT company_code, coalesce(inserted, 0), coalesce(rows, 0) FROM told FULL JOIN there USING (company_code)
+                WHERE coalesce(inserted, 0) <> coalesce(rows, 0) ORDER BY ALL""",
+            {"table": contract.name},
+        ).fetchall():
+            yield f"{company}: {contract.name} has {rows} rows, and the ledger says that {inserted} were inserted"
 
 
 def accepted_rows(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
