@@ -81,13 +81,13 @@ SELECT
     direction * net AS net_amount,
     WAERK AS currency,
     CASE
-        WHEN WAERK = company_currency THEN direction * net
+        WHEN WAERK = company_currency THEN direction * in_four_decimals(net)
         ELSE direction * sign(net_millionths)
             * CAST((2 * abs(net_millionths) * multiplier + 100 * divisor) // (200 * divisor) AS DECIMAL(28, 0)) * 0.0001
     END AS net_amount_company,
     company_currency,
     CASE
-        WHEN WAERK = company_currency THEN direction * cost
+        WHEN WAERK = company_currency THEN direction * in_four_decimals(cost)
         ELSE direction * sign(cost_millionths)
             * CAST((2 * abs(cost_millionths) * multiplier + 100 * divisor) // (200 * divisor) AS DECIMAL(28, 0)) * 0.0001
     END AS cost_amount_company,
