@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import date, datetime
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from transforms.policy import model as policy_model
 from transforms.policy.errors import PolicyError
 from transforms.policy.model import Policy, in_force, parse_policy
 from transforms.rating.rules_version import RULES_VERSION
-from warehouse.connection import transaction
+from warehouse.connection import in_one_thread, is_small, transaction
 from warehouse.files import write_text
 from warehouse.lake.opening import open_at
 from warehouse.rating import cells
@@ -36,6 +36,7 @@ from warehouse.store import ledger
 from warehouse.store.ledger import Generation
 
 SHIPPED_POLICIES = Path(policy_model.__file__).parent
+_FEW_ROWS = 500_000
 
 
 def read_policy(path: Path) -> Policy:
@@ -127,7 +128,7 @@ def update(
             return None
         if restate_from is None and not is_behind(connection, policy, as_of, shown=shown):
             return None
-        with transaction(connection):
+        with _threads_for(connection), transaction(connection):
             run = _Run(
                 connection, settings, as_of, ledger.generation(connection, "rating"), recorded_at, shown=shown
             )
@@ -143,6 +144,12 @@ def update(
                 ledger.set_generation(connection, "display", reached, recorded_at)
             ledger.advance_state(connection, recorded_at)
     return report
+
+
+def _threads_for(connection: duckdb.DuckDBPyConnection) -> AbstractContextManager[None]:
+    """One thread where no table of the warehouse is large, else as many as there are."""
+    is_little = all(is_small(connection, schema, _FEW_ROWS) for schema in ("erp", "rated"))
+    return in_one_thread(connection) if is_little else nullcontext()
 
 
 class _OnlyLookedError(Exception):

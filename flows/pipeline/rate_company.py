@@ -185,7 +185,7 @@ class RatedCompany:
         ).collect()
         written = with_text(revised)
         rows = written.with_columns(pl.lit(self.run.recorded_at).alias("recorded_at"))
-        self.standing.append(period, rows)
+        self.standing.append(period, rows, is_first=stored is None)
         self.report.periods.append(period)
         self.report.new_rows += rows.height
         end = plan.month_end(period)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_NOT_OF_PAIRS: Final = ("amount", "ends", "credit_row")
 
 
 def matched(
@@ -24,9 +26,13 @@ def matched(
     columns, which make each row of a `by` unique. Gives the columns of both but `amount`, and `matched`. Rows with a null
     in `by` meet nothing.
     """
-    left = _laid_out(covering, by, credit_order, "credit_row")
+    credits_ = _laid_out(covering, by, credit_order, "credit_row")
+    if credits_.is_empty():
+        # As is mostly so, and planning what would follow takes longer than running it.
+        return _no_pairs(credits_.schema, debts.collect_schema(), by)
+    left = credits_.lazy()
     # Most debts meet no credit of their own, and laying them out is most of the work.
-    right = _laid_out(debts.join(left, on=list(by), how="semi"), by, debt_order, "debt_row")
+    right = _laid_out(debts.join(left, on=list(by), how="semi"), by, debt_order, "debt_row").lazy()
     rows = ("credit_row", "debt_row")
     # Both sides end to end: between one cut and the next lies what one credit covers of one debt.
     cuts = pl.concat(
@@ -55,7 +61,13 @@ def left_over(rows: pl.LazyFrame, pairs: pl.LazyFrame, key: Sequence[str]) -> pl
     )
 
 
-def _laid_out(rows: pl.LazyFrame, by: Sequence[str], order: Sequence[str], row: str) -> pl.LazyFrame:
+def _no_pairs(laid_out: pl.Schema, debts: pl.Schema, by: Sequence[str]) -> pl.LazyFrame:
+    """Give no pair, in the columns of pairs. `laid_out`: the credits' columns as `_laid_out` gives them."""
+    others = {name: dtype for name, dtype in (laid_out | debts).items() if name not in {*by, *_NOT_OF_PAIRS}}
+    return pl.LazyFrame(schema={**{name: laid_out[name] for name in by}, "matched": pl.Int128(), **others})
+
+
+def _laid_out(rows: pl.LazyFrame, by: Sequence[str], order: Sequence[str], row: str) -> pl.DataFrame:
     """Lay the amounts of a `by` end to end, and number the rows; collected, so that the numbers are the same each time."""
     return (
         rows.filter(pl.col("amount") > 0, *(pl.col(name).is_not_null() for name in by))
@@ -63,5 +75,4 @@ def _laid_out(rows: pl.LazyFrame, by: Sequence[str], order: Sequence[str], row: 
         .drop("amount")
         .with_row_index(row)
         .collect()
-        .lazy()
     )

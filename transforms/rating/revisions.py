@@ -17,6 +17,7 @@ from transforms.rating.rules_version import FIRST
 from transforms.tiers.raw import NO_CUSTOMERS, direction, rank
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
 
     from transforms.policy.model import Policy
@@ -48,6 +49,8 @@ _OF_ALL_CUSTOMERS: Final = {"abc_class", "steadiness_seasonal"}
 _COMPARED: Final = tuple(name for name in without_reasons(RATED).names() if name not in _SAME_ANYWAY)
 _SUCCESSION: Final = ("continues", "succeeded_by")
 _OVERRIDE: Final = ("override_tier", "override_owner", "override_reason", "override_valid_to")
+_COMPARED_WITH: Final = ("policy_hash", "rules_version", *_SUCCESSION, *_OVERRIDE)
+_SHOWN: Final = columns_of(CUSTOMER_VALUE_HISTORY, (*KEY, "effective_tier", "effective_rank"))
 _THEN: Final = "_then"
 
 
@@ -74,11 +77,11 @@ def revise(
     Compared with is the stored row of the period, else that of the predecessor. `cause_reason` of a policy_change: policy
     or rules; of a correction: restated where the run `is_restated`. Source: docs/figures.md, Corrections.
     """
-    of_period, before = _reference(stored), _reference(previous)
+    of_period, before = _reference(stored), _reference(previous).select(*KEY, *_COMPARED_WITH)
     is_first = stored is None and previous is None
     compared = (
-        rated.join(of_period.rename(_then("stored")), on=KEY, how="left", validate="1:1")
-        .join(before.rename(_then("previous")), on=KEY, how="left", validate="1:1")
+        rated.join(of_period.rename(_then("stored", REFERENCE)), on=KEY, how="left", validate="1:1")
+        .join(before.rename(_then("previous", _COMPARED_WITH)), on=KEY, how="left", validate="1:1")
         .join(_flagged(corrected), on=KEY, how="left", validate="1:1")
         .filter(pl.col(f"revision{_THEN}_stored").is_null() | _differs(is_closed=is_closed))
         .with_columns(
@@ -126,16 +129,17 @@ def affected_by(
 
 
 def movers(revised: pl.LazyFrame, shown: pl.LazyFrame | None) -> pl.LazyFrame:
-    """Keep the ratings whose effective tier is another than was shown. Grain: customer; REVISION and `<column>_then_shown`.
+    """Keep the ratings whose effective tier is another than was shown. Grain: customer; REVISION, `effective_tier_then_shown` and `effective_rank_then_shown`.
 
     `revised`: REVISION rows of the current period; `shown`: what each customer's latest written rating was before this
     run (history columns; None: nothing was), so that a customer's first rating moves from null. A prospect is no customer:
     nothing is told of it, and its first order is told as a first rating. So nothing is told of who is succeeded.
     """
-    then = _reference(shown).filter(~pl.col("effective_tier").is_in(NO_CUSTOMERS))
+    is_customer = ~pl.col("effective_tier").is_in(NO_CUSTOMERS)
+    then = pl.LazyFrame(schema=_SHOWN) if shown is None else require_columns(shown, _SHOWN)
     return (
-        revised.filter(~pl.col("effective_tier").is_in(NO_CUSTOMERS))
-        .join(then.rename(_then("shown")), on=KEY, how="left", validate="1:1")
+        revised.filter(is_customer)
+        .join(then.filter(is_customer).rename(_then("shown", _SHOWN)), on=KEY, how="left", validate="1:1")
         .filter(pl.col("effective_tier").ne_missing(pl.col(f"effective_tier{_THEN}_shown")))
     )
 
@@ -218,8 +222,8 @@ def _reference(rows: pl.LazyFrame | None) -> pl.LazyFrame:
     return require_columns(rows, REFERENCE).with_columns(pl.col("rules_version").fill_null(FIRST))
 
 
-def _then(which: str) -> dict[str, str]:
-    return {name: f"{name}{_THEN}_{which}" for name in REFERENCE.names() if name not in KEY}
+def _then(which: str, names: Iterable[str]) -> dict[str, str]:
+    return {name: f"{name}{_THEN}_{which}" for name in names if name not in KEY}
 
 
 def _flagged(corrected: pl.LazyFrame | None) -> pl.LazyFrame:
