@@ -10,7 +10,13 @@ import polars as pl
 from transforms.credit.disputes import with_disputes
 from transforms.credit.matching import left_over, matched
 from transforms.credit.references import by_named_document
-from transforms.frames.fixed_point import MONEY_SUM, div_half_even, from_scaled_int, to_scaled_int
+from transforms.frames.fixed_point import (
+    MONEY_SUM,
+    div_half_even,
+    from_scaled_int,
+    running_sum,
+    to_scaled_int,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -390,11 +396,13 @@ def _by_allocation(applied: pl.LazyFrame) -> pl.LazyFrame:
 def _within(parts: pl.LazyFrame, items: pl.LazyFrame) -> pl.LazyFrame:
     """Cut parts that go beyond the item, latest first: what was overpaid, or allocated and taken back."""
     order = ("settled_on", "kind")
-    summed = parts.group_by(*ITEM, *order).agg(pl.col("matched").sum())
-    ends = pl.col("matched").cum_sum().over(ITEM, order_by=list(order))
+    numbered = items.select(*ITEM, "within").with_row_index("item")
     return (
-        summed.with_columns(ends=ends)
-        .join(items.select(*ITEM, "within"), on=ITEM, how="inner", validate="m:1")
+        parts.group_by(*ITEM, *order)
+        .agg(pl.col("matched").sum())
+        .join(numbered, on=ITEM, how="inner", validate="m:1")
+        .sort("item", *order)
+        .with_columns(ends=running_sum("matched", "item"))
         .with_columns(
             matched=pl.min_horizontal("ends", "within") - (pl.col("ends") - pl.col("matched")),
             is_virtual=pl.lit(value=False),

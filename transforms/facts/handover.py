@@ -96,7 +96,15 @@ class _Handover:
     def __init__(self, parts: pl.LazyFrame) -> None:
         self.parts = parts
         sides = [parts.select(*CUSTOMER), parts.select("company_code", customer_id="successor_id")]
-        self.concerned = pl.concat(sides).unique()
+        self.concerned = pl.concat(sides).unique().collect().lazy()
+        # Who goes over whole takes amounts as they are: most do, and what splits them is dear to plan.
+        self.splits = (
+            not parts.select((pl.col("to_part") - pl.col("from_part") == WHOLE).all()).collect().item()
+        )
+
+    def over(self, rows: pl.LazyFrame, amounts: Iterable[str]) -> pl.LazyFrame:
+        """Put rows down to the successors, as `handed_over` does."""
+        return handed_over(rows, self.parts, amounts if self.splits else ())
 
     def rows(
         self, frame: pl.LazyFrame | None, amounts: Sequence[str] = (), once: Sequence[str] = ()
@@ -104,7 +112,7 @@ class _Handover:
         """Hand rows over as they are. With `once`, a customer has one row of it: its own before another's, then the first by number."""
         if frame is None:
             return None
-        rows = handed_over(frame.with_columns(was=pl.col("customer_id")), self.parts, amounts)
+        rows = self.over(frame.with_columns(was=pl.col("customer_id")), amounts)
         if once:
             other = pl.col("was") != pl.col("customer_id")
             rows = rows.sort(other, "was", maintain_order=True).unique(
@@ -117,7 +125,7 @@ class _Handover:
         cells = require_columns(frame, schema)
         rest = cells.join(self.concerned, on=CUSTOMER, how="anti")
         amounts = [name for name, dtype in schema.items() if dtype.is_decimal()]
-        moved = handed_over(cells.join(self.concerned, on=CUSTOMER, how="semi"), self.parts, amounts)
+        moved = self.over(cells.join(self.concerned, on=CUSTOMER, how="semi"), amounts)
         return pl.concat([rest, conform_to(merge(moved), schema)]).collect().lazy()
 
 
@@ -204,7 +212,7 @@ def _items(receivables: pl.LazyFrame | None, over: _Handover) -> pl.LazyFrame | 
     amounts = [name for name, dtype in schema.items() if dtype.is_decimal()]
     split = _split(over.parts)
     numbered = (
-        handed_over(receivables.with_columns(was=pl.col("customer_id")), over.parts, amounts)
+        over.over(receivables.with_columns(was=pl.col("customer_id")), amounts)
         .join(split, left_on=["company_code", "was"], right_on=CUSTOMER, how="left", validate="m:1")
         .with_columns(item_id=pl.when("is_split").then(_part_number()).otherwise("item_id"))
     )
