@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -490,3 +492,14 @@ def test_the_loader_and_the_judge_mean_the_same_by_unreadable() -> None:
     from warehouse.staging.quarantine import UNREADABLE
 
     assert UNREADABLE in {rule.name for rule in staging_rules(LINES, "staging")}
+
+
+def test_the_judge_is_imported_without_what_no_rule_asks_for() -> None:
+    script = """
+import sys
+from expectations.gate import _quiet_context
+_quiet_context()
+print([name for name in ("scipy.stats._stats_py", "altair.vegalite") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"
