@@ -84,6 +84,9 @@ def test_help_imports_nothing_heavy() -> None:
         (["quarantine", "list"], "nothing is published"),
         (["explain", "4711"], "nothing is published"),
         (["land", "none.csv", "--source", "generic_csv", "--company", "DE01"], "none.csv"),
+        (["land", ".", "--source", "generic_csv", "--company", "DE01"], "is a folder; name its files"),
+        (["refresh", "--as-of", "2962-01-31"], "2962-01-31 lies more than 731 days ahead"),
+        (["backfill", "--from", "2026-01", "--to", "2962-01"], "lies more than 731 days ahead"),
     ],
 )
 @pytest.mark.usefixtures("home")
