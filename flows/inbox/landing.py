@@ -207,10 +207,8 @@ def _resources_of(given: str, source: Source) -> tuple[Path, dict[str, str]]:
     if sheet is not None and Path(stated).exists():
         raise LandingError(f"{stated}: what stands behind # in a workbook's name is a sheet of it; rename it")
     path = Path(file)
-    if path.is_dir():
-        raise LandingError(f"{path}: is a folder; name its files")
     if not path.is_file():
-        raise LandingError(f"{path}: there is no such file{_no_sheets(stated)}")
+        raise LandingError(_no_file(path) + _no_sheets(stated))
     name = path.name if sheet is None else f"{path.name}#{sheet}"
     resources = source.profile.resources
     if not explicit:
@@ -324,6 +322,10 @@ def land_corrections_again(settings: Settings, batch: Batch) -> list[Landed]:
     return found
 
 
+def _no_file(path: Path) -> str:
+    return f"{path}: is a folder; name its files" if path.is_dir() else f"{path}: there is no such file"
+
+
 def extraction_time(files: Sequence[str]) -> datetime:
     """When hand exports were taken: the youngest file's modification time, the best guess where nobody says."""
     times = [
@@ -334,5 +336,5 @@ def extraction_time(files: Sequence[str]) -> datetime:
         if path.is_file()
     ]
     if not times:
-        raise LandingError(f"{files[0] if files else 'nothing'}: there is no such file")
+        raise LandingError(_no_file(Path(files[0])) if files else "no file was named")
     return datetime.fromtimestamp(int(max(times)), UTC)
