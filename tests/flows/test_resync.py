@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,8 +16,8 @@ from flows import backup
 from flows.cli import main
 from flows.pipeline import resync, stages
 from flows.settings import Settings
-from tests.flows.event_examples import program
 from tests.flows.small_company import customer, item, land, line, load, settings_of
+from tests.sinks.newcomer import settled
 from warehouse.connection import open_database
 from warehouse.relay.store import open_store
 
@@ -185,44 +181,21 @@ def test_after_a_restore_and_a_resync_a_consumer_who_heard_what_was_lost_knows_w
     assert known([*heard, *fresh]) == holds(settings)
 
 
-@contextmanager
-def following(settings: Settings, folder: Path) -> Iterator[Path]:
-    """The page's consumer of files runs in a process of its own; its database."""
-    for name in ("inbox.py", "file_consumer.py"):
-        (folder / name).write_text(program(name))
-    command = [sys.executable, "file_consumer.py", str(settings.events_folder)]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as process:
-        try:
-            yield folder / "consumer.db"
-        finally:
-            process.kill()
-
-
-def wait_until_taken(database: Path, event: dict[str, Any]) -> None:
-    """Come back when the consumer has got to an event's number."""
-    ends_at = time.monotonic() + 60
-    while time.monotonic() < ends_at:
-        if database.exists():
-            with closing(sqlite3.connect(database)) as books:
-                books.execute("CREATE TABLE IF NOT EXISTS last (subject TEXT PRIMARY KEY, sequence TEXT)")
-                taken = books.execute(
-                    "SELECT sequence >= ? FROM last WHERE subject = ?", (event["sequence"], event["subject"])
-                ).fetchone()
-            if taken == (1,):
-                return
-        time.sleep(0.05)
-    pytest.fail(f"the consumer has not taken {event['subject']} {event['sequence']}")
+def printed(event: dict[str, Any]) -> str:
+    """What the page's consumers print of an event."""
+    return f"{event['sequence'].lstrip('0')} {event['subject']} {event['type']}"
 
 
 def test_a_consumer_that_follows_the_files_through_a_restore_ends_with_what_holds(
     settings: Settings, gate: Gate, tmp_path: Path
 ):
     made = backup.back_up(settings, tmp_path / "backups", datetime(2030, 7, 1, tzinfo=UTC))
-    with following(settings, tmp_path) as database:
+    consumer = settled(tmp_path)
+    with consumer.consuming("file_consumer.py", str(settings.events_folder)):
         for hours in range(3):
             resync.resync(settings, LATER + timedelta(hours=hours), sink=None, company=None, customer=None)
             stages.relay_stage(settings)
-        wait_until_taken(database, sent(settings)[-1])
+        consumer.hear_until(printed(sent(settings)[-1]))
         long = sum(file.stat().st_size for file in settings.events_folder.glob("*.jsonl"))
         backup.restore(settings, made.folder, datetime(2030, 7, 3, tzinfo=UTC))
         resync.resync(settings, LATER + timedelta(days=2), sink=None, company=None, customer=None)
@@ -230,7 +203,7 @@ def test_a_consumer_that_follows_the_files_through_a_restore_ends_with_what_hold
         assert sum(file.stat().st_size for file in settings.events_folder.glob("*.jsonl")) < long, (
             "a file that is no shorter than before tries nothing"
         )
-        wait_until_taken(database, sent(settings)[-1])
-    with closing(sqlite3.connect(database)) as books:
+        consumer.hear_until(printed(sent(settings)[-1]))
+    with closing(sqlite3.connect(tmp_path / "consumer.db")) as books:
         tiers = dict(books.execute("SELECT subject, tier FROM tier").fetchall())
     assert tiers == {who: value for (who, kind), value in holds(settings).items() if kind == "tier"}

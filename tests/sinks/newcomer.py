@@ -59,10 +59,14 @@ class Newcomer:
         self.heard: Queue[str] = Queue()
         self.write("inbox.py", program("inbox.py"))
 
-    def write(self, name: str, text: str) -> None:
+    def in_own_names(self, text: str) -> str:
+        """A text of the page, with the names changed."""
         for usual, own in self.names.items():
             text = text.replace(usual, own)
-        (self.folder / name).write_text(text)
+        return text
+
+    def write(self, name: str, text: str) -> None:
+        (self.folder / name).write_text(self.in_own_names(text))
 
     def valuemart(self, *arguments: str) -> None:
         run = subprocess.run(

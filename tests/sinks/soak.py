@@ -71,9 +71,7 @@ def sender(folder: Path, sinks: Sequence[Newcomer], names: Sequence[str]) -> Ite
     """A home whose relay serves these sinks."""
     home = settled(folder)
     for each, name in zip(sinks, names, strict=True):
-        text = settings(name.split("_")[0])
-        for usual, own in each.names.items():
-            text = text.replace(usual, own)
+        text = each.in_own_names(settings(name.split("_")[0]))
         extra = f'folder = "{each.folder}/var/events"\n' if name.startswith("archive") else ""
         with (folder / "valuemart.toml").open("a") as file:
             file.write(text.replace(f"[sinks.{name.split('_')[0]}]", f"[sinks.{name}]") + extra + "\n")
