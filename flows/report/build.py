@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from jinja2 import Template
 from markupsafe import Markup
 
-from flows.report import charts, customer_list, dress, others, pages, stamp, workbook
+from flows.report import charts, customer_list, dress, marks, others, pages, stamp, workbook
 from flows.report.definitions import Glossary
 from flows.settings import Settings
 from flows.wording import numbers, rules
@@ -321,6 +321,7 @@ _SAYING: dict[str, object] = {
     "axis_share": lambda tick: f"{numbers.trimmed(tick * 100)}%",
     "axis_amount": lambda tick: numbers.on_axis(tick).svg,
     "axis_number": numbers.trimmed,
+    "marks": marks,
     "portions": lambda ageing: charts.portions([(name, ageing[name]) for name in pages.AGEING_BUCKETS]),
     "credit_actions": pages.CREDIT_ACTIONS,
     "confidences": pages.CONFIDENCES,

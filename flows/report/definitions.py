@@ -40,6 +40,7 @@ class Glossary:
 
     columns: Mapping[str, Mapping[str, Any]]
     used: dict[str, Definition] = field(default_factory=dict)
+    _terms: dict[tuple[str, Localized | str | None], Markup] = field(default_factory=dict)
 
     def look_up(self, key: str) -> Definition:
         """A figure's definition; KeyError where none is written. The page will list it."""
@@ -53,9 +54,11 @@ class Glossary:
 
     def term(self, key: str, text: Localized | str | None = None) -> Markup:
         """A name that tells its definition: a link to it, which the page's script shows on hover and on focus."""
-        found = self.look_up(key)
-        named = escape(found.title if text is None else text)
-        return Markup(f'<a class="def" href="#{found.anchor}">{named}</a>')  # noqa: S704
+        if (key, text) not in self._terms:
+            found = self.look_up(key)
+            named = escape(found.title if text is None else text)
+            self._terms[key, text] = Markup(f'<a class="def" href="#{found.anchor}">{named}</a>')  # noqa: S704
+        return self._terms[key, text]
 
 
 def define(key: str, columns: Mapping[str, Mapping[str, Any]]) -> Definition:

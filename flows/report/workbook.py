@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Alignment, Font
-from openpyxl.utils import get_column_letter
+from xlsxwriter import Workbook
 
 from flows.wording.words import label, words
 from warehouse.files import NOBODY_ELSE, Readers, sync
 
 if TYPE_CHECKING:
-    from openpyxl.worksheet._write_only import WriteOnlyWorksheet
+    from xlsxwriter.worksheet import Worksheet
 
     from warehouse.mart.files import Row
     from warehouse.mart.report_workbook import Sheet
@@ -53,22 +50,17 @@ def write(
     file: Path, sheets: Sequence[Sheet], published_at: datetime, readers: Readers = NOBODY_ELSE
 ) -> None:
     """Put the workbook in its place whole, for its readers: a sheet each, and the definitions of their columns at the end."""
-    book = Workbook(write_only=True)
-    book.properties.creator = "valuemart"
-    book.properties.created = book.properties.modified = published_at
+    building = file.with_name(f".{file.name}.building")
+    # Row after row goes to the disk; a text is a text, whatever it looks like.
+    writing = _Writing(Workbook(building, {"constant_memory": True}))
+    writing.book.set_properties({"author": "valuemart", "created": published_at})
     for sheet in sheets:
         names = [column["column_name"] for column in sheet.columns]
         units = {column["column_name"]: column["unit"] for column in sheet.columns}
-        _fill(book.create_sheet(_title(sheet.name)), names, units, sheet.rows)
+        writing.fill(_title(sheet.name), names, units, sheet.rows)
     meanings = list(_meanings(sheets))
-    _fill(
-        book.create_sheet(_title("definitions")),
-        ["sheet", "column", "table", "meaning", "unit"],
-        {},
-        meanings,
-    )
-    building = file.with_name(f".{file.name}.building")
-    book.save(building)
+    writing.fill(_title("definitions"), ["sheet", "column", "table", "meaning", "unit"], {}, meanings)
+    writing.book.close()
     readers.admit_one(building)
     sync(building)
     building.replace(file)
@@ -95,39 +87,53 @@ def _meanings(sheets: Iterable[Sheet]) -> Iterable[Row]:
             }
 
 
-def _fill(
-    sheet: WriteOnlyWorksheet, names: Sequence[str], units: dict[str, str | None], rows: Sequence[Row]
-) -> None:
-    sheet.freeze_panes = "D2" if "customer_id" in names else "A2"
-    sheet.auto_filter.ref = f"A1:{get_column_letter(len(names))}{len(rows) + 1}"
-    for place, name in enumerate(names, start=1):
-        wide = 60 if name in _WIDE else 34 if name == "name" else 18
-        sheet.column_dimensions[get_column_letter(place)].width = wide
-    bold, wrapped = Font(bold=True), Alignment(wrap_text=True, vertical="top")
-    headings = []
-    for name in names:
-        heading = _text(sheet, _both("column", name))
-        heading.font, heading.alignment = bold, wrapped
-        headings.append(heading)
-    sheet.append(headings)
-    for row in rows:
-        sheet.append([_cell(sheet, name, row[name], units.get(name)) for name in names])
+class _Writing:
+    """A workbook that is being written, and the looks of its cells."""
 
+    def __init__(self, book: Workbook) -> None:
+        self.book = book
+        self._heading = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
+        self._text = book.add_format({"num_format": "@"})
+        self._like_a_formula = book.add_format({"num_format": "@", "quote_prefix": True})
+        self._numbers = {
+            name: book.add_format({"num_format": name})
+            for name in ("0.0%", "#,##0", "#,##0.00", "0.00", "yyyy-mm", "yyyy-mm-dd")
+        }
 
-def _cell(sheet: WriteOnlyWorksheet, name: str, value: Any, unit: str | None) -> WriteOnlyCell | None:
-    """A cell by the kind of its value: what is not known is empty, never 0."""
-    if value is None:
-        return None
-    if isinstance(value, Decimal | float | int) and not isinstance(value, bool):
-        cell = WriteOnlyCell(sheet, value=value)
-        cell.number_format = _format(value, unit)
-        return cell
-    if isinstance(value, date):
-        cell = WriteOnlyCell(sheet, value=value)
-        cell.number_format = "yyyy-mm" if name == "period" else "yyyy-mm-dd"
-        return cell
-    group = _CODED.get(name)
-    return _text(sheet, _both(group, value) if group and value in words()[group] else str(value))
+    def fill(
+        self, title: str, names: Sequence[str], units: Mapping[str, str | None], rows: Sequence[Row]
+    ) -> None:
+        """A sheet of rows under headings, which stay in sight and can be filtered by."""
+        sheet = self.book.add_worksheet(title)
+        sheet.freeze_panes(1, 3 if "customer_id" in names else 0)
+        sheet.autofilter(0, 0, len(rows), len(names) - 1)
+        for column, name in enumerate(names):
+            sheet.set_column(column, column, 60 if name in _WIDE else 34 if name == "name" else 18)
+            sheet.write_string(0, column, _both("column", name), self._heading)
+        for number, row in enumerate(rows, start=1):
+            for column, name in enumerate(names):
+                self._put(sheet, (number, column), name, row[name], units.get(name))
+
+    def _put(self, sheet: Worksheet, place: tuple[int, int], name: str, value: Any, unit: str | None) -> None:
+        """A cell by the kind of its value: what is not known is empty, never 0."""
+        if value is None:
+            return
+        if isinstance(value, Decimal | float | int) and not isinstance(value, bool):
+            sheet.write_number(*place, value, self._numbers[_format(value, unit)])
+        elif isinstance(value, date):
+            sheet.write_datetime(
+                *place, value, self._numbers["yyyy-mm" if name == "period" else "yyyy-mm-dd"]
+            )
+        else:
+            group = _CODED.get(name)
+            self._put_text(
+                sheet, place, _both(group, value) if group and value in words()[group] else str(value)
+            )
+
+    def _put_text(self, sheet: Worksheet, place: tuple[int, int], text: str) -> None:
+        """Text that stays text: an id keeps its zeros, and what begins like a formula is none, here or where it is copied."""
+        looks = self._like_a_formula if text.startswith(_LIKE_A_FORMULA) else self._text
+        sheet.write_string(*place, _NOT_OF_A_WORKBOOK.sub("\ufffd", text)[:_LONGEST], looks)
 
 
 def _format(value: Decimal | float, unit: str | None) -> str:
@@ -136,14 +142,3 @@ def _format(value: Decimal | float, unit: str | None) -> str:
     if isinstance(value, int):
         return "#,##0"
     return "0.00" if unit == "ratio" else "#,##0.00"
-
-
-def _text(sheet: WriteOnlyWorksheet, text: str) -> WriteOnlyCell:
-    """Text that stays text: an id keeps its zeros, and what begins like a formula is none, here or where it is copied."""
-    cell = WriteOnlyCell(sheet)
-    cell.value = _NOT_OF_A_WORKBOOK.sub("\ufffd", text)[:_LONGEST]
-    cell.data_type = "s"
-    cell.number_format = "@"
-    if text.startswith(_LIKE_A_FORMULA):
-        cell.quotePrefix = True
-    return cell

@@ -35,7 +35,8 @@ class Localized:
 def _elements(name: str, en: str, zh: str) -> Markup:
     if en == zh:
         return escape(en)
-    return Markup('<{0} lang="en">{1}</{0}><{0} lang="{3}">{2}</{0}>').format(name, en, zh, CHINESE)
+    english, chinese = escape(en), escape(zh)
+    return Markup(f'<{name} lang="en">{english}</{name}><{name} lang="{CHINESE}">{chinese}</{name}>')  # noqa: S704 - escaped
 
 
 def same(text: str) -> Localized:

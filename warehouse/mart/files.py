@@ -69,9 +69,14 @@ def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
     """
     found = connection.execute(sql)
     names = [column[0] for column in found.description]
-    return [dict(zip(names, map(_exact, values), strict=True)) for values in found.fetchall()]
+    doubles = [column[0] for column in found.description if column[1] == "DOUBLE"]
+    read = [dict(zip(names, values, strict=True)) for values in found.fetchall()]
+    for name in doubles:
+        for row in read:
+            row[name] = _exact(row[name])
+    return read
 
 
-def _exact(value: Any) -> Any:
+def _exact(value: float | None) -> Decimal | None:
     """A DOUBLE of the mart is the nearest to six digits, which name it."""
-    return Decimal(f"{value:.6f}") if isinstance(value, float) else value
+    return None if value is None else Decimal(f"{value:.6f}")

@@ -73,6 +73,7 @@ def read(mart_file: Path, named: Collection[Key] = (), *, pages: int) -> Custome
         ranked = [
             (row["company_code"], row["customer_id"]) for row in rows(connection, _RANKED.format(named=pairs))
         ]
+        _look_at_everybody(connection)
         return Customers(_data(connection, ranked[:pages]), ranked[pages:])
 
 
@@ -82,8 +83,15 @@ def read_in_turn(mart_file: Path, groups: Iterable[Collection[Key]]) -> Iterator
     NothingPublishedError where no mart is out.
     """
     with attached(mart=mart_file) as connection:
+        _look_at_everybody(connection)
         for group in groups:
             yield _data(connection, group)
+
+
+def _look_at_everybody(connection: duckdb.DuckDBPyConnection) -> None:
+    """Ask the views once that compare customers, or each with itself: they take as long for one as for all."""
+    for view in _OF_EVERYBODY:
+        connection.execute(f"CREATE TEMP TABLE {view} AS FROM mart.{view}")
 
 
 def _data(connection: duckdb.DuckDBPyConnection, keys: Collection[Key]) -> list[CustomerData]:
@@ -135,6 +143,15 @@ _RANKED = """
     ORDER BY is_named NULLS LAST, place NULLS LAST, net_sales_12m DESC NULLS LAST, company_code, customer_id
 """
 
+_OF_EVERYBODY = (
+    "customer_year",
+    "white_spot",
+    "new_product_buyer",
+    "import_substitution",
+    "action_outcome",
+    "customer_overdue",
+)
+
 _TEXTS = {
     "explanation": ("explanation.tier_basis", "explanation.what_it_takes", "explanation.counterfactual"),
     "moves": ("tier_change.reasons",),
@@ -149,7 +166,7 @@ _PARTS = {
         SELECT *,
             (net_sales_difference / nullif(greatest(net_sales_year_before, 0), 0))::DECIMAL(18, 6) AS net_sales_share,
             (contribution_difference / nullif(greatest(contribution_year_before, 0), 0))::DECIMAL(18, 6) AS contribution_share
-        FROM mart.customer_year SEMI JOIN chosen USING (company_code, customer_id)
+        FROM temp.customer_year SEMI JOIN chosen USING (company_code, customer_id)
         """,
     "explanation": """
         SELECT company_code, customer_id, tier_basis, what_it_takes, counterfactual
@@ -165,11 +182,11 @@ _PARTS = {
         """,
     # A month without a line is a month of no sales; before the company's first one nothing is known.
     "months": """
-        WITH life AS (
-            SELECT company_code, customer_id, min(month) AS first
+        WITH own AS MATERIALIZED (
+            SELECT company_code, customer_id, month, net_sales, contribution
             FROM mart.customer_month SEMI JOIN chosen USING (company_code, customer_id)
-            GROUP BY ALL
         ),
+        life AS (SELECT company_code, customer_id, min(month) AS first FROM own GROUP BY ALL),
         begins AS (SELECT company_code, min(month) AS begins FROM mart.customer_month GROUP BY ALL),
         shown AS (
             SELECT life.company_code, life.customer_id, begins, unnest(generate_series(
@@ -180,8 +197,8 @@ _PARTS = {
         SELECT company_code, customer_id, shown.month, coalesce(now.net_sales, 0) AS net_sales, now.contribution,
             CASE WHEN shown.month - INTERVAL 12 MONTHS >= begins THEN coalesce(then_.net_sales, 0) END AS net_sales_year_before
         FROM shown
-        LEFT JOIN mart.customer_month AS now USING (company_code, customer_id, month)
-        LEFT JOIN mart.customer_month AS then_ ON (then_.company_code, then_.customer_id, then_.month)
+        LEFT JOIN own AS now USING (company_code, customer_id, month)
+        LEFT JOIN own AS then_ ON (then_.company_code, then_.customer_id, then_.month)
             = (shown.company_code, shown.customer_id, (shown.month - INTERVAL 12 MONTHS)::DATE)
         ORDER BY company_code, customer_id, shown.month
         """,
@@ -197,15 +214,15 @@ _PARTS = {
         ORDER BY company_code, customer_id, net_sales DESC, product_category
         """,
     "white_spots": """
-        FROM mart.white_spot SEMI JOIN chosen USING (company_code, customer_id)
+        FROM temp.white_spot SEMI JOIN chosen USING (company_code, customer_id)
         ORDER BY company_code, customer_id, worth_12m DESC, product_category
         """,
     "new_products": """
-        FROM mart.new_product_buyer SEMI JOIN chosen USING (company_code, customer_id)
+        FROM temp.new_product_buyer SEMI JOIN chosen USING (company_code, customer_id)
         ORDER BY company_code, customer_id, first_bought_in DESC, product_id
         """,
     "imports": """
-        FROM mart.import_substitution SEMI JOIN chosen USING (company_code, customer_id)
+        FROM temp.import_substitution SEMI JOIN chosen USING (company_code, customer_id)
         ORDER BY company_code, customer_id, demand_12m DESC NULLS LAST, product_category
         """,
     "actions": f"""
@@ -214,7 +231,7 @@ _PARTS = {
             any_value(change_on_year) FILTER (WHERE months_after = 3) AS change_3,
             any_value(net_sales_after) FILTER (WHERE months_after = 6) AS after_6,
             any_value(change_on_year) FILTER (WHERE months_after = 6) AS change_6
-        FROM mart.action_outcome SEMI JOIN chosen USING (company_code, customer_id)
+        FROM temp.action_outcome SEMI JOIN chosen USING (company_code, customer_id)
         GROUP BY company_code, customer_id, action_id, done_on
         QUALIFY row_number() OVER (
             PARTITION BY company_code, customer_id ORDER BY done_on DESC, action_id DESC
@@ -230,7 +247,7 @@ _PARTS = {
         ORDER BY company_code, customer_id, period DESC, revision DESC, recorded_at DESC
         """,
     "credit": """
-        FROM mart.credit_watch JOIN mart.customer_overdue USING (company_code, customer_id)
+        FROM mart.credit_watch JOIN temp.customer_overdue USING (company_code, customer_id)
         SEMI JOIN chosen USING (company_code, customer_id)
         """,
     "conduct": """
