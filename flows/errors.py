@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-OTHER, USAGE, REFUSED, ROW_FAULTS, INTERRUPTED = 1, 2, 3, 4, 130
+OTHER, USAGE, REFUSED, ROW_FAULTS = 1, 2, 3, 4
+SIGNALLED = 128
+"""What a shell adds to the number of the signal by which a command ended: 130 by Ctrl-C, 143 by SIGTERM."""
 
 
 class UserError(Exception):

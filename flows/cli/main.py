@@ -1,7 +1,8 @@
 """The command line `valuemart`: runs one command and answers for how it ended.
 
 A person's mistake is answered in one line that says what to do; exit codes: 0 done, 2 wrong usage, settings, source or
-policy, 3 a batch was refused, 4 rows were quarantined under --strict, 130 interrupted, 1 anything else.
+policy, 3 a batch was refused, 4 rows were quarantined under --strict, 130 interrupted, 143 ended by
+who stops services, 1 anything else.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from cyclopts import CycloptsError
 from flows.cli.commands import app
 from flows.cli.exit_codes import exit_code, is_of_an_interrupt
 from flows.console import output, progress
-from flows.errors import INTERRUPTED, USAGE
+from flows.errors import SIGNALLED, USAGE
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -25,16 +26,17 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    signal.signal(signal.SIGINT, _interrupt)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, _interrupt)
     sys.exit(run(sys.argv[1:]))
 
 
-def _interrupt(_: int, __: FrameType | None) -> None:
+def _interrupt(told_by: int, _: FrameType | None) -> None:
     """Stop the run, at the next step if it does not stop here; who asks twice does not want to wait for either."""
-    if progress.is_stopping():
+    if progress.stopped_by():
         os.write(sys.stderr.fileno(), b"\x1b[?25h\n" if sys.stderr.isatty() else b"")  # the cursor back
-        os._exit(INTERRUPTED)
-    progress.stop()
+        os._exit(SIGNALLED + told_by)
+    progress.stop(told_by)
     raise KeyboardInterrupt
 
 
@@ -75,7 +77,7 @@ def _to_tell(error: Exception) -> Exception:
 
 def _interrupted() -> int:
     _fail("interrupted; what was committed stays, and the same command goes on from there")
-    return INTERRUPTED
+    return SIGNALLED + (progress.stopped_by() or signal.SIGINT)
 
 
 def _fail(message: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from threading import Event
 
 Listener = Callable[[str], None]
 Counter = Callable[[int, int], None]
@@ -14,22 +13,22 @@ _listener: ContextVar[Listener | None] = ContextVar("progress listener", default
 _counter: ContextVar[Counter | None] = ContextVar("progress counter", default=None)
 
 
-_stopping = Event()
+_stopped_by: list[int] = []
 
 
-def stop() -> None:
-    """Let no further step begin: an interrupt can get lost in a library, which takes it for a query that failed."""
-    _stopping.set()
+def stop(told_by: int) -> None:
+    """Let no further step begin, by that signal: an interrupt can get lost in a library, which takes it for a query that failed."""
+    _stopped_by.append(told_by)
 
 
-def is_stopping() -> bool:
-    """Whether somebody asked to stop."""
-    return _stopping.is_set()
+def stopped_by() -> int | None:
+    """The signal by which somebody first asked to stop; None if nobody did."""
+    return _stopped_by[0] if _stopped_by else None
 
 
 def report_step(step: str) -> None:
     """Tell whoever listens which step has begun; KeyboardInterrupt where none is to begin any more."""
-    if _stopping.is_set():
+    if _stopped_by:
         raise KeyboardInterrupt
     listener = _listener.get()
     if listener is not None:

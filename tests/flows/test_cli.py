@@ -112,6 +112,22 @@ def test_a_wrong_setting_is_one_line_and_exit_2(
     assert not home.exists()
 
 
+@pytest.mark.parametrize(("told", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_command_that_is_told_to_end_says_what_stays_and_leaves_with_the_signals_code(
+    home: Path, told: str, code: int
+) -> None:
+    program = (
+        "import os, signal, sys; from flows import settings; from flows.cli import main; "
+        f"settings.load = lambda: os.kill(os.getpid(), signal.{told}); sys.argv = ['valuemart', 'status']; main.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert done.returncode == code
+    assert done.stderr == (
+        "valuemart: error: interrupted; what was committed stays, and the same command goes on from there\n"
+    )
+
+
 def test_ctrl_c_is_one_line_and_exit_130(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
