@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from transforms.frames.fixed_point import WIDE_RATIO, ratio, to_scaled_int
+from transforms.frames.periods import YEAR
 from transforms.frames.reasons import joined, reason, reasons
 from transforms.measures.window import KEY
 from transforms.rating.explain_score import drivers
@@ -70,7 +71,7 @@ def move_reasons(
 
     `movers`: rating rows with the terms of the score's change since the base; `base`: as `base_rows` gives it. In this
     order: an override; a cap, or the end of one; late facts, a succession, other rules or another policy; the bars that were crossed, by the margin of the policy;
-    what happened to the business: net sales then and now, quantity and price within a year, the last order where it is
+    what happened to the business: net sales then and now, quantity and price within a year (no growth on a year in which it only began), the last order where it is
     overdue by the customer's own rhythm; and the terms of the score, largest first. Source: docs/figures.md, Tiers.
     """
     met = [met.alias(f"met_{each.measure}{BASE}") for each, met in _met(policy)]
@@ -202,9 +203,14 @@ def _business() -> tuple[pl.Expr, ...]:
     since = (pl.col("closed_through") - pl.col("last_order_on")).dt.total_days()
     usual = pl.col("usual_gap_days")
     is_compared, is_split = then.is_not_null(), by_quantity.is_not_null() & by_price.is_not_null()
+    # Who began within the year that it is compared with has grown by far more than its business did.
+    year_before = pl.col("period").dt.offset_by(f"-{2 * YEAR - 1}mo")
+    has_begun = (pl.col("first_order_on").dt.month_start() > year_before).fill_null(value=False)
     return (
         pl.when(is_compared & (now != then)).then(reason("sales_moved", bar=then, value=now)),
-        pl.when(is_compared & is_split).then(reason("quantity_moved", value=by_quantity)),
+        pl.when(is_compared & is_split & ~(has_begun & (by_quantity > 0))).then(
+            reason("quantity_moved", value=by_quantity)
+        ),
         pl.when(is_compared & is_split).then(reason("price_moved", value=by_price)),
         pl.when(is_compared & (since > usual)).then(reason("last_order", counted=since, value=usual)),
     )

@@ -97,6 +97,28 @@ def test_a_fall_names_quantity_price_and_an_order_that_is_overdue_by_the_custome
     assert said[2:4] == ["quantity −70% in a year, price −20%", "last order 195 days ago, usual gap 21"]
 
 
+@pytest.mark.parametrize(
+    ("first_order_on", "change", "said"),
+    [
+        (date(2022, 5, 31), "1.5", ["quantity +150% in a year, price +25%"]),
+        (date(2022, 6, 1), "1.5", ["price +25%"]),
+        (date(2022, 6, 1), "-0.7", ["quantity −70% in a year, price +25%"]),
+        (None, "1.5", ["quantity +150% in a year, price +25%"]),
+    ],
+    ids=["a whole year before", "began in it", "fell all the same", "first order not known"],
+)
+def test_nobody_is_said_to_have_grown_on_a_year_in_which_it_only_began(
+    first_order_on: date | None, change: str, said: list[str]
+):
+    """The period is April 2024, and the year before it May 2022 to April 2023."""
+    business = {
+        "quantity_effect_12m": 20_000, "price_effect_12m": 16_000, "quantity_change_12m": change,
+        "first_order_on": first_order_on, "last_order_on": date(2024, 4, 20), "usual_gap_days": 21,
+    }  # fmt: skip
+    reasons = told(FALLEN | business, *RUN_DOWN)["reasons"].split("; ")
+    assert [each for each in reasons if "quantity" in each or "price" in each] == said
+
+
 def test_an_order_within_the_usual_gap_is_no_reason():
     business = {"last_order_on": date(2024, 4, 15), "usual_gap_days": 21}
     assert "last order" not in told(FALLEN | business, *RUN_DOWN)["reasons"]
