@@ -67,7 +67,7 @@ class SourceError(UserError):
     @property
     def faults(self) -> tuple[Fault, ...]:
         """The same as what is wrong with a batch that is to be read by the source."""
-        remedy = "Mend the source's folder; the batch is tried again by itself."
+        remedy = "Mend the source's folder, and the batch is tried again by itself; or land files as the source expects them."
         return tuple(Fault("source_mapping", message, remedy) for message in self.messages)
 
 

@@ -133,9 +133,13 @@ def _account_for_every_record(connection: duckdb.DuckDBPyConnection, made: Made,
                 SELECT bitstring_agg(_row & 65535, 0, 65535) AS records FROM {table} GROUP BY _file, _row >> 16)""",
     )
     if distinct < staged:
+        file, row = connection.execute(
+            f"SELECT _file, _row FROM {table} GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL LIMIT 1"
+        ).fetchall()[0]
         raise SourceError(
-            f"{made.where}: gives {staged - distinct} rows more than one a record of {made.driving}: "
-            "a join matches several rows; make it match one, or declare the table derived"
+            f"{made.where}: gives {staged - distinct} rows more than one a record of {made.driving}, such as of {file}, row {row}: "
+            "a join matches several rows, as where a file that is looked up has a key twice; make it match one, or declare the table "
+            "derived"
         )
     if distinct - made.made_again < sum(each.own for each in made.drivers):
         for each in made.drivers:

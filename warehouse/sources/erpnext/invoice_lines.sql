@@ -34,4 +34,4 @@ SELECT
     END AS _excluded
 FROM sales_invoice_item AS item
 JOIN sales_invoice AS invoice ON invoice.name = item.parent
-CROSS JOIN company
+CROSS JOIN own_company AS company

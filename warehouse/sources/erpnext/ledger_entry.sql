@@ -16,7 +16,7 @@ WITH entry AS (
             WHEN delinked THEN 'delinked'
         END AS left_out
     FROM payment_ledger_entry AS ledger
-    CROSS JOIN company
+    CROSS JOIN own_company AS company
 ),
 own AS (
     SELECT voucher_type, voucher_no, party, min(posting_date) AS posted_on

@@ -5,7 +5,7 @@ SELECT
     partner.name,
     coalesce(partner.country_code || '-' || partner.state_code, partner.country_code) AS territory_id,
     partner.industry_id AS industry_code,
-    CASE WHEN partner.country_code <> (SELECT country_code FROM res_company WHERE is_own) THEN 'export' END AS channel,
+    CASE WHEN partner.country_code <> (SELECT country_code FROM own_company) THEN 'export' END AS channel,
     -- Odoo warns of no limit of 0, whoever set it.
     CASE WHEN partner.use_partner_credit_limit THEN nullif(partner.credit_limit, 0) END AS credit_limit,
     partner.payment_term_days,

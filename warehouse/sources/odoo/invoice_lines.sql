@@ -1,13 +1,6 @@
 -- Grain: one product line of a customer invoice, receipt or refund. The journal keeps sales as a credit: net = −balance,
 -- which makes refunds negative by itself; quantities carry no sign. What else lies in account_move_line is left out by name.
-WITH own AS (
-    SELECT
-        (SELECT id FROM res_company WHERE is_own) AS company_id,
-        (SELECT country_code FROM res_company WHERE is_own) AS country_code,
-        (SELECT res_currency.name FROM res_currency JOIN res_company ON res_company.currency_id = res_currency.id WHERE is_own)
-            AS currency
-),
-cost_line AS (
+WITH cost_line AS (
     -- Cost of goods sold, posted beside the sale. Odoo 17 says which line it belongs to; before, it is the n-th of the
     -- same product and quantity in the document.
     SELECT
@@ -16,6 +9,10 @@ cost_line AS (
     FROM account_move_line AS line
     JOIN account_account AS account ON account.id = line.account_id
     WHERE line.display_type = 'cogs' AND starts_with(account.account_type, 'expense')
+),
+linked_cost AS (
+    -- A sale may have several, as where its cost was put right afterwards.
+    SELECT cogs_origin_id, sum(balance) AS balance FROM cost_line WHERE cogs_origin_id IS NOT NULL GROUP BY cogs_origin_id
 ),
 product_line AS (
     SELECT
@@ -50,10 +47,10 @@ line AS (
         nullif(CAST(abs(line.amount_currency)::DECIMAL(38, 6) * 1000000 AS HUGEINT), 0) AS document_millionths
     FROM account_move_line AS line
     JOIN account_move AS move ON move.id = line.move_id
-    CROSS JOIN own
+    CROSS JOIN own_company AS own
     LEFT JOIN res_currency AS currency ON currency.id = line.currency_id
     LEFT JOIN product_line ON product_line.id = line.id
-    LEFT JOIN cost_line AS linked ON linked.cogs_origin_id = line.id
+    LEFT JOIN linked_cost AS linked ON linked.cogs_origin_id = line.id
     LEFT JOIN cost_line AS counted
         ON counted.cogs_origin_id IS NULL AND counted.move_id = line.move_id AND counted.product_id = line.product_id
         AND counted.quantity = line.quantity AND counted.nth = product_line.nth

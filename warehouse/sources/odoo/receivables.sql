@@ -1,13 +1,7 @@
 -- Grain: one posted line on a receivable account: an installment of an invoice, a refund, a payment, or an entry made by hand.
 -- The journal's debit is what the customer owes. When it was settled follows from the reconciliations. What was posted once
 -- and is cancelled is gone: it was loaded, and nobody owes it any more.
-WITH own AS (
-    SELECT
-        (SELECT id FROM res_company WHERE is_own) AS company_id,
-        (SELECT res_currency.name FROM res_currency JOIN res_company ON res_company.currency_id = res_currency.id WHERE is_own)
-            AS currency
-),
-settled AS (
+WITH settled AS (
     SELECT line_id, max(max_date) AS last_settled_on
     FROM (
         SELECT debit_move_id AS line_id, max_date FROM account_partial_reconcile
@@ -23,7 +17,7 @@ SELECT
     CASE
         WHEN move.move_type IN ('out_invoice', 'out_receipt') THEN 'invoice'
         WHEN move.move_type = 'out_refund' THEN 'credit_note'
-        WHEN move.payment_id IS NOT NULL THEN 'payment_on_account'
+        WHEN move.payment_id IS NOT NULL OR move.statement_line_id IS NOT NULL THEN 'payment_on_account'
         ELSE 'other'
     END AS item_type,
     line.date AS posting_date,
@@ -51,7 +45,7 @@ FROM account_move_line AS line
 JOIN account_move AS move ON move.id = line.move_id
 JOIN account_account AS account ON account.id = line.account_id
 LEFT JOIN account_move AS reversed ON reversed.id = move.reversed_entry_id
-CROSS JOIN own
+CROSS JOIN own_company AS own
 LEFT JOIN res_currency AS currency ON currency.id = line.currency_id
 LEFT JOIN res_partner AS partner ON partner.id = line.partner_id
 LEFT JOIN settled ON settled.line_id = line.id

@@ -16,6 +16,10 @@ WITH category (VBTYP, document_type, direction, left_out) AS (
         ('3', NULL, NULL, 'invoice_list'),
         ('4', NULL, NULL, 'credit_memo_list')
 ),
+ratio AS (
+    -- A ratio that is entered anew under a later date is still the same one.
+    SELECT DISTINCT FCURR, TCURR, FFACT, TFACT FROM TCURF WHERE KURST = 'M'
+),
 header AS (
     -- A rate above zero is a price of one unit (multiply), below zero it was quoted the other way round (divide). TCURF
     -- says for how many units the rate is kept: 100 JPY, not one.
@@ -38,7 +42,7 @@ header AS (
     FROM VBRK
     CROSS JOIN company
     LEFT JOIN amount_factor ON amount_factor.currency = VBRK.WAERK
-    LEFT JOIN TCURF ON TCURF.KURST = 'M' AND TCURF.FCURR = VBRK.WAERK AND TCURF.TCURR = company.WAERS
+    LEFT JOIN ratio ON ratio.FCURR = VBRK.WAERK AND ratio.TCURR = company.WAERS
 ),
 cancelled AS (
     SELECT VBRP.VBELN, VBRP.POSNR, min(VBRP.SHKZG) AS SHKZG

@@ -26,6 +26,7 @@ SELECT
     reversed_entry_id,
     -- renamed in Odoo 18
     coalesce(to_jsonb(account_move) ->> 'origin_payment_id', to_jsonb(account_move) ->> 'payment_id') AS payment_id,
+    to_jsonb(account_move) ->> 'statement_line_id' AS statement_line_id,
     write_date
 FROM account_move
 WHERE id IN (SELECT id FROM written)
