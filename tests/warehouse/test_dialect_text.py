@@ -56,6 +56,32 @@ def test_characters_outside_gbk_are_read_as_gb18030(tmp_path: Path) -> None:
     assert found.rows[0][2] == "𠮷野㐂"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", ""])
+@pytest.mark.parametrize("empty", [";;;", ";;;;;;"])
+def test_a_record_of_delimiters_alone_is_a_blank_line_as_an_empty_row_of_a_workbook_is(
+    tmp_path: Path, empty: str, end: str
+) -> None:
+    rows = [HEADER, "R1;K1;31.01.2026;1,00", empty, ";K2;31.01.2026;2,00", empty]
+    found = read(tmp_path, {"a.csv": (end or "\n").join(rows).encode() + end.encode()})
+    assert [row[:3] for row in found.rows] == [(2, "R1", "K1"), (4, None, "K2")]
+
+
+def test_a_long_file_is_searched_for_records_of_delimiters_alone_to_its_end(tmp_path: Path) -> None:
+    rows = [HEADER, *(f"R{n};K1;31.01.2026;1,00" for n in range(100_000)), ";;;"]
+    found = read(tmp_path, {"a.csv": "\n".join(rows).encode()})
+    assert len(found.rows) == 100_000
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_refused_with_the_encoding_that_is_to_be_stated(
+    tmp_path: Path, codec: str
+) -> None:
+    with pytest.raises(
+        BatchRefusedError, match=r"beside each letter, as UTF-16 does.* state its encoding, utf-16"
+    ):
+        read(tmp_path, {"a.csv": f"{HEADER}\nR1;K1;31.01.2026;1,00\n".encode(codec)})
+
+
 SE16N = """\
 Table:          VBRK
 Displayed Fields:  4 of   4  Fixed Columns:   1  List Width 0250

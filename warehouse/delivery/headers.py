@@ -119,13 +119,17 @@ def header_names(cells: Sequence[str], path: str) -> list[str]:
 
     BatchRefusedError where it is the header of no table.
     """
-    wrong = None
-    if any("\0" in cell for cell in cells):
+    wrong, remedy = None, "It is no text, or was damaged: export the file again."
+    letters = "".join(cells)
+    zeros = letters.count("\0")
+    if zeros > 2 and len(letters) <= 2 * zeros + 1:
+        wrong = "holds a byte of 0 beside each letter, as UTF-16 does"
+        remedy = "Export the file as UTF-8, or state its encoding, utf-16, in the source's profile."
+    elif zeros:
         wrong = "holds bytes of 0"
     elif len(cells) > _MOST_COLUMNS or sum(map(len, cells)) > _LONGEST_HEADER:
         wrong = f"has {len(cells):,} columns and {sum(map(len, cells)):,} characters"
     if wrong:
-        remedy = "It is no text, or was damaged: export the file again."
         raise BatchRefusedError(Fault("unreadable_header", f"its header {wrong}", remedy, path, 1))
     names: dict[str, str] = {}
     for position, cell in enumerate(cells, start=1):

@@ -83,8 +83,10 @@ def check(
     dialect = dialect.model_copy(update={"encoding": reader.encoding_name})
     if not dialect.is_columned:
         dialect = _separated(file, _tabbed(file, dialect) if file.suffix.lower() in _SHEETS else dialect)
-    if not _is_plain(file, path, dialect, resource) or (
-        len(reader.ends) > 1 and text.ends_differ(file, dialect)
+    if (
+        not _is_plain(file, path, dialect, resource)
+        or reader.has_empty_records
+        or (len(reader.ends) > 1 and text.ends_differ(file, dialect))
     ):
         return _converted(file, "text", path, size, dialect, resource, scratch)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 from warehouse.delivery.dialect import Dialect
 from warehouse.delivery.encodings import encoding_of, name_of
@@ -11,10 +12,14 @@ from warehouse.errors import Fault
 # The longest line that DuckDB reads; in some encodings it never comes back from a longer one.
 LONGEST_LINE = 2_000_000
 _BLANK = (b"\n\n", b"\n\r\n", b"\r\r")
+# How much of a line is kept to see, with the next part, whether it holds delimiters alone.
+_LONGEST_EMPTY = 10_000
 
 
 class TextScan:
     """Text fed chunk by chunk: where it first is not in its encoding, whether it has blank lines inside, and which line ends.
+
+    `has_empty_records` says whether lines hold delimiters alone, as a spreadsheet writes rows that it takes for used.
 
     A mark of byte order at its start says more of the encoding than a profile can.
     """
@@ -29,6 +34,11 @@ class TextScan:
         self.fault: Fault | None = None
         self.tail = b"\n"  # so that a blank first line is found as any other
         self.blank_seen = self.blank_inside = False
+        mark = dialect.delimiter.encode()
+        self.empty_begins = (b"\n" + mark, b"\r" + mark)
+        self.empty_line = re.compile(rb"[\r\n](?:" + re.escape(mark) + rb")+(?:[\r\n]|$)")
+        self.last_line = b""
+        self.has_empty_records = False
         self.ends: set[str] = set()  # \n, \r, \r\n
         self.open_line = 0  # bytes of the line that the last part ended in
 
@@ -59,6 +69,7 @@ class TextScan:
         data = decoded.encode() if decoded and wide else chunk
         self._note_line_ends(data)
         self._look_for_blank_lines(data)
+        self._look_for_empty_records(data, final=final)
 
     def _begin(self, chunk: bytes) -> None:
         self.begun = True
@@ -113,3 +124,13 @@ class TextScan:
             self.blank_seen = bool(found)
             self.blank_inside = bool(found) and bool(data[min(found) :].strip(b"\r\n"))
         self.tail = data[-2:]
+
+    def _look_for_empty_records(self, chunk: bytes, *, final: bool) -> None:
+        if self.has_empty_records:
+            return
+        data = self.last_line + chunk
+        begun = max(data.rfind(b"\n"), data.rfind(b"\r"), 0)
+        # Few files have lines that begin with a delimiter, and a search for two bytes costs nothing.
+        if any(begin in data for begin in self.empty_begins):
+            self.has_empty_records = bool(self.empty_line.search(data if final else data[: begun + 1]))
+        self.last_line = data[begun:] if len(data) - begun < _LONGEST_EMPTY else b""
