@@ -61,12 +61,16 @@ shared AS (
     LEFT JOIN oracle.contribution USING (company_code, customer_id)
     LEFT JOIN product.customer_expectation AS product USING (company_code, customer_id)
 ),
-seasoned AS (
-    SELECT *, half_even(half_even(
-        half_even(2 * sold + coalesce(half_even(sold_later * half_even(two_years * 1000000, two_halves), 1000000), sold), 3)
-            * share, 1000000) * coalesce(half_even(twice_ahead * 1000000, two_years), 0), 1000000) AS in_season
+-- In steps, each a column: half_even is a macro, which writes out what it is given five times, and so one in another 25 times.
+weighed AS (
+    SELECT *, half_even(two_years * 1000000, two_halves) AS of_halves, half_even(twice_ahead * 1000000, two_years) AS of_ahead,
+        half_even((contribution - gained) * later, span::HUGEINT) AS gained_apart
     FROM shared
-)
+),
+halved AS (SELECT *, half_even(sold_later * of_halves, 1000000) AS sold_by_halves FROM weighed),
+paced AS (SELECT *, half_even(2 * sold + coalesce(sold_by_halves, sold), 3) AS pace FROM halved),
+held AS (SELECT *, half_even(pace * share, 1000000) AS still_bought FROM paced),
+seasoned AS (SELECT *, half_even(still_bought * coalesce(of_ahead, 0), 1000000) AS in_season FROM held)
 SELECT company_code, customer_id, ago, is_given, share, has_season,
     greatest(CASE WHEN has_season THEN in_season ELSE half_even(
         (2 * sold * over_later + sold_later * over_span) * share * ahead * 1000,
@@ -74,7 +78,7 @@ SELECT company_code, customer_id, ago, is_given, share, has_season,
     CASE WHEN has_season THEN half_even(contribution * in_season, sold)
          ELSE half_even(
         (2 * contribution * over_later
-            + (gained_later + half_even((contribution - gained) * later, span::HUGEINT)) * over_span) * share * ahead * 1000,
+            + (gained_later + gained_apart) * over_span) * share * ahead * 1000,
         3000000::HUGEINT * over_span * over_later) END AS contribution_units,
     CASE WHEN sold <= 0 THEN 'no_sales' WHEN has_season THEN 'own_season' WHEN is_given THEN 'still_buys'
          WHEN share < 1000000 THEN 'silent' WHEN tenure < span THEN 'peers' ELSE 'recent_pace' END AS basis
