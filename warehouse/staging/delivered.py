@@ -132,6 +132,11 @@ class Delivery:
         return sum(file.size for _, file in self.checked)
 
     @property
+    def is_cut(self) -> bool:
+        """Whether any of its files is read in pieces, so that rows come in no order."""
+        return any(cut.pieces for each in self.every for cut in each.cuts.values())
+
+    @property
     def records(self) -> dict[str, int]:
         """The number of records of each resource, readable or not, as far as they are counted."""
         return {each.name: each.records for each in self.held if each.unreadable is not None}

@@ -15,10 +15,11 @@ from expectations.contract import Contract
 from expectations.contract import load as load_contract
 from warehouse.connection import count, literal, quoted
 from warehouse.delivery.grouping import Grouping, grouping
-from warehouse.delivery.profile import Resource, Source, TableMapping
+from warehouse.delivery.profile import Resource, TableMapping
 from warehouse.errors import Mistakes, SourceError
 from warehouse.staging.casts import typed_select
 from warehouse.staging.delivered import Delivered, Delivery
+from warehouse.staging.making import make_table
 from warehouse.staging.source_file import told
 from warehouse.staging.views import REPLACED
 
@@ -55,7 +56,7 @@ def make_tables(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> li
     SourceError with each table whose SQL cannot run, or gives what is no row of a record.
     """
     source, mistakes, made = delivery.source, Mistakes(), list[Made]()
-    _create_views(connection, source)
+    _create_views(connection, delivery)
     for name in delivery.drivers:
         with mistakes.noted():
             made.append(_make_table(connection, delivery, name, grouping(connection, source, name)))
@@ -78,13 +79,14 @@ def _make_table(
     return replace(made, made_again=_keep_made_again(connection, delivery, made))
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
+def _create_views(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
     """The source's own views, kept as tables: several of its SELECTs read them."""
+    source = delivery.source
     for name, statement in source.views.items():
         where = f"source {source.name}, {name}.sql"
         try:
             sql = _one_select(connection, statement, where)
-            connection.execute(f"CREATE TABLE resource.{quoted(name)} AS {sql}")
+            make_table(connection, delivery, f"resource.{quoted(name)}", sql)
         except duckdb.OutOfMemoryException:
             raise  # no fault of what was read: see scratch.stage
         except duckdb.Error as error:
@@ -116,7 +118,7 @@ def _run_sql(connection: duckdb.DuckDBPyConnection, delivery: Delivery, made: Ma
         except duckdb.Error as error:
             raise SourceError(f"{where}: {complaint(error)}") from error
     try:
-        connection.execute(f"CREATE TABLE staging.{quoted(contract.name)} AS {' UNION ALL '.join(selects)}")
+        make_table(connection, delivery, f"staging.{quoted(contract.name)}", " UNION ALL ".join(selects))
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:

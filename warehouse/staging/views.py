@@ -21,6 +21,7 @@ from warehouse.delivery.profile import Resource
 from warehouse.errors import BatchRefusedError, Fault, SourceError
 from warehouse.staging import values
 from warehouse.staging.delivered import Delivered, Delivery
+from warehouse.staging.making import make_table
 from warehouse.staging.source_file import SourceFile, told
 
 _COMMENT = re.compile(r"--[^\n]*")
@@ -54,9 +55,12 @@ def create_typed(connection: duckdb.DuckDBPyConnection, delivery: Delivery, *, s
             for file in each.files
         ]
         select = " UNION ALL ".join(typed or [_empty(delivered.resource)])
-        kind = "TABLE" if small or uses[name] > 1 else "VIEW"
+        view = f"resource.{quoted(name)}"
         try:
-            connection.execute(f"CREATE {kind} resource.{quoted(name)} AS {select}")
+            if small or uses[name] > 1:
+                make_table(connection, delivery, view, select)
+            else:
+                connection.execute(f"CREATE VIEW {view} AS {select}")
         except duckdb.OutOfMemoryException:
             raise  # no fault of what was read: see scratch.stage
         except duckdb.Error as error:
