@@ -78,7 +78,7 @@ def typed_select(
     typed = f"SELECT {', '.join([*made, *about])} FROM (SELECT {', '.join(cells)} FROM ({sql}) AS given)"
     # Identifiers are looked at all together first: hardly a row has one that needs a look at each.
     tests = [f"__note{place} IS NOT NULL" for place in range(len(notes))]
-    tests += [f"has_invisible(concat_ws(' ', {', '.join(identifiers)}))"] if identifiers else []
+    tests += [f"has_invisible(concat({', '.join(identifiers)}))"] if identifiers else []
     every = (
         f"CASE WHEN {' OR '.join(tests)} THEN list_concat(coalesce({problems}, []::VARCHAR[]), "
         f"list_filter([{', '.join(told)}], lambda entry: entry IS NOT NULL)) ELSE {problems} END"
