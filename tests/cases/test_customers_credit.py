@@ -44,6 +44,36 @@ def test_a_newcomer_without_a_limit_is_asked_about(planted: Case) -> None:
     assert (asked.answer, asked.reasons) == ("ask", ({"code": "new_and_no_limit_set"},))
 
 
+def test_who_has_bought_for_long_is_not_called_new_because_it_never_owed_anything(
+    tmp_path: Path, gate: Gate
+) -> None:
+    # OLD pays at the till; only OWES is in the customer ledger.
+    folder = tmp_path / "extract"
+    folder.mkdir()
+    header = "document_id,line_id,document_type,invoice_date,customer_id,quantity,uom,net_amount,currency,company_currency"
+    lines = [f"O{month},1,invoice,2026-{month:02d}-10,OLD,1,PCE,100,EUR,EUR" for month in range(1, 11)]
+    lines.append("N10,1,invoice,2026-10-10,NEW,1,PCE,100,EUR,EUR")
+    rows = [f"{line},100,false" for line in lines]
+    (folder / "invoice_lines.csv").write_text(
+        "\n".join([f"{header},net_amount_company,is_cancelled", *rows]) + "\n"
+    )
+    (folder / "customers.csv").write_text(
+        "customer_id,name,status\nOLD,Old,active\nNEW,New,active\nOWES,Owes,active\n"
+    )
+    (folder / "receivables.csv").write_text(
+        "item_id,customer_id,item_type,posting_date,due_date,original_amount,currency,original_amount_company,company_currency\n"
+        "I1,OWES,invoice,2026-10-20,2026-11-20,100,EUR,100,EUR\n"
+    )
+    made = case(tmp_path / "home")
+    made.land(folder)
+    made.refresh(gate)
+    answers = {
+        who: decide_order(made.settings, who, None, Decimal(5_000_000)).decision.answer
+        for who in ("OLD", "NEW", "OWES")
+    }
+    assert answers == {"OLD": "allowed", "NEW": "ask", "OWES": "ask"}
+
+
 def test_a_limit_in_another_currency_is_converted(planted: Case) -> None:
     watch = planted.one("credit_watch", "P14TWOCUR")
     assert (watch["credit_limit"], watch["exposure"], watch["credit_action"]) == (54_000, 218_000, "prepay")

@@ -59,6 +59,7 @@ def test_a_person_reads_the_answer_first_and_then_why(
         (["0000100002", "--order", "much"], "'much' is no amount of an order; write it as 12500 or 12500.50"),
         (["0000100002", "--order", "0"], "'0' is no amount of an order"),
         (["0000100002", "--order", "NaN"], "'NaN' is no amount of an order"),
+        (["0000100002", "--order", "1e400"], "'1e400' is no amount of an order"),
         (["nobody", "--order", "10"], "no customer nobody is known; the nearest are"),
         (["0000100002"], "--order"),
     ],

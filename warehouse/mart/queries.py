@@ -301,7 +301,7 @@ def credit_standing(mart_file: Path, customer: str, company: str | None) -> Row:
     """One customer's credit: its master's limit, and its row of the credit watch, null where it never owed or ordered.
 
     `is_watched` tells whether its company has a credit watch at all, `policy_hash` whose bars ruled it; a customer that is
-    not in the watch has the headroom of its group from the group's other members. `succeeded_by`: the numbers that continue it,
+    not in the watch has the headroom of its group from the group's other members, and is known since its first sale. `succeeded_by`: the numbers that continue it,
     null without. UnknownCustomerError where none or
     several are meant.
     """
@@ -312,7 +312,8 @@ def credit_standing(mart_file: Path, customer: str, company: str | None) -> Row:
             f"""
             SELECT customer.company_code, customer_id, customer.name, customer.credit_limit AS master_limit,
                 customer.credit_currency, customer.group_id, customer.status, publication.as_of, publication.policy_hash,
-                watch.* EXCLUDE (company_code, customer_id, as_of, group_id, group_headroom),
+                watch.* EXCLUDE (company_code, customer_id, as_of, group_id, group_headroom, months_known),
+                coalesce(watch.months_known, sold.months_known) AS months_known,
                 coalesce(watch.group_headroom, others.group_headroom) AS group_headroom,
                 EXISTS (FROM mart.credit_watch WHERE company_code = {literal(code)}) AS is_watched,
                 (SELECT string_agg(successor_id, ', ' ORDER BY successor_id) FROM mart.customer_succession
@@ -320,6 +321,10 @@ def credit_standing(mart_file: Path, customer: str, company: str | None) -> Row:
             FROM mart.customer
             CROSS JOIN mart.publication
             LEFT JOIN mart.credit_watch AS watch USING (company_code, customer_id)
+            CROSS JOIN (
+                SELECT datediff('month', min(month), (SELECT as_of FROM mart.publication)) + 1 AS months_known
+                FROM mart.customer_month WHERE company_code = {literal(code)} AND customer_id = {literal(number)}
+            ) AS sold
             LEFT JOIN (
                 SELECT company_code, group_id, any_value(group_headroom) AS group_headroom
                 FROM mart.credit_watch WHERE group_id IS NOT NULL GROUP BY ALL

@@ -11,6 +11,9 @@ from cyclopts import Parameter, Token
 from flows.cli.commands.common import CompanyOfNumber, Json, app, look, settings_of_this_process
 from flows.errors import UsageError
 
+# Money has as many digits before its point, at most; see the contracts.
+_DIGITS = 14
+
 
 def _amount(_: type, tokens: Sequence[Token]) -> Decimal:
     """An amount of money written as 12500 or 12500.50."""
@@ -18,7 +21,7 @@ def _amount(_: type, tokens: Sequence[Token]) -> Decimal:
         amount = Decimal(tokens[0].value)
     except InvalidOperation:
         amount = Decimal(0)
-    if not amount.is_finite() or amount <= 0:
+    if not amount.is_finite() or amount <= 0 or amount.adjusted() >= _DIGITS:
         raise UsageError(f"{tokens[0].value!r} is no amount of an order; write it as 12500 or 12500.50")
     return amount
 
