@@ -58,6 +58,15 @@ def prefect_server() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_waits_for_the_disk() -> Iterator[None]:
+    """Who kills a process loses nothing that it has written; a power cut would, and no test makes one. A wait takes milliseconds, and
+    publishing has forty."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("os.fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _nothing_leaks_through_variables() -> Iterator[None]:
     """No setting of the person who runs the tests gets in, and none that a command sets in its process gets out."""
@@ -85,6 +94,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def real_data() -> Path:
     """The folder with the real sets, which lie outside the project; skips where they are absent, unless required."""
     return real_folder()
+
+
+@pytest.fixture(scope="session")
+def loaded_online_retail(real_data: Path, gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a wholesaler's half million lines loaded and nothing rated, for all to copy and none to change."""
+    from tests.online_retail import load_whole_file
+
+    return made_once(
+        tmp_path_factory, "online_retail", lambda folder: load_whole_file(folder, real_data, gate)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.online_retail import CURRENCY
 
 if TYPE_CHECKING:
     from tests.oracle.conftest import Company
@@ -33,10 +36,9 @@ def accounts_receivable(found: Callable[..., Company], real_data: Path) -> Compa
 
 
 @pytest.fixture(scope="module")
-def online_retail(found: Callable[..., Company], real_data: Path) -> Company:
-    company = found("GBP")
-    file = real_data / "online_retail" / "online_retail_all.csv.zst"
-    company.land([file], "online_retail", "2011-12-10T06:00+00:00")
+def online_retail(found: Callable[..., Company], loaded_online_retail: Path) -> Company:
+    company = found(CURRENCY)
+    shutil.copytree(loaded_online_retail, company.home, symlinks=True, dirs_exist_ok=True)
     return company
 
 
