@@ -49,6 +49,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
+@pytest.fixture(scope="module")
+def collected_as_rated() -> Iterator[None]:
+    """Frames that a test rates by itself are collected as a rating collects them, in memory: polars' own choice, its streaming engine,
+    takes longer to set up than a small frame takes."""
+    from polars import Config
+
+    with Config() as config:
+        config.set_engine_affinity("in-memory")
+        yield
+
+
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
     """One Prefect server for all tests that run a flow in this process; its start takes ten seconds."""

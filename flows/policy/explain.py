@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def explain_customer(file: CustomerFile, policy_text: str) -> dict[str, Any]:
     """One row of `transforms.rating.explain_score.explained_columns` in words; the policy is the one of the current rating."""
     before = _frame(file.previous) if file.previous else None
-    explained = explain(_frame(file.current), before, parse_policy(policy_text)).collect()
+    explained = explain(_frame(file.current), before, parse_policy(policy_text)).collect(engine="in-memory")
     return with_text(explained).row(0, named=True)
 
 

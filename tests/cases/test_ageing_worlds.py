@@ -32,6 +32,7 @@ PACKS: dict[str, tuple[Callable[[ledger_world.World], ledger_world.Files], str, 
 
 
 @pytest.mark.parametrize("pack", PACKS)
+@pytest.mark.usefixtures("collected_as_rated")
 def test_every_customer_owes_and_is_late_on_ten_days_by_what_happened_until_then(
     pack: str, tmp_path: Path
 ) -> None:

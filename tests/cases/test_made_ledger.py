@@ -8,7 +8,7 @@ import pytest
 from tests.bench import made_ledger
 from tests.unit.transforms.small_worlds import policy
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("collected_as_rated")]
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from transforms.policy.model import parse_policy
 from transforms.rating.period import rate_period
 from transforms.rating.structure import customer_structure, value_curve
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("collected_as_rated")]
 
 
 def differing(world: World) -> list[str]:
