@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grp
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -54,9 +55,24 @@ def is_published(name: str) -> bool:
     return name.split("/", maxsplit=1)[0] in PUBLISHED
 
 
+SHARES = {"partners": {"drop": ["salesperson_id"]}}
+
+
+@pytest.fixture(scope="module")
+def published_alone(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that publishes to its owner alone; not to be changed."""
+    return published(tmp_path_factory.mktemp("published") / "home", gate).home
+
+
+@pytest.fixture
+def own(published_alone: Path, tmp_path: Path) -> Settings:
+    """A copy of it, modes and all."""
+    return settings_of(shutil.copytree(published_alone, tmp_path / "home", symlinks=True), publish=SHARES)
+
+
 def published(home: Path, gate: Gate, **more: object) -> Settings:
     """A home with one rating and everything that is published from it."""
-    settings = settings_of(home, publish={"partners": {"drop": ["salesperson_id"]}}, **more)
+    settings = settings_of(home, publish=SHARES, **more)
     land(
         settings,
         {"customers": [customer("C1")], "invoice_lines": [line("R1", "C1", date(2025, 5, 2), 1000)]},
@@ -125,29 +141,27 @@ def test_what_is_published_to_a_folder_of_its_own_leaves_the_home_closed(tmp_pat
 
 
 def test_a_home_that_is_in_use_changes_only_when_a_person_asks(
-    tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    own: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = published(tmp_path / "home", gate)
-    for path in everything(settings.home):
+    for path in everything(own.home):
         path.chmod(0o755 if path.is_dir() else 0o644)
-    before = modes(settings.home)
+    before = modes(own.home)
 
-    (told,) = [each for each in doctor.examine(settings).findings if each.what == "modes"]
+    (told,) = [each for each in doctor.examine(own).findings if each.what == "modes"]
     assert (told.state, "maintain --fix-modes" in told.message) == ("note", True)
-    assert modes(settings.home) == before
+    assert modes(own.home) == before
 
-    monkeypatch.setenv("VALUEMART_HOME", str(settings.home))
+    monkeypatch.setenv("VALUEMART_HOME", str(own.home))
     assert main.run(["maintain", "--fix-modes"]) == 0
     assert f"{len(before):,} files and folders" in capsys.readouterr().out
-    assert set(modes(settings.home).values()) == {0o700, 0o600}
-    assert [each.state for each in doctor.examine(settings).findings if each.what == "modes"] == ["sound"]
+    assert set(modes(own.home).values()) == {0o700, 0o600}
+    assert [each.state for each in doctor.examine(own).findings if each.what == "modes"] == ["sound"]
 
 
-def test_another_group_is_given_what_is_published_by_fixing_the_modes(tmp_path: Path, gate: Gate) -> None:
-    settings = published(tmp_path / "home", gate)
-    fix_modes(settings)
-    grouped = settings.model_copy(update={"publish_group": OURS})
-    names = {str(path.relative_to(settings.home)) for path, _ in wrong_modes(grouped)}
+def test_another_group_is_given_what_is_published_by_fixing_the_modes(own: Settings) -> None:
+    fix_modes(own)
+    grouped = own.model_copy(update={"publish_group": OURS})
+    names = {str(path.relative_to(own.home)) for path, _ in wrong_modes(grouped)}
     assert names
     assert all(name == "." or is_published(name) for name in names)
 
@@ -178,10 +192,9 @@ def test_readers_that_cannot_be_are_refused_before_anything_is_touched(
 
 
 def test_the_status_says_who_may_read_what_is_published(
-    tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    own: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = published(tmp_path / "home", gate)
-    monkeypatch.setenv("VALUEMART_HOME", str(settings.home))
+    monkeypatch.setenv("VALUEMART_HOME", str(own.home))
     assert main.run(["status"]) == 0
     assert "this user alone; set publish_group" in capsys.readouterr().out
 
@@ -190,8 +203,7 @@ def test_the_status_says_who_may_read_what_is_published(
     assert f"this user and the group {OURS}, in " in capsys.readouterr().out
 
 
-def test_a_damaged_published_file_is_told_once(tmp_path: Path, gate: Gate) -> None:
-    settings = published(tmp_path / "home", gate)
-    os.truncate(settings.mart_file, 5_000)
-    told = [each for each in doctor.examine(settings).findings if each.what == "published"]
-    assert [(each.state, str(settings.mart_file) in each.message) for each in told] == [("fault", True)]
+def test_a_damaged_published_file_is_told_once(own: Settings) -> None:
+    os.truncate(own.mart_file, 5_000)
+    told = [each for each in doctor.examine(own).findings if each.what == "published"]
+    assert [(each.state, str(own.mart_file) in each.message) for each in told] == [("fault", True)]
