@@ -130,6 +130,7 @@ def _warehouse(settings: Settings) -> Iterator[Finding]:
     with open_at(settings.warehouse_at, read_only=True, patience=_PATIENCE) as connection:
         yield from _tables(connection)
         yield from _conservation(connection)
+        yield from _currencies(connection, settings)
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
@@ -172,6 +173,14 @@ def _conservation(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     doubles = soundness.doubly_numbered(connection)
     if doubles:
         yield Finding("outbox", "fault", f"{doubles} customers have events of one number; restore a backup")
+
+
+def _currencies(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[Finding]:
+    """A note, since several companies may keep their books in several, and the settings have one."""
+    from flows.pipeline.facts import other_currencies
+
+    for each in other_currencies(connection, settings.company_currency):
+        yield Finding("currency", "note", each)
 
 
 def _balance(connection: duckdb.DuckDBPyConnection) -> str:

@@ -42,3 +42,13 @@ def facts_of(
         document_references=stored_facts.read_document_references(connection, company, as_of),
         **extracts,
     )
+
+
+def other_currencies(connection: duckdb.DuckDBPyConnection, currency: str) -> list[str]:
+    """Say of each company that keeps its books in another currency than the settings have what follows from it."""
+    return [
+        f"{company} keeps its books in {own}, and company_currency is {currency}: its amounts are called {currency}, and a policy "
+        f"that is fitted takes them for {currency}; set company_currency to {own} before the first rating, or have a policy fitted "
+        "again by `valuemart calibrate`"
+        for company, own in stored_facts.other_currencies(connection, currency)
+    ]

@@ -13,7 +13,7 @@ import polars as pl
 from flows.console.progress import report_step
 from flows.errors import UserError
 from flows.pipeline import calibration
-from flows.pipeline.facts import facts_of
+from flows.pipeline.facts import facts_of, other_currencies
 from flows.pipeline.load import open_warehouse
 from flows.pipeline.rate_company import RatedCompany, RatingReport, RatingRun
 from flows.settings import Settings
@@ -137,6 +137,7 @@ def update(
             report = run.rate(policy)
             report.calibrated = settings.policy_file if looks_ahead else report.calibrated
             report.unconfirmed = calibration.is_unconfirmed(settings, report.policy)
+            report.other_currencies = other_currencies(connection, settings.company_currency)
             cells.clear_dirty(connection, run.left_behind, looks_back=run.looks_back)
             reached = _due(connection, report.policy, as_of)
             ledger.set_generation(connection, "rating", reached, recorded_at)

@@ -23,6 +23,19 @@ def companies(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [str(company) for (company,) in rows]
 
 
+def other_currencies(connection: duckdb.DuckDBPyConnection, currency: str) -> list[tuple[str, str]]:
+    """The companies whose books are kept in another currency than the one that is given, with theirs, in order."""
+    rows = connection.execute(
+        """SELECT company_code, company_currency FROM erp.invoice_lines
+           WHERE company_currency <> $currency AND NOT is_deleted
+           UNION SELECT company_code, company_currency FROM erp.receivables
+           WHERE company_currency <> $currency AND NOT is_deleted
+           ORDER BY 1, 2""",
+        {"currency": currency},
+    ).fetchall()
+    return [(str(company), str(own)) for company, own in rows]
+
+
 def read_extract(
     connection: duckdb.DuckDBPyConnection,
     table: str,

@@ -163,6 +163,7 @@ def _attention(result: RefreshResult) -> Iterator[str]:
     if result.not_rated:
         yield f"nothing is rated: {result.not_rated}"
     if result.rating:
+        yield from (f"warning: {told}" for told in result.rating.other_currencies)
         yield from _of_the_policy(result.rating)
 
 
