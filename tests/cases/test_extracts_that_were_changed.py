@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from expectations.gate import Gate
+from flows.doctor import examine
 from flows.inbox import landing
 from flows.pipeline import rate, stages
 from flows.settings import Settings
@@ -26,18 +27,21 @@ class Changed:
     def __init__(
         self, home: Path, gate: Gate, case: str, source: str, more: Mapping[str, list[dict[str, str]]]
     ) -> None:
-        self._settings = Settings.model_validate(
+        self.settings = Settings.model_validate(
             {"home": home / "home", "policy": rate.SHIPPED_POLICIES / "default.toml"}
         )
-        files = [_changed(path, home, more.get(path.stem, [])) for path in sorted((HERE / case).iterdir())]
+        delivered = sorted((HERE / case).iterdir())
+        files = [_changed(path, path.read_text("utf-8"), home, more.get(path.stem, [])) for path in delivered]
+        added = sorted(more.keys() - {path.stem for path in delivered})
+        files += [_changed(home / f"{name}.csv", ",".join(more[name][0]), home, more[name]) for name in added]
         landing.land(
-            self._settings,
+            self.settings,
             files,
             source=source,
             company="1000",
             extracted_at=datetime(2026, 1, 31, 2, tzinfo=UTC),
         )
-        (self.outcome,) = stages.load_stage(self._settings, gate).outcomes
+        (self.outcome,) = stages.load_stage(self.settings, gate).outcomes
 
     def said(self) -> str:
         return " ".join(map(str, self.outcome.faults))
@@ -45,17 +49,16 @@ class Changed:
     def published(self) -> Changed:
         assert not self.outcome.faults
         assert not [table.name for table in self.outcome.tables if table.quarantined]
-        stages.rate_stage(self._settings, AS_OF)
-        stages.publish_stage(self._settings)
+        self.rating = stages.rate_stage(self.settings, AS_OF)
+        stages.publish_stage(self.settings)
         return self
 
     def one(self, sql: str) -> tuple[Any, ...] | None:
-        with duckdb.connect(str(self._settings.mart_file), read_only=True) as connection:
+        with duckdb.connect(str(self.settings.mart_file), read_only=True) as connection:
             return connection.execute(sql).fetchone()
 
 
-def _changed(path: Path, home: Path, rows: list[dict[str, str]]) -> str:
-    text = path.read_text("utf-8")
+def _changed(path: Path, text: str, home: Path, rows: list[dict[str, str]]) -> str:
     delimiter = ";" if ";" in text.splitlines()[0] else ","
     header = text.splitlines()[0].split(delimiter)
     header += sorted({column for row in rows for column in row} - set(header))
@@ -65,6 +68,26 @@ def _changed(path: Path, home: Path, rows: list[dict[str, str]]) -> str:
         writer.writeheader()
         writer.writerows([*csv.DictReader(text.splitlines(), delimiter=delimiter), *rows])
     return str(made)
+
+
+# --- Any of them
+
+
+def test_books_in_another_currency_than_the_settings_have_are_told_by_the_rating_and_the_doctor(
+    tmp_path: Path, gate: Gate
+) -> None:
+    found = Changed(tmp_path, gate, "01-kingdee-unapproved-receivable-stays/b1", "kingdee", {}).published()
+    assert found.rating is not None
+    (told,) = found.rating.other_currencies
+    assert told.startswith("1000 keeps its books in CNY, and company_currency is EUR")
+    assert [each.message for each in examine(found.settings).findings if each.what == "currency"] == [told]
+
+
+def test_books_in_the_currency_of_the_settings_ask_for_nothing(tmp_path: Path, gate: Gate) -> None:
+    found = Changed(tmp_path, gate, "03-odoo/b1", "odoo", {}).published()
+    assert found.rating is not None
+    assert found.rating.other_currencies == []
+    assert "currency" not in {each.what for each in examine(found.settings).findings}
 
 
 # --- Odoo
@@ -122,6 +145,52 @@ def test_money_that_a_bank_statement_brought_in_odoo_pays_what_is_due_and_an_ent
     found = Changed(tmp_path, gate, "03-odoo/b1", "odoo", more).published()
     sql = "SELECT open_balance, net_overdue FROM credit_watch WHERE customer_id = '41'"
     assert found.one(sql) == (0, net_overdue)
+
+
+# --- ERPNext
+
+
+@pytest.mark.parametrize(
+    ("kind", "net_overdue", "days_late"),
+    [("Bank Entry", 0, 0), ("Cash Entry", 0, 0), ("Journal Entry", 1000, 20)],
+)
+def test_money_entered_in_erpnext_s_journal_pays_what_is_due_and_another_entry_does_not(
+    tmp_path: Path, gate: Gate, kind: str, net_overdue: int, days_late: int
+) -> None:
+    # CJ owes 1,000 since 31 January.
+    entry = {
+        "company": "Co",
+        "account_type": "Receivable",
+        "party_type": "Customer",
+        "party": "CJ",
+        "account_currency": "EUR",
+    }
+    invoice = {
+        "voucher_type": "Sales Invoice",
+        "voucher_no": "SI-J",
+        "due_date": "2026-01-31",
+        "posting_date": "2026-01-02",
+    }
+    journal = {"voucher_type": "Journal Entry", "voucher_no": "JV-1", "posting_date": "2026-01-28"}
+    more = {
+        "customer": [{"name": "CJ", "customer_name": "CJ Ltd", "disabled": "0", "is_frozen": "0"}],
+        "payment_ledger_entry": [
+            {
+                **entry,
+                **each,
+                "name": each["voucher_no"],
+                "amount": amount,
+                "amount_in_account_currency": amount,
+                "delinked": "0",
+            }
+            | {"against_voucher_type": each["voucher_type"], "against_voucher_no": each["voucher_no"]}
+            for each, amount in ((invoice, "1000"), (journal, "-1000"))
+        ],
+        "journal_entry": [{"name": "JV-1", "voucher_type": kind}],
+    }
+    found = Changed(tmp_path, gate, "02-erpnext", "erpnext", more).published()
+    sql = "SELECT open_balance, net_overdue, days_late_12m FROM credit_watch WHERE customer_id = 'CJ'"
+    assert found.one(sql) == (0, net_overdue, days_late)
 
 
 # --- Tables of the whole system, where one company's are asked for

@@ -34,6 +34,8 @@ TABLES = {
         voucher_no varchar(140), against_voucher_type varchar(140), against_voucher_no varchar(140), amount {_AMOUNT},
         account_currency varchar(140), amount_in_account_currency {_AMOUNT}, delinked int(1) NOT NULL DEFAULT 0,
         KEY (against_voucher_no)""",
+    "Journal Entry": f"""{_STANDARD}, docstatus int(1) NOT NULL DEFAULT 0, company varchar(140), posting_date date,
+        voucher_type varchar(140)""",
     "Payment Schedule": f"""{_CHILD}, payment_term varchar(140), due_date date, payment_amount {_AMOUNT},
         base_payment_amount {_AMOUNT}, KEY (parent)""",
 }

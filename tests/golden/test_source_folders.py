@@ -68,8 +68,10 @@ FILTERS = {
     ("erpnext", "payment_allocations"): (4, "other branches give the rest, with _excluded"),
     ("erpnext", "receivables"): (1, "looked up by the items, which all come out"),
     ("erpnext", "term"): (3, "looked up by the items: one without terms is owed as a whole"),
-    ("odoo", "invoice_lines"): (2, "looked up by the lines, which all come out"),
+    ("odoo", "invoice_lines"): (3, "looked up by the lines, which all come out"),
+    ("odoo", "own_company"): (1, "the one company of the batch; none, or several, end the load"),
     ("sap_ecc", "amount_factor"): (1, "a factor that nobody looks up is 1"),
+    ("sap_ecc", "invoice_lines"): (1, "ratios looked up by the documents, which all come out"),
     ("sap_ecc", "ledger_item"): (8, "looked up by the records, which all come out"),
     ("sap_ecc", "payment_allocations"): (1, "a second row of an item that comes out anyway"),
 }

@@ -35,6 +35,9 @@ reversed AS (
 SELECT
     entry.*,
     settled.posted_on AS settled_posted_on,
+    -- Money is entered as a payment, or in the journal.
+    entry.voucher_type = 'Payment Entry'
+        OR coalesce(journal.voucher_type IN ('Bank Entry', 'Cash Entry', 'Credit Card Entry'), false) AS is_money,
     is_own AND (reversed.voucher_no IS NOT NULL OR coalesce(invoice.docstatus = 2, false)) AS is_cancelled,
     CASE
         WHEN left_out IS NOT NULL THEN NULL
@@ -57,5 +60,6 @@ LEFT JOIN own AS settled
     AND settled.party = entry.party
 LEFT JOIN reversed
     ON reversed.voucher_type = entry.voucher_type AND reversed.voucher_no = entry.voucher_no AND reversed.party = entry.party
+LEFT JOIN journal_entry AS journal ON entry.voucher_type = 'Journal Entry' AND journal.name = entry.voucher_no
 LEFT JOIN sales_invoice AS invoice ON entry.voucher_type = 'Sales Invoice' AND invoice.name = entry.voucher_no
 WINDOW voucher AS (PARTITION BY left_out IS NULL AND is_own, entry.voucher_type, entry.voucher_no, entry.party)

@@ -26,14 +26,14 @@ summed AS (
     WINDOW same AS (PARTITION BY item_id, party)
 ),
 paid AS (
-    -- What only payments, or only returns, took something off; a journal entry may be anything.
+    -- What only payments, or only returns, took something off; any other journal entry may be anything.
     SELECT
         against_item AS item_id, party,
-        CASE WHEN bool_and(role = 'contra' OR voucher_type = 'Payment Entry') THEN 'payment' ELSE 'return' END AS settlement
+        CASE WHEN bool_and(role = 'contra' OR is_money) THEN 'payment' ELSE 'return' END AS settlement
     FROM ledger_entry
     WHERE role IN ('settlement', 'contra')
     GROUP BY ALL
-    HAVING bool_and(role = 'contra' OR voucher_type = 'Payment Entry')
+    HAVING bool_and(role = 'contra' OR is_money)
         OR bool_and(role = 'settlement' AND voucher_type = 'Sales Invoice')
 ),
 part AS (
@@ -58,7 +58,7 @@ SELECT
         WHEN voucher_type = 'Sales Invoice' AND item_amount_company < 0 THEN 'credit_note'
         WHEN voucher_type = 'Sales Invoice' THEN 'invoice'
         WHEN role = 'advance' THEN 'advance'
-        WHEN voucher_type = 'Payment Entry' THEN 'payment_on_account'
+        WHEN is_money THEN 'payment_on_account'
         ELSE 'other'
     END AS item_type,
     posted_on AS posting_date,
