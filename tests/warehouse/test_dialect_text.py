@@ -57,13 +57,19 @@ def test_characters_outside_gbk_are_read_as_gb18030(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", ""])
-@pytest.mark.parametrize("empty", [";;;", ";;;;;;"])
+@pytest.mark.parametrize("empty", [";;;", ";;;;;;", '"";"";"";""', " ; ; ; "])
 def test_a_record_of_delimiters_alone_is_a_blank_line_as_an_empty_row_of_a_workbook_is(
     tmp_path: Path, empty: str, end: str
 ) -> None:
     rows = [HEADER, "R1;K1;31.01.2026;1,00", empty, ";K2;31.01.2026;2,00", empty]
     found = read(tmp_path, {"a.csv": (end or "\n").join(rows).encode() + end.encode()})
     assert [row[:3] for row in found.rows] == [(2, "R1", "K1"), (4, None, "K2")]
+
+
+def test_a_row_of_tabs_alone_is_a_blank_line_in_text_that_is_called_a_workbook(tmp_path: Path) -> None:
+    rows = [HEADER, "R1;K1;31.01.2026;1,00", ";;;"]
+    found = read(tmp_path, {"a.xls": "\n".join(rows).replace(";", "\t").encode()})
+    assert [row[:3] for row in found.rows] == [(2, "R1", "K1")]
 
 
 def test_a_long_file_is_searched_for_records_of_delimiters_alone_to_its_end(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def mart(tmp_path: Path) -> Path:
     file = tmp_path / "mart.duckdb"
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{file}' AS publishing; USE publishing")
-        for name in (*OF_ONE_CUSTOMER, "customer_succession", "publication"):
+        for name in (*OF_ONE_CUSTOMER, "customer_month", "customer_succession", "publication"):
             create(connection, name)
         may, april = date(2025, 5, 1), date(2025, 4, 1)
         steel = {"company_code": "DE01", "customer_id": "4711"}
@@ -162,6 +162,8 @@ def mart(tmp_path: Path) -> Path:
             "credit_watch",
             {"company_code": "CN01", "customer_id": "old", "group_id": "G1", "group_headroom": Decimal(70)},
         )
+        bought = {"company_code": "CN01", "customer_id": "new"}
+        insert(connection, "customer_month", *(bought | {"month": date(2025, month, 1)} for month in (3, 5)))
         connection.execute("USE memory; DETACH publishing")
     return file
 
@@ -306,7 +308,7 @@ def test_the_credit_of_a_customer_that_never_owed_is_its_masters_limit_and_its_g
 
     assert (row["company_code"], row["master_limit"], row["credit_action"]) == ("CN01", 500, None)
     assert (row["group_id"], row["group_headroom"], row["is_watched"]) == ("G1", 70, True)
-    assert (row["as_of"], row["policy_hash"]) == (date(2025, 5, 31), "abc")
+    assert (row["as_of"], row["policy_hash"], row["months_known"]) == (date(2025, 5, 31), "abc", 3)
 
 
 def test_a_company_without_receivables_has_no_credit_watch(mart: Path) -> None:

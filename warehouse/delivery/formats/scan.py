@@ -19,7 +19,7 @@ _LONGEST_EMPTY = 10_000
 class TextScan:
     """Text fed chunk by chunk: where it first is not in its encoding, whether it has blank lines inside, and which line ends.
 
-    `has_empty_records` says whether lines hold delimiters alone, as a spreadsheet writes rows that it takes for used.
+    `has_empty_records` says whether lines hold delimiters, blanks and quotes alone, as a spreadsheet writes rows that it takes for used.
 
     A mark of byte order at its start says more of the encoding than a profile can.
     """
@@ -34,9 +34,11 @@ class TextScan:
         self.fault: Fault | None = None
         self.tail = b"\n"  # so that a blank first line is found as any other
         self.blank_seen = self.blank_inside = False
-        mark = dialect.delimiter.encode()
-        self.empty_begins = (b"\n" + mark, b"\r" + mark)
-        self.empty_line = re.compile(rb"[\r\n](?:" + re.escape(mark) + rb")+(?:[\r\n]|$)")
+        # Blanks, quotes, and what parts cells: in text under the name .xls, tabs may do that.
+        marks = sorted({each.encode() for each in (dialect.delimiter, dialect.quote, " ", "\t") if each})
+        alone = b"(?:" + b"|".join(map(re.escape, marks)) + rb")+(?:[\r\n]|$)"
+        # Each begins with one byte, by which a text is searched in no time.
+        self.empty_line, self.empty_line_of_returns = re.compile(b"\n" + alone), re.compile(b"\r" + alone)
         self.last_line = b""
         self.has_empty_records = False
         self.ends: set[str] = set()  # \n, \r, \r\n
@@ -130,7 +132,6 @@ class TextScan:
             return
         data = self.last_line + chunk
         begun = max(data.rfind(b"\n"), data.rfind(b"\r"), 0)
-        # Few files have lines that begin with a delimiter, and a search for two bytes costs nothing.
-        if any(begin in data for begin in self.empty_begins):
-            self.has_empty_records = bool(self.empty_line.search(data if final else data[: begun + 1]))
+        pattern = self.empty_line if b"\n" in data else self.empty_line_of_returns
+        self.has_empty_records = bool(pattern.search(data, 0, len(data) if final else begun + 1))
         self.last_line = data[begun:] if len(data) - begun < _LONGEST_EMPTY else b""
