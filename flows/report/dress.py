@@ -68,6 +68,7 @@ def environment(*folders: Path, saying: Mapping[str, object]) -> Environment:
         lstrip_blocks=True,
         bytecode_cache=_COMPILED,
         extensions=[_WordsInPlace],
+        auto_reload=False,  # no template changes while a report is made, and each page would look at five files
     )
     made.globals.update(SAYING | dict(saying))
     for name, file in (("style", "style.css"), ("script", "script.js")):
