@@ -50,9 +50,8 @@ class RatingReport:
     policy_file: Path
     calibrated: Path | None = None
     unconfirmed: bool = False
-    other_currencies: Sequence[
-        str
-    ] = ()  # a sentence for each company whose books are in another one than is set
+    # A sentence for each company whose books are in another currency than is set.
+    other_currencies: Sequence[str] = ()
     cells: int = 0
     periods: list[date] = field(default_factory=list)
     new_rows: int = 0
