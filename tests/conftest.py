@@ -110,11 +110,9 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def loaded_online_retail(real_data: Path, gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a wholesaler's half million lines loaded and nothing rated, for all to copy and none to change."""
-    from tests.online_retail import load_whole_file
+    from tests.bench.real_sets import loaded
 
-    return made_once(
-        tmp_path_factory, "online_retail", lambda folder: load_whole_file(folder, real_data, gate)
-    )
+    return made_once(tmp_path_factory, "online_retail", lambda folder: loaded("online_retail", folder, gate))
 
 
 @pytest.fixture(scope="session")

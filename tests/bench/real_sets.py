@@ -34,14 +34,14 @@ Row = Sequence[object]
 
 
 def loaded(name: str, home: Path, gate: Gate) -> Settings:
-    """The settings of a home that holds the set, unrated. SystemExit where the set is not here."""
+    """The settings of a home that holds the set as one batch, unrated. SystemExit where the set is not here."""
     files, currency, taken = SETS[name]
     folder = REAL_DATA / name
     if not folder.is_dir():
         sys.exit(absent())
     settings = Settings(home=home, sources_path=[SOURCES], company_currency=currency)
     land(settings, [str(folder / file) for file in files], source=name, company=COMPANY, extracted_at=taken)
-    stages.load_stage(settings, gate)
+    assert [outcome.status for outcome in stages.load_stage(settings, gate).outcomes] == ["loaded"]
     return settings
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.online_retail import CURRENCY
+from tests.bench.real_sets import SETS
 
 if TYPE_CHECKING:
     from tests.oracle.conftest import Company
@@ -37,7 +37,7 @@ def accounts_receivable(found: Callable[..., Company], real_data: Path) -> Compa
 
 @pytest.fixture(scope="module")
 def online_retail(found: Callable[..., Company], loaded_online_retail: Path) -> Company:
-    company = found(CURRENCY)
+    company = found(SETS["online_retail"][1])
     shutil.copytree(loaded_online_retail, company.home, symlinks=True, dirs_exist_ok=True)
     return company
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from tests.online_retail import CURRENCY, EXTRACTED_AT
+from tests.bench.real_sets import SETS
 
 if TYPE_CHECKING:
     from expectations.gate import Gate
     from flows.pipeline.stages import RefreshResult
     from tests.real.conftest import Installation
 
+_, CURRENCY, EXTRACTED_AT = SETS["online_retail"]
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(900)]
 RATED_MONTHS = [
     date(2011, 6, 30),
