@@ -123,7 +123,7 @@ def open_locked(path: Path, delivery: Delivery, memory: int = _MEMORY) -> duckdb
     config = {**CONFIG, **limited_to(memory), **({"threads": "1"} if small else {})}
     connection = duckdb.connect(str(path), config=config)  # type: ignore[arg-type]
     # Keeping the order in which rows come, DuckDB would read one piece after the other; each row bears its number.
-    connection.execute(f"SET preserve_insertion_order={not pieces}")
+    connection.execute(f"SET preserve_insertion_order={not delivery.is_cut}")
     # In one transaction: each by itself, what it creates would be written out forty times.
     connection.execute(f"BEGIN; {MACROS.read_text(encoding='utf-8')}; {_SCHEMAS}; COMMIT")
     variables = "".join(
