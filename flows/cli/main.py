@@ -1,8 +1,8 @@
 """The command line `valuemart`: runs one command and answers for how it ended.
 
 A person's mistake is answered in one line that says what to do; exit codes: 0 done, 2 wrong usage, settings, source or
-policy, 3 a batch was refused, 4 rows were quarantined under --strict, 130 interrupted, 143 ended by
-who stops services, 1 anything else.
+policy, 3 a batch was refused, 4 rows were quarantined under --strict, 130 and
+143 interrupted by Ctrl-C and by SIGTERM, 1 anything else.
 """
 
 from __future__ import annotations

@@ -52,15 +52,15 @@ def write(
     """Put the workbook in its place whole, for its readers: a sheet each, and the definitions of their columns at the end."""
     building = file.with_name(f".{file.name}.building")
     # Row after row goes to the disk; a text is a text, whatever it looks like.
-    writing = _Writing(Workbook(building, {"constant_memory": True}))
-    writing.book.set_properties({"author": "valuemart", "created": published_at})
-    for sheet in sheets:
-        names = [column["column_name"] for column in sheet.columns]
-        units = {column["column_name"]: column["unit"] for column in sheet.columns}
-        writing.fill(_title(sheet.name), names, units, sheet.rows)
-    meanings = list(_meanings(sheets))
-    writing.fill(_title("definitions"), ["sheet", "column", "table", "meaning", "unit"], {}, meanings)
-    writing.book.close()
+    with Workbook(building, {"constant_memory": True}) as book:
+        book.set_properties({"author": "valuemart", "created": published_at})
+        writing = _Writing(book)
+        for sheet in sheets:
+            names = [column["column_name"] for column in sheet.columns]
+            units = {column["column_name"]: column["unit"] for column in sheet.columns}
+            writing.fill(_title(sheet.name), names, units, sheet.rows)
+        meanings = list(_meanings(sheets))
+        writing.fill(_title("definitions"), ["sheet", "column", "table", "meaning", "unit"], {}, meanings)
     readers.admit_one(building)
     sync(building)
     building.replace(file)
@@ -91,7 +91,7 @@ class _Writing:
     """A workbook that is being written, and the looks of its cells."""
 
     def __init__(self, book: Workbook) -> None:
-        self.book = book
+        self._book = book
         self._heading = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
         self._text = book.add_format({"num_format": "@"})
         self._like_a_formula = book.add_format({"num_format": "@", "quote_prefix": True})
@@ -104,7 +104,7 @@ class _Writing:
         self, title: str, names: Sequence[str], units: Mapping[str, str | None], rows: Sequence[Row]
     ) -> None:
         """A sheet of rows under headings, which stay in sight and can be filtered by."""
-        sheet = self.book.add_worksheet(title)
+        sheet = self._book.add_worksheet(title)
         sheet.freeze_panes(1, 3 if "customer_id" in names else 0)
         sheet.autofilter(0, 0, len(rows), len(names) - 1)
         for column, name in enumerate(names):
