@@ -10,12 +10,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from flows.console.output import echo_err
 from flows.console.progress import listening, report_step, saying_first
 from flows.server import run_server
+from flows.server.runs import forget_ended_before
 from flows.settings import Settings, require_in_reach
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ def _flow_run(settings: Settings, *, judges: bool) -> Iterator[None]:
             if judges:
                 importlib.import_module("expectations.suites")  # takes seconds that the server needs anyway
             server.wait()
+            forget_ended_before(datetime.now(UTC) - timedelta(days=settings.keep_runs_days))
         yield
 
 

@@ -117,6 +117,33 @@ def counts() -> Mapping[str, int]:
         }
 
 
+def forget_ended_before(instant: datetime) -> int:
+    """Delete the runs that ended before an instant, which is aware, with their tasks and artifacts; how many runs.
+
+    A server of one run does not live long enough to do so by itself, as that of `serve` does.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        ArtifactFilter,
+        ArtifactFilterFlowRunId,
+        FlowRunFilter,
+        FlowRunFilterEndTime,
+    )
+
+    ended = FlowRunFilter(end_time=FlowRunFilterEndTime(before_=instant))
+    forgotten = 0
+    with get_client(sync_client=True) as client:
+        while runs := client.read_flow_runs(flow_run_filter=ended):  # a page at a time
+            of_theirs = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id for run in runs]))
+            while artifacts := client.read_artifacts(artifact_filter=of_theirs):
+                for artifact in artifacts:
+                    client.delete_artifact(artifact.id)
+            for run in runs:
+                client.delete_flow_run(run.id)
+            forgotten += len(runs)
+    return forgotten
+
+
 def _ours() -> FlowRunFilterTags:
     from prefect.client.schemas.filters import FlowRunFilterTags
 

@@ -401,6 +401,33 @@ def test_under_a_stream_of_landings_one_refresh_waits_and_those_behind_it_are_ca
 
 
 @pytest.mark.usefixtures("prefect_server")
+def test_runs_that_ended_too_long_ago_are_forgotten_with_their_artifacts_and_those_at_work_are_not() -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import ArtifactCreate
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+    from prefect.exceptions import ObjectNotFound
+    from prefect.flows import Flow
+    from prefect.states import Completed, Running
+
+    now = datetime.now(UTC)
+    with get_client(sync_client=True) as client:
+        flow = Flow(lambda: None, name="told_of")
+        ended, at_work = [client.create_flow_run(flow, state=Running()).id for _ in range(2)]
+        for run in (ended, at_work):
+            client.create_artifact(ArtifactCreate(key="batch", type="markdown", data="-", flow_run_id=run))
+        client.set_flow_run_state(ended, Completed(), force=True)
+        assert runs.forget_ended_before(now - timedelta(days=1)) == 0
+        assert runs.forget_ended_before(now + timedelta(days=1)) >= 1
+        assert client.read_flow_run(at_work).state_name == "Running"
+        with pytest.raises(ObjectNotFound):
+            client.read_flow_run(ended)
+        kept = client.read_artifacts(
+            artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[ended, at_work]))
+        )
+    assert [artifact.flow_run_id for artifact in kept] == [at_work]
+
+
+@pytest.mark.usefixtures("prefect_server")
 def test_the_sweep_asks_the_server_for_a_refresh_of_what_landed_unheard_and_not_for_a_second(
     settings: Settings,
 ) -> None:
