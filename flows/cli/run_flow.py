@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from flows.console.output import echo_err
 from flows.console.progress import listening, report_step, saying_first
 from flows.server import run_server
-from flows.server.runs import forget_ended_before
 from flows.settings import Settings, require_in_reach
 
 if TYPE_CHECKING:
@@ -144,6 +143,8 @@ def _flow_run(settings: Settings, *, judges: bool) -> Iterator[None]:
         if server:
             if judges:
                 importlib.import_module("expectations.suites")  # takes seconds that the server needs anyway
+            from flows.server.runs import forget_ended_before
+
             server.wait()
             forget_ended_before(datetime.now(UTC) - timedelta(days=settings.keep_runs_days))
         yield

@@ -21,7 +21,8 @@ import duckdb
 
 from expectations.gate import Gate
 from flows.console.progress import report_step
-from flows.runner import hands
+from flows.runner import dask_cluster, processes, ray_cluster
+from flows.runner.hands import Hands
 from flows.runner.task import Order, Verdict
 from flows.settings import Settings
 from warehouse.files import file_size
@@ -66,12 +67,12 @@ class Ahead:
         self._settings = settings
         cores = os.cpu_count() or 1
         self._processes = cores - 1 if meanwhile else cores
-        fewest = FEWEST_FOR_A_CLUSTER if settings.runner == "dask" else FEWEST_FOR_PROCESSES
+        fewest = FEWEST_FOR_PROCESSES if settings.runner == "local" else FEWEST_FOR_A_CLUSTER
         self._fewest = 1 if meanwhile else fewest
         # What only tries a mapping is judged in another way, here alone.
         self._has_looked = type(gate) is not Gate or (settings.runner == "local" and cores < 2)
         self._stack = ExitStack()
-        self._hands: hands.Hands | None = None
+        self._hands: Hands | None = None
         self._given: dict[str, _Given] = {}
         self._tries = Counter[str]()
         self._copies: dict[str, Path] = {}
@@ -125,14 +126,18 @@ class Ahead:
 
     def _is_fit(self, order: Order) -> bool:
         """Whether other hands make a batch quicker: of this machine not those of a large one, which takes all cores as it is."""
-        return self._settings.runner == "dask" or _size(order) < SMALL_BATCH_BYTES
+        return self._settings.runner != "local" or _size(order) < SMALL_BATCH_BYTES
 
-    def _opened(self) -> AbstractContextManager[hands.Hands | None]:
+    def _opened(self) -> AbstractContextManager[Hands | None]:
         """What the settings name."""
-        if self._settings.runner == "dask":
-            return hands.dask(self._settings)
-        report_step(f"staging batches in other processes, too ({self._processes})")
-        return hands.processes(self._settings, self._processes)
+        match self._settings.runner:
+            case "dask":
+                return dask_cluster.dask(self._settings)
+            case "ray":
+                return ray_cluster.ray(self._settings)
+            case "local":
+                report_step(f"staging batches in other processes, too ({self._processes})")
+                return processes.processes(self._settings, self._processes)
 
     def _copy(self, company: str) -> Path:
         """The folder with what the warehouse knows of a company, copied when first asked for or found to be outdated."""

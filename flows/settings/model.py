@@ -14,6 +14,7 @@ from flows.settings.memory import default_limit
 from flows.settings.places import Places
 from flows.settings.sinks import AnySink, FileSettings, SinkName
 from flows.settings.values import (
+    CLUSTER_SCHEMES,
     ClusterAddress,
     ConnectionName,
     Currency,
@@ -76,7 +77,7 @@ class Settings(Places):
     connections: dict[ConnectionName, Connection] = Field(default_factory=dict)
     memory_limit: MemoryLimit = Field(default_factory=default_limit)
     # Who stages batches: processes of this machine, or the workers of a cluster.
-    runner: Literal["local", "dask"] = "local"
+    runner: Literal["local", "dask", "ray"] = "local"
     runner_address: ClusterAddress | None = None
     data_docs: Literal["never", "violations", "always"] = "violations"
     publish: dict[MartName, PublishRule] = Field(default_factory=dict)
@@ -101,9 +102,15 @@ class Settings(Places):
 
     @model_validator(mode="after")
     def _a_cluster_has_an_address(self) -> Settings:
-        if self.runner == "dask" and self.runner_address is None:
+        if self.runner == "local":
+            return self
+        if self.runner_address is None:
             raise ValueError(
-                "runner: dask needs the address of its scheduler; name it as runner_address (VALUEMART_RUNNER_ADDRESS)"
+                f"runner: {self.runner} needs the address of its cluster; name it as runner_address (VALUEMART_RUNNER_ADDRESS)"
+            )
+        if not self.runner_address.startswith(tuple(f"{each}://" for each in CLUSTER_SCHEMES[self.runner])):
+            raise ValueError(
+                f"runner_address: {self.runner_address} is no address of a cluster of {self.runner}'s"
             )
         return self
 

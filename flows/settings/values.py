@@ -88,8 +88,11 @@ def _web_address(value: str) -> str:
 
 def _cluster_address(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in {"tcp", "tls"} or not parts.netloc:
-        raise ValueError(f"{value!r} is no address of a Dask scheduler; write it as tcp://scheduler:8786")
+    if not parts.netloc or parts.scheme not in {scheme for of in CLUSTER_SCHEMES.values() for scheme in of}:
+        raise ValueError(
+            f"{value!r} is no address of a cluster; write that of Dask's scheduler as tcp://scheduler:8786, of Ray's head as "
+            "ray://head:10001"
+        )
     return value
 
 
@@ -106,6 +109,9 @@ def _mart_name(value: str) -> str:
         raise ValueError(f"{value!r} is no name of a mart; use small letters, digits and underscores")
     return value
 
+
+# How the address of a cluster begins, by who runs there.
+CLUSTER_SCHEMES = {"dask": ("tcp", "tls"), "ray": ("ray",)}
 
 Currency = Annotated[str, AfterValidator(_currency)]
 Timezone = Annotated[str, AfterValidator(_timezone)]

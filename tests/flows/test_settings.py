@@ -84,9 +84,11 @@ def test_owners_are_ordered_by_company_and_table(tmp_path: Path) -> None:
         ("VALUEMART_MEMORY_LIMIT", "much", "'much' is no amount of memory; write it as 1.5GB"),
         ("VALUEMART_CONFIG", "none.toml", "there is no settings file none.toml"),
         ("VALUEMART_STRICT", "perhaps", "valid boolean"),
-        ("VALUEMART_RUNNER", "spark", "'local' or 'dask'"),
+        ("VALUEMART_RUNNER", "spark", "'local', 'dask' or 'ray'"),
         ("VALUEMART_RUNNER", "dask", "name it as runner_address (VALUEMART_RUNNER_ADDRESS)"),
-        ("VALUEMART_RUNNER_ADDRESS", "scheduler:8786", "write it as tcp://scheduler:8786"),
+        ("VALUEMART_RUNNER", "ray", "name it as runner_address (VALUEMART_RUNNER_ADDRESS)"),
+        ("VALUEMART_RUNNER_ADDRESS", "scheduler:8786", "as tcp://scheduler:8786"),
+        ("VALUEMART_RUNNER_ADDRESS", "http://head:10001", "as ray://head:10001"),
     ],
 )
 def test_a_wrong_variable_is_said_in_one_line_with_its_name(
@@ -100,6 +102,16 @@ def test_a_wrong_variable_is_said_in_one_line_with_its_name(
     assert variable in str(caught.value)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_address_of_another_cluster_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VALUEMART_RUNNER", "ray")
+    monkeypatch.setenv("VALUEMART_RUNNER_ADDRESS", "tcp://scheduler:8786")
+
+    with pytest.raises(
+        settings.SettingsError, match=r"tcp://scheduler:8786 is no address of a cluster of ray's"
+    ):
+        settings.load()
 
 
 def test_a_misspelt_variable_is_refused_and_the_right_one_suggested(monkeypatch: pytest.MonkeyPatch) -> None:

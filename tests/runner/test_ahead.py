@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flows.pipeline.load import load_inbox, staging_meanwhile
-from flows.runner import hands
+from flows.runner import processes
 from tests.runner.rows import held
 from tests.runner.threads import counted_verdicts, opened, stage_in_threads
 from tests.warehouse.converting import FACTOR, PRODUCT, batch
@@ -158,7 +158,7 @@ def test_what_is_left_for_a_later_day_is_staged_meanwhile_and_loaded_on_its_day(
     deliveries = [of_lines(line(each), number=each) for each in range(1, 5)]
     alone = lived(tmp_path / "alone", [lambda loader, each=each: loader.land(each) for each in deliveries])
     counted = counted_verdicts(monkeypatch)
-    monkeypatch.setattr(hands, "processes", opened)
+    monkeypatch.setattr(processes, "processes", opened)
     ahead = Loader(tmp_path / "ahead")
     ahead.source()
     ahead.land(*deliveries)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from expectations.gate import Gate
-from flows.runner import ahead, hands
+from flows.runner import ahead, dask_cluster
 from flows.runner.task import Order, Verdict
 from flows.settings import Settings
 from tests.runner.clusters import Cluster, own_cluster
@@ -53,16 +53,16 @@ def test_a_company_staged_by_a_cluster_is_the_same_row_by_row_whoever_dies_there
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given, counted = [], counted_verdicts(monkeypatch)
-    submit = hands._Cluster.submit
+    submit = dask_cluster._Cluster.submit
 
-    def submit_and_kill(self: hands._Cluster, order: Order, known: Path) -> Future[Verdict]:
+    def submit_and_kill(self: dask_cluster._Cluster, order: Order, known: Path) -> Future[Verdict]:
         given.append(order)
         future = submit(self, order, known)
         if len(given) == 3:
             dies(cluster)
         return future
 
-    monkeypatch.setattr(hands._Cluster, "submit", submit_and_kill)
+    monkeypatch.setattr(dask_cluster._Cluster, "submit", submit_and_kill)
     monkeypatch.setattr(ahead, "_LOOK_EVERY_S", 0.5)
     settings = loaded(tmp_path / "home", inbox, gate, runner="dask", runner_address=cluster.address)
     assert held(settings) == held(alone)
@@ -72,6 +72,6 @@ def test_a_company_staged_by_a_cluster_is_the_same_row_by_row_whoever_dies_there
 def test_a_cluster_that_does_not_answer_holds_nobody_up(
     inbox: Path, alone: Settings, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hands, "_CLUSTER_ANSWERS_S", 1)
+    monkeypatch.setattr(dask_cluster, "_ANSWERS_S", 1)
     settings = loaded(tmp_path / "home", inbox, gate, runner="dask", runner_address="tcp://127.0.0.1:9")
     assert held(settings) == held(alone)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from expectations.gate import Gate
-from flows.runner import ahead, hands
+from flows.runner import ahead, processes
 from flows.runner.task import Order
 from flows.settings import Settings
 from tests.runner.companies import loaded
@@ -49,9 +49,9 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
     inbox: Path, alone: Settings, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killed = list[int]()
-    submit = hands._Processes.submit
+    submit = processes._Processes.submit
 
-    def submit_and_kill(self: hands._Processes, order: Order, known: Path) -> object:
+    def submit_and_kill(self: processes._Processes, order: Order, known: Path) -> object:
         given = submit(self, order, known)
         alive = [each.process.pid for each in self.workers if each.process.pid not in killed]
         if alive and len(killed) < KILLS:
@@ -59,7 +59,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
             os.kill(alive[0], signal.SIGKILL)
         return given
 
-    monkeypatch.setattr(hands._Processes, "submit", submit_and_kill)
+    monkeypatch.setattr(processes._Processes, "submit", submit_and_kill)
     settings = loaded(tmp_path / "home", inbox, gate)
     assert len(killed) == KILLS
     assert held(settings) == held(alone)

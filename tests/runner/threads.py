@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.runner import ahead, hands
+from flows.runner import ahead, processes
 from flows.runner.task import Order, Verdict, made_by, stage_elsewhere
 
 
@@ -42,7 +42,7 @@ def opened(*_: object) -> Iterator[Threads]:
 def stage_in_threads(patch: pytest.MonkeyPatch) -> dict[str, bool]:
     """From here on, whatever is loaded is staged ahead of its turn; see `counted_verdicts`."""
     patch.setattr(ahead, "FEWEST_FOR_PROCESSES", 1)
-    patch.setattr(hands, "processes", opened)
+    patch.setattr(processes, "processes", opened)
     return counted_verdicts(patch)
 
 
