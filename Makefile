@@ -110,7 +110,8 @@ clean: ## remove .venv, caches and build leftovers (never ./var, where the data 
 
 lock: ## resolve the dependencies anew (needs uv; for maintainers)
 	@printf '%s==1.5.5\n' duckdb duckdb-cli duckdb-extension-ducklake \
-		duckdb-extension-postgres-scanner duckdb-extension-sqlite-scanner > .lock-pins
+		duckdb-extension-postgres-scanner duckdb-extension-sqlite-scanner \
+		duckdb-extension-httpfs duckdb-extension-aws > .lock-pins
 	@$(LOCK) -c .lock-pins -o requirements.lock
 	@$(LOCK) --group dev -c requirements.lock -c .lock-pins -o requirements-dev.lock
 	@echo uv | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \

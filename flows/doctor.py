@@ -14,8 +14,7 @@ from flows.errors import OTHER
 from flows.file_modes import wrong_modes
 from flows.settings import Settings
 from warehouse.errors import WarehouseBusyError
-from warehouse.lake.address import size
-from warehouse.lake.opening import open_at
+from warehouse.lake.opening import open_at, size
 
 State = Literal["sound", "note", "fault"]
 

@@ -10,8 +10,8 @@ from flows.console.progress import report_step
 from flows.errors import UsageError
 from flows.pipeline.load import open_warehouse
 from flows.settings import Settings
-from warehouse.lake.address import Lake, Warehouse, size
-from warehouse.lake.opening import open_at
+from warehouse.lake.address import Lake, Warehouse
+from warehouse.lake.opening import open_at, size
 from warehouse.store import backup, moving
 from warehouse.store.migrate import migrate
 from warehouse.store.moving import Moved
@@ -22,7 +22,7 @@ class Move:
     """What was copied, from where and to where, with the bytes of both; `url` and `data` are what the settings are to say now."""
 
     url: str
-    data: Path | None
+    data: Path | str | None
     before: str
     after: str
     tables: tuple[Moved, ...]
@@ -30,7 +30,7 @@ class Move:
     bytes_after: int
 
 
-def move(settings: Settings, url: str, data: Path | None, recorded_at: datetime) -> Move:
+def move(settings: Settings, url: str, data: Path | str | None, recorded_at: datetime) -> Move:
     """Copy the warehouse to where `url` says, its files into `data` if that is a lake; what is there now stays as it is.
 
     UsageError where nothing is to be moved, or something is there already; MovingError where a table came out differently, of

@@ -15,7 +15,7 @@ from flows.settings.connections import PASSWORD_PREFIX
 from flows.settings.errors import SettingsError, format_error, nearest
 from flows.settings.model import PREFIX, Settings
 from flows.settings.sinks import absolute, named_variables
-from flows.settings.warehouse import IN_A_FILE, NAME, SQLITE
+from flows.settings.warehouse import IN_A_FILE, NAME, SQLITE, absolute_data
 from warehouse.files import private_by_default
 
 CONFIG_VARIABLE = "VALUEMART_CONFIG"
@@ -61,7 +61,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "POLICY": str(settings.policy.absolute()) if settings.policy else "",
         "CONFIG": str(file.absolute()) if file else "",
         "WAREHOUSE": "" if settings.warehouse == IN_A_FILE else settings.warehouse,
-        "WAREHOUSE_DATA": str(settings.warehouse_data.absolute()) if settings.warehouse_data else "",
+        "WAREHOUSE_DATA": str(absolute_data(settings.warehouse_data)) if settings.warehouse_data else "",
     }
     return {PREFIX + name: value for name, value in paths.items() if value}
 
@@ -84,9 +84,11 @@ def _read(file: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} is not TOML: {error}") from error
     folder = file.absolute().parent
-    for key in ("home", "policy", "publish_to", "warehouse_data"):
+    for key in ("home", "policy", "publish_to"):
         if isinstance(values.get(key), str):
             values[key] = folder / values[key]
+    if isinstance(values.get("warehouse_data"), str):
+        values["warehouse_data"] = absolute_data(values["warehouse_data"], folder)
     url = values.get("warehouse")
     if isinstance(url, str) and url.startswith(SQLITE):
         values["warehouse"] = SQLITE + str(folder / url.removeprefix(SQLITE))

@@ -27,7 +27,7 @@ from flows.settings.values import (
     Timezone,
     WebAddress,
 )
-from flows.settings.warehouse import IN_A_FILE, WarehouseUrl, warehouse_of
+from flows.settings.warehouse import IN_A_FILE, WarehouseData, WarehouseUrl, warehouse_of
 from warehouse.files import Readers
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Settings(Places):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
 
     warehouse: WarehouseUrl = IN_A_FILE
-    warehouse_data: Path | None = None
+    warehouse_data: WarehouseData | None = None
     # How long the lake's former states can be looked at; what they alone refer to is dropped by `maintain`.
     warehouse_keep_days: int = Field(default=7, ge=1, le=3_650)
     # Whether a lake shows the mart in a schema of its own, beside the files that are published.
@@ -128,7 +128,7 @@ class Settings(Places):
         """The same settings for a home that is thrown away, its warehouse a file in it, wherever this one lies."""
         return self.model_copy(update={"home": home, "warehouse": IN_A_FILE, "data_docs": "never"})
 
-    def moved(self, warehouse: str, data: Path | None) -> Settings:
+    def moved(self, warehouse: str, data: Path | str | None) -> Settings:
         """The same settings with the warehouse elsewhere, its URL checked."""
         return self.model_copy(update={"warehouse": warehouse, "warehouse_data": data})
 

@@ -1,26 +1,30 @@
 """Where the warehouse lies, as settings say it: a URL, and for a lake the folder of its files.
 
 The password of a catalog in PostgreSQL is in VALUEMART_PASSWORD_WAREHOUSE, or in the file that VALUEMART_PASSWORD_WAREHOUSE_FILE
-names; the URL holds none, so that it may be shown.
+names; the URL holds none, so that it may be shown. Who may use an object store is said as every client of AWS is told it.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from flows.errors import UsageError
 from flows.settings.connections import password_called
 from warehouse.lake.address import Lake, Warehouse
+from warehouse.lake.bucket import SCHEME, Bucket
 
 IN_A_FILE = "duckdb:"
 SQLITE, POSTGRES = "ducklake:sqlite:", "ducklake:postgres:"
 # The name under which its password is found.
 NAME = "warehouse"
+# The address of a store that is not AWS's own; the first is for S3 alone.
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _PASSWORD = re.compile(r"\bpassword\s*=", re.IGNORECASE)
 
 
@@ -54,19 +58,52 @@ def given_url(value: str) -> str:
         raise UsageError(f"--to {error}") from None
 
 
+def _warehouse_data(value: str | Path) -> str | Path:
+    """A folder, or a place in an object store without a slash at its end."""
+    if not str(value).startswith(SCHEME):
+        return Path(value)
+    url = str(value).rstrip("/")
+    parts = urlsplit(url)
+    if not parts.netloc or "@" in parts.netloc or parts.query or any(each in url for each in "*?[]"):
+        raise ValueError("names no place in an object store: write s3://BUCKET/PREFIX")
+    return url
+
+
+def given_data(value: str | None) -> str | Path | None:
+    """The place of a lake's files that a person gave a command, checked; UsageError."""
+    if value is None:
+        return None
+    try:
+        return absolute_data(_warehouse_data(value))
+    except ValueError as error:
+        raise UsageError(f"--data {error}") from None
+
+
+def absolute_data(data: str | Path, folder: Path | None = None) -> str | Path:
+    """A place of a lake's files, in full where it is a folder: relative to another one, the current one if none is given."""
+    return data if str(data).startswith(SCHEME) else ((folder or Path()) / data).absolute()
+
+
 WarehouseUrl = Annotated[str, AfterValidator(_warehouse_url)]
+WarehouseData = Annotated[str | Path, BeforeValidator(_warehouse_data)]
 
 
-def warehouse_of(url: str, home: Path, data: Path | None) -> Warehouse:
+def warehouse_of(url: str, home: Path, data: str | Path | None) -> Warehouse:
     """The warehouse that a checked URL names, for a home; a lake's files lie in the home's folder `lake` unless elsewhere.
 
     UsageError where the file of a password cannot be read.
     """
     if url == IN_A_FILE:
         return home / "warehouse.duckdb"
-    files, spill = (data or home / "lake").absolute(), home / "warehouse.tmp"
+    files, spill = _files(data or home / "lake"), home / "warehouse.tmp"
     if url.startswith(SQLITE):
         return Lake("sqlite", url.removeprefix(SQLITE), files, spill)
     secret = password_called(NAME)
     password = secret.get_secret_value() if secret else None
     return Lake("postgres", url.removeprefix(POSTGRES), files, spill, password)
+
+
+def _files(data: str | Path) -> Path | Bucket:
+    if isinstance(data, Path):
+        return data.absolute()
+    return Bucket(data, next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), None))

@@ -84,12 +84,13 @@ def test_a_missing_extension_is_one_sentence_that_says_how_to_install_it(
 
 
 def test_an_extension_that_nobody_signed_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lake = Lake("sqlite", str(tmp_path / "lake.sqlite"), tmp_path / "files", tmp_path / "spill")
     real = extensions._file("ducklake")
     forged = tmp_path / real.name
     forged.write_bytes(real.read_bytes()[:-1] + b"\0")
     monkeypatch.setattr(extensions, "_file", lambda _: forged)
     with duckdb.connect() as connection, pytest.raises(ExtensionError, match="does not take"):
-        extensions.load(connection, "sqlite")
+        extensions.load(connection, lake)
 
 
 def test_a_new_lake_is_not_made_in_a_folder_of_others(tmp_path: Path) -> None:

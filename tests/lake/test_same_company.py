@@ -21,6 +21,7 @@ from flows.settings import Settings
 from tests.flows.small_company import assert_same, mart
 from tests.lake.catalogs import KINDS, PASSWORD, own_catalog
 from tests.lake.cutting import Cut
+from tests.lake.stores import SECRET, Store, own_store
 from tests.runner.clusters import own_cluster
 from tests.runner.threads import counted_verdicts
 from tests.sample_company import DEFAULT_POLICY, LAST_DAY, LAST_MONTH, SampleCompany, land_history
@@ -36,6 +37,7 @@ CUSTOMERS, MONTHS = 46, 12
 EARLIER = month_end(months_before(LAST_MONTH, 2))
 NOW = datetime(2025, 7, 4, 5, 6, 7, tzinfo=UTC)
 
+IN_A_STORE = "files in an object store"
 ONE_KIND = pytest.mark.parametrize(
     "in_a_lake", ["sqlite"], indirect=True
 )  # what goes by rows alone, whatever the catalog is
@@ -64,13 +66,20 @@ def in_a_file(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> SampleCom
     return founded(tmp_path_factory.mktemp("file") / "home", gate)
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module")
+def store() -> Iterator[Store]:
+    with own_store() as store:
+        yield store
+
+
+@pytest.fixture(scope="module", params=[*KINDS, IN_A_STORE])
 def in_a_lake(
     request: pytest.FixtureRequest, gate: Gate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SampleCompany]:
     folder = tmp_path_factory.mktemp(request.param)
-    with own_catalog(request.param, folder) as url:
-        yield founded(folder / "home", gate, warehouse=url)
+    files = {"warehouse_data": request.getfixturevalue("store").url} if request.param == IN_A_STORE else {}
+    with own_catalog("sqlite" if files else request.param, folder) as url:
+        yield founded(folder / "home", gate, warehouse=url, **files)
 
 
 def test_a_company_has_the_same_mart_and_events_on_a_lake(
@@ -138,6 +147,7 @@ def test_a_sound_lake_is_called_sound_and_its_password_is_told_to_nobody(in_a_la
     assert not stages.check(in_a_lake.settings)
     told = " ".join([*findings, repr(in_a_lake.settings), repr(in_a_lake.settings.warehouse_at)])
     assert PASSWORD not in told
+    assert SECRET not in told
 
 
 @ONE_KIND
@@ -170,6 +180,38 @@ def test_upkeep_merges_files_and_removes_orphans_and_changes_no_row(in_a_lake: S
     with open_at(lake, read_only=True) as connection:
         ((states,),) = connection.execute(f"SELECT count(*) FROM {ALIAS}.snapshots()").fetchall()
     assert states == 1
+
+
+@pytest.mark.parametrize("in_a_lake", [IN_A_STORE], indirect=True)
+def test_upkeep_removes_from_an_object_store_what_no_state_refers_to(
+    in_a_lake: SampleCompany, store: Store
+) -> None:
+    lake = in_a_lake.settings.warehouse_at
+    assert isinstance(lake, Lake)
+    before, orphan = held(lake), "home/erp/customers/ducklake-of-a-killed-commit.parquet"
+    store.put(orphan, b"cut off")
+    assert orphan in store.held()
+
+    late = datetime.now(UTC) + timedelta(days=40)
+    upkeep.look_after(in_a_lake.settings, late, keep_archive_days=None, backups=0, late_days=40_000)
+
+    assert orphan not in store.held()
+    assert store.held()
+    assert held(lake) == before
+
+
+@pytest.mark.long
+def test_a_home_that_is_moved_to_an_object_store_and_back_is_equal_row_by_row(
+    in_a_file: SampleCompany, store: Store, tmp_path: Path
+) -> None:
+    here, files = in_a_file.settings, store.url.replace("home", "moved")
+    with own_catalog("sqlite", tmp_path) as url:
+        there = move(here, url, files, stages.now())
+        back = here.model_copy(update={"home": tmp_path / "back"}).moved(url, files)
+        returned = move(back, "duckdb:", None, stages.now())
+    assert returned.tables == there.tables
+    assert there.bytes_after > 100_000
+    assert any(key.startswith("moved/rated/") for key in store.held())
 
 
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)])

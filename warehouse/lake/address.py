@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from warehouse.errors import UserError
-from warehouse.files import file_size
+from warehouse.lake.bucket import Bucket
 
 if TYPE_CHECKING:
     from adbc_driver_postgresql.dbapi import Connection
 
 Catalog = Literal["sqlite", "postgres"]
-INSTALL = "install valuemart with its extra, `pip install 'valuemart[lake]'`, or say warehouse = \"duckdb:\" in the settings"
+INSTALL = (
+    "install valuemart with its extras, `pip install 'valuemart[lake]'` (of an object store 'valuemart[lake,s3]'), or say "
+    'warehouse = "duckdb:" in the settings'
+)
 _TIMEOUT_S = 10
 _HAS_TABLES = "SELECT to_regclass('ducklake_metadata') IS NOT NULL"
 
@@ -30,12 +33,12 @@ class LakeError(UserError):
 class Lake:
     """A DuckLake: `where` is the catalog's file (sqlite), or how libpq finds its database (postgres), without a password.
 
-    `data` holds its Parquet files and nothing else; `spill` is where queries that take more than their memory put the rest.
+    `data` is the folder or the place in an object store that holds its Parquet files and nothing else; `spill` is where queries that take more than their memory put the rest.
     """
 
     catalog: Catalog
     where: str
-    data: Path
+    data: Path | Bucket
     spill: Path
     password: str | None = field(default=None, repr=False)
 
@@ -82,6 +85,20 @@ class Lake:
             "command again, which goes on from what was committed"
         )
 
+    def out_of_reach(self, error: BaseException) -> LakeError:
+        """The sentence for an object store that does not answer, or does not let us in."""
+        return LakeError(
+            f"the files of the warehouse ({self.data}) cannot be used: {self.without_secret(str(error))}; mend that and run the same "
+            "command again, which goes on from what was committed"
+        )
+
+    def without_credentials(self) -> LakeError:
+        """The sentence for an object store for which nothing says who we are."""
+        return LakeError(
+            f"the files of the warehouse ({self.data}) cannot be used: nothing says who may; set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run where a role is given, and run the same command again"
+        )
+
     def without_secret(self, text: str) -> str:
         """An error's text as one line that may be shown."""
         one_line = " ".join(text.split())
@@ -89,14 +106,6 @@ class Lake:
 
 
 Warehouse: TypeAlias = Path | Lake
-
-
-def size(warehouse: Warehouse) -> int:
-    """How many bytes of files a warehouse takes, what a catalog in PostgreSQL takes not counted; 0 where there is none."""
-    if isinstance(warehouse, Path):
-        return file_size(warehouse)
-    catalog = file_size(Path(warehouse.where)) if warehouse.catalog == "sqlite" else 0
-    return catalog + sum(file_size(path) for path in warehouse.data.rglob("*.parquet"))
 
 
 def _conninfo(value: str) -> str:

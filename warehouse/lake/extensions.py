@@ -9,7 +9,8 @@ import duckdb
 
 from warehouse.connection import literal
 from warehouse.errors import UserError
-from warehouse.lake.address import INSTALL
+from warehouse.lake.address import INSTALL, Lake
+from warehouse.lake.bucket import EXTENSIONS, Bucket
 
 _OF_CATALOG = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
 
@@ -18,9 +19,10 @@ class ExtensionError(UserError):
     """An extension that a lake needs is not installed, or is not of this DuckDB."""
 
 
-def load(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
-    """Load what a lake needs whose catalog is of that kind; ExtensionError."""
-    for name in ("ducklake", _OF_CATALOG[catalog]):
+def load(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    """Load what a lake with such a catalog and such a place for its files needs; ExtensionError."""
+    of_files = EXTENSIONS if isinstance(lake.data, Bucket) else ()
+    for name in ("ducklake", _OF_CATALOG[lake.catalog], *of_files):
         file = _file(name)
         try:
             connection.execute(f"LOAD {literal(str(file))}")

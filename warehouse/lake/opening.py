@@ -9,9 +9,19 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse.connection import CONFIG, guard_commits, limited_to, literal, open_database, quoted
+from warehouse.connection import (
+    CONFIG,
+    guard_commits,
+    limited_to,
+    literal,
+    open_database,
+    quoted,
+    scalar,
+)
+from warehouse.files import file_size
 from warehouse.lake import extensions, lease
 from warehouse.lake.address import Lake, LakeError, Warehouse
+from warehouse.lake.bucket import SCHEME, Bucket
 from warehouse.lake.lease import Lease
 from warehouse.storage_errors import described
 
@@ -26,6 +36,10 @@ _BUSY_MS = 20_000
 _ASKS_TOO_OFTEN = "statistics_propagation"
 _STATES = f"SELECT snapshot_id, make_timestamp(epoch_us(snapshot_time)) FROM {ALIAS}.snapshots() ORDER BY snapshot_id"
 _LOST = ("transaction conflict", "database is locked")
+_STORE = ("http", SCHEME)
+_BYTES = (
+    f"SELECT coalesce(sum(file_size_bytes + delete_file_size_bytes), 0) FROM ducklake_table_info('{ALIAS}')"
+)
 
 
 class NoStateError(Exception):
@@ -114,7 +128,7 @@ def attach(
 
     `state`: the snapshot that is read; else the latest.
     """
-    extensions.load(connection, lake.catalog)
+    _let_in(connection, lake, alias)
     connection.execute(f"SET disabled_optimizers = {literal(_ASKS_TOO_OFTEN)}")
     options = {"DATA_PATH": literal(f"{lake.data}/"), "DATA_INLINING_ROW_LIMIT": str(INLINED_ROWS)}
     if lake.catalog == "sqlite":
@@ -140,6 +154,22 @@ def attach(
         guard_commits(connection, Lease(connection, alias))
 
 
+def size(warehouse: Warehouse) -> int:
+    """How many bytes of files a warehouse takes, what a catalog in PostgreSQL takes not counted; 0 where there is none.
+
+    Of files in an object store: those of the latest state, as the catalog says. LakeError where that cannot be asked.
+    """
+    if isinstance(warehouse, Path):
+        return file_size(warehouse)
+    catalog = file_size(Path(warehouse.where)) if warehouse.catalog == "sqlite" else 0
+    if isinstance(warehouse.data, Path):
+        return catalog + sum(file_size(path) for path in warehouse.data.rglob("*.parquet"))
+    if not warehouse.exists():
+        return catalog
+    with open_at(warehouse, read_only=True) as connection:
+        return catalog + int(str(scalar(connection, _BYTES)))
+
+
 @contextmanager
 def told_of(lake: Lake) -> Iterator[None]:
     """What DuckDB says of the lake while the block runs, as a LakeError or StorageError of one sentence."""
@@ -149,8 +179,12 @@ def told_of(lake: Lake) -> Iterator[None]:
         said = str(error).lower()
         if isinstance(error, duckdb.TransactionException) and any(each in said for each in _LOST):
             raise lease.lost() from error
+        if isinstance(lake.data, Bucket) and (isinstance(error, duckdb.HTTPException) or _of_store(said)):
+            raise lake.out_of_reach(error) from error
         if isinstance(error, duckdb.IOException | duckdb.TransactionException):
-            raise described(error, lake.data) or lake.unreachable(error) from error
+            raise described(error, lake.data if isinstance(lake.data, Path) else None) or lake.unreachable(
+                error
+            ) from error
         raise
 
 
@@ -159,10 +193,37 @@ def _make_room(lake: Lake) -> None:
 
     What nobody refers to is removed by `maintain`: in a folder of others these would be their files.
     """
-    if lake.data.is_dir() and any(lake.data.iterdir()) and not lake.exists():
+    if not lake.exists() and _has_files(lake):
         raise LakeError(
             f"{lake.data} holds files, and {lake} is not there yet; name an empty folder as warehouse_data"
         )
-    lake.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folders = [lake.data] if isinstance(lake.data, Path) else []
     if lake.catalog == "sqlite":
-        Path(lake.where).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folders.append(Path(lake.where).parent)
+    for folder in folders:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _has_files(lake: Lake) -> bool:
+    if isinstance(lake.data, Path):
+        return lake.data.is_dir() and any(lake.data.iterdir())
+    with told_of(lake), memory_database(lake) as connection:
+        _let_in(connection, lake, ALIAS)
+        return lake.data.has_files(connection)
+
+
+def _let_in(connection: duckdb.DuckDBPyConnection, lake: Lake, alias: str) -> None:
+    """Give a connection the extensions of a lake, and the credentials by which its files are reached."""
+    extensions.load(connection, lake)
+    if isinstance(lake.data, Bucket):
+        try:
+            lake.data.let_in(connection, alias)
+        except (
+            duckdb.Error
+        ) as error:  # of no kind of its own: whatever else goes wrong here does so when the lake is attached
+            raise lake.without_credentials() from error
+
+
+def _of_store(said: str) -> bool:
+    """Whether an error's text, in small letters, is about an object store: DuckDB has no kind of its own for them."""
+    return any(each in said for each in _STORE)

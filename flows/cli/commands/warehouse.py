@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -25,7 +24,10 @@ def move(
         ),
     ],
     data: Annotated[
-        Path | None, Parameter(help="The folder for a lake's files, empty or new; else `lake` in the home.")
+        str | None,
+        Parameter(
+            help="The folder or s3://BUCKET/PREFIX for a lake's files, empty or new; else `lake` in the home."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -35,11 +37,9 @@ def move(
     from flows.cli.run_flow import shown
     from flows.cli.views.operate import show_moved
     from flows.move import move as move_warehouse
-    from flows.settings.warehouse import given_url
+    from flows.settings.warehouse import given_data, given_url
 
     settings, url = settings_of_this_process(), given_url(to)
     with shown():
-        moved = move_warehouse(
-            settings, url, data.absolute() if data else None, datetime.now(UTC).replace(tzinfo=None)
-        )
+        moved = move_warehouse(settings, url, given_data(data), datetime.now(UTC).replace(tzinfo=None))
     show_moved(moved, as_json=as_json)
