@@ -101,6 +101,7 @@ def _start_server(folder: Path) -> OwnServer:
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{LOCAL}",
         "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "1",
         "PREFECT_UI_ENABLED": "0",
+        "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "0",  # nothing here uses one, and a first start takes a second for them
         "PREFECT__SERVER_EPHEMERAL": "1",
         "PREFECT__SERVER_FINAL": "1",
         "PREFECT_LOGGING_LEVEL": "WARNING",
