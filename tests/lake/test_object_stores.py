@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from flows.errors import UsageError
 from flows.settings import SettingsError, load
 from flows.settings.warehouse import given_data
 from tests.lake.stores import SECRET, Store, own_store
+from warehouse.connection import scalar, transaction
 from warehouse.lake.address import Lake, LakeError
 from warehouse.lake.bucket import Bucket
 from warehouse.lake.opening import open_at, size
+from warehouse.lake.upkeep import tidy
 
 
 @pytest.fixture
@@ -54,6 +57,26 @@ def test_a_new_lake_is_not_made_among_the_files_of_others(store: Store, tmp_path
     store.put("home/theirs.parquet", b"")
     with pytest.raises(LakeError, match="name an empty folder"), open_at(lake_at(store, tmp_path)):
         pass
+
+
+def test_what_is_written_into_a_store_is_there_and_upkeep_removes_what_no_state_refers_to(
+    store: Store, tmp_path: Path
+) -> None:
+    lake, orphan = lake_at(store, tmp_path), "home/main/kept/ducklake-of-a-killed-commit.parquet"
+    with open_at(lake) as connection, transaction(connection):
+        connection.execute("CREATE TABLE kept AS SELECT range AS number FROM range(2000)")
+    with open_at(lake) as connection, transaction(connection):
+        connection.execute("UPDATE kept SET number = -number WHERE number < 1000")
+    store.put(orphan, b"cut off")
+    late = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1)
+
+    with open_at(lake) as connection:
+        assert tidy(connection, states_before=late, files_before=late)
+
+    assert store.held()
+    assert orphan not in store.held()
+    with open_at(lake, read_only=True) as connection:
+        assert scalar(connection, "SELECT sum(number) FROM kept") == sum(range(1000, 2000)) - sum(range(1000))
 
 
 def test_a_store_that_does_not_answer_is_one_sentence_that_names_it_and_no_secret(

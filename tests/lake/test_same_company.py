@@ -37,7 +37,7 @@ CUSTOMERS, MONTHS = 46, 12
 EARLIER = month_end(months_before(LAST_MONTH, 2))
 NOW = datetime(2025, 7, 4, 5, 6, 7, tzinfo=UTC)
 
-IN_A_STORE = "files in an object store"
+IN_A_STORE = pytest.param("files in an object store", marks=pytest.mark.long)
 ONE_KIND = pytest.mark.parametrize(
     "in_a_lake", ["sqlite"], indirect=True
 )  # what goes by rows alone, whatever the catalog is
@@ -77,8 +77,9 @@ def in_a_lake(
     request: pytest.FixtureRequest, gate: Gate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SampleCompany]:
     folder = tmp_path_factory.mktemp(request.param)
-    files = {"warehouse_data": request.getfixturevalue("store").url} if request.param == IN_A_STORE else {}
-    with own_catalog("sqlite" if files else request.param, folder) as url:
+    is_stored = request.param not in KINDS
+    files = {"warehouse_data": request.getfixturevalue("store").url} if is_stored else {}
+    with own_catalog("sqlite" if is_stored else request.param, folder) as url:
         yield founded(folder / "home", gate, warehouse=url, **files)
 
 
@@ -180,24 +181,6 @@ def test_upkeep_merges_files_and_removes_orphans_and_changes_no_row(in_a_lake: S
     with open_at(lake, read_only=True) as connection:
         ((states,),) = connection.execute(f"SELECT count(*) FROM {ALIAS}.snapshots()").fetchall()
     assert states == 1
-
-
-@pytest.mark.parametrize("in_a_lake", [IN_A_STORE], indirect=True)
-def test_upkeep_removes_from_an_object_store_what_no_state_refers_to(
-    in_a_lake: SampleCompany, store: Store
-) -> None:
-    lake = in_a_lake.settings.warehouse_at
-    assert isinstance(lake, Lake)
-    before, orphan = held(lake), "home/erp/customers/ducklake-of-a-killed-commit.parquet"
-    store.put(orphan, b"cut off")
-    assert orphan in store.held()
-
-    late = datetime.now(UTC) + timedelta(days=40)
-    upkeep.look_after(in_a_lake.settings, late, keep_archive_days=None, backups=0, late_days=40_000)
-
-    assert orphan not in store.held()
-    assert store.held()
-    assert held(lake) == before
 
 
 @pytest.mark.long
