@@ -132,12 +132,12 @@ class Ahead:
         """What the settings name."""
         match self._settings.runner:
             case "dask":
-                return dask_cluster.dask(self._settings)
+                return dask_cluster.workers(self._settings)
             case "ray":
-                return ray_cluster.ray(self._settings)
+                return ray_cluster.workers(self._settings)
             case "local":
                 report_step(f"staging batches in other processes, too ({self._processes})")
-                return processes.processes(self._settings, self._processes)
+                return processes.workers(self._settings, self._processes)
 
     def _copy(self, company: str) -> Path:
         """The folder with what the warehouse knows of a company, copied when first asked for or found to be outdated."""

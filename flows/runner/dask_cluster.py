@@ -21,7 +21,7 @@ _ANSWERS_S = 20
 
 
 @contextmanager
-def dask(settings: Settings) -> Iterator[Hands | None]:
+def workers(settings: Settings) -> Iterator[Hands | None]:
     """The workers of the cluster that the settings name; None, and a word about it, where it does not answer.
 
     UsageError where the extra is not installed.

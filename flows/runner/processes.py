@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def processes(settings: Settings, number: int) -> Iterator[Hands]:
+def workers(settings: Settings, number: int) -> Iterator[Hands]:
     """Processes of this machine, which share the memory that a batch may take."""
     hands = _Processes(number, max(settings.memory_limit // number, LEAST_MEMORY))
     try:

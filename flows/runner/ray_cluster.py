@@ -30,7 +30,7 @@ _AT_IMPORT = {"RAY_ENABLE_AUTO_CONNECT": "0", "GRPC_VERBOSITY": "NONE"}
 
 
 @contextmanager
-def ray(settings: Settings) -> Iterator[Hands | None]:
+def workers(settings: Settings) -> Iterator[Hands | None]:
     """The workers of the cluster that the settings name; None, and a word about it, where it does not answer.
 
     UsageError where the extra is not installed.

@@ -158,7 +158,7 @@ def test_what_is_left_for_a_later_day_is_staged_meanwhile_and_loaded_on_its_day(
     deliveries = [of_lines(line(each), number=each) for each in range(1, 5)]
     alone = lived(tmp_path / "alone", [lambda loader, each=each: loader.land(each) for each in deliveries])
     counted = counted_verdicts(monkeypatch)
-    monkeypatch.setattr(processes, "processes", opened)
+    monkeypatch.setattr(processes, "workers", opened)
     ahead = Loader(tmp_path / "ahead")
     ahead.source()
     ahead.land(*deliveries)

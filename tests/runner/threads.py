@@ -42,7 +42,7 @@ def opened(*_: object) -> Iterator[Threads]:
 def stage_in_threads(patch: pytest.MonkeyPatch) -> dict[str, bool]:
     """From here on, whatever is loaded is staged ahead of its turn; see `counted_verdicts`."""
     patch.setattr(ahead, "FEWEST_FOR_PROCESSES", 1)
-    patch.setattr(processes, "processes", opened)
+    patch.setattr(processes, "workers", opened)
     return counted_verdicts(patch)
 
 
