@@ -1,0 +1,85 @@
+"""What ERPs do to an item besides letting it be paid: move it, write it off, set it off, take a note back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from expectations.gate import Gate
+from flows.inbox import landing
+from flows.pipeline import rate, stages
+from flows.settings import Settings
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+AS_OF = date(2026, 2, 20)
+
+Watch = Callable[[str, str], tuple[Any, ...] | None]
+
+
+def watch(home: Path, gate: Gate, source: str, extract: Path, day: date = AS_OF) -> Watch:
+    """Lands an extract, rates a day, and reads a customer's row of the credit watch from the mart."""
+    settings = Settings.model_validate({"home": home, "policy": rate.SHIPPED_POLICIES / "default.toml"})
+    files = [str(path) for path in sorted(extract.iterdir())]
+    taken = datetime(2026, 1, 31, 2, tzinfo=UTC)
+    landing.land(settings, files, source=source, company="1000", extracted_at=taken)
+    (outcome,) = stages.load_stage(settings, gate).outcomes
+    assert not outcome.faults
+    assert not [table.name for table in outcome.tables if table.quarantined]
+    stages.rate_stage(settings, day)
+    stages.publish_stage(settings)
+
+    def of(customer: str, columns: str) -> tuple[Any, ...] | None:
+        with duckdb.connect(str(settings.mart_file), read_only=True) as connection:
+            sql = f"SELECT {columns} FROM credit_watch WHERE customer_id = ?"
+            return connection.execute(sql, [customer]).fetchone()
+
+    return of
+
+
+# --- U8
+
+
+@pytest.fixture(scope="module")
+def u8(tmp_path_factory: pytest.TempPathFactory) -> Watch:
+    return watch(
+        tmp_path_factory.mktemp("u8"), Gate(), "yonyou_u8", GOLDEN / "yonyou_u8" / "processes" / "extract"
+    )
+
+
+def test_what_u8_moves_to_another_customer_is_owed_by_that_one_under_the_old_due_date(u8: Watch) -> None:
+    # 1,130 moved and 400 of it paid; 226 went there and back.
+    assert u8("030001", "open_balance, net_overdue") == (226, 226)
+    assert u8("030002", "open_balance, net_overdue, oldest_overdue_days") == (730, 730, 112)
+
+
+def test_what_u8_moved_was_owed_by_the_first_customer_until_then(tmp_path: Path, gate: Gate) -> None:
+    extract = GOLDEN / "yonyou_u8" / "processes" / "extract"
+    before = watch(tmp_path, gate, "yonyou_u8", extract, date(2026, 1, 9))
+    assert before("030001", "open_balance") == (1356,)
+    assert (before("030002", "open_balance") or (0,)) == (0,)
+
+
+def test_a_bad_debt_of_u8_is_written_off_and_no_late_payment(u8: Watch) -> None:
+    found = u8("030003", "open_balance, written_off_24m, days_late_12m")
+    assert found == (0, 165, 0)
+
+
+def test_a_note_that_came_back_in_u8_is_owed_again(u8: Watch) -> None:
+    # Money received for the note is still on account.
+    assert u8("030004", "open_balance, unapplied_credit, overdue_31_60") == (0, -800, 800)
+
+
+def test_a_red_invoice_set_against_a_blue_one_in_u8_is_no_late_payment(u8: Watch) -> None:
+    # 90 set off 49 days late, 226 open for 81 days; 113 credited; 701.50 not yet due.
+    late = (90 * 49 + 226 * 81) / Decimal(316)
+    assert u8("030005", "open_balance, net_overdue, round(days_late_12m, 4)") == (
+        Decimal("927.5"),
+        226,
+        round(late, 4),
+    )
