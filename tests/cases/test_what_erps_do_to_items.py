@@ -83,3 +83,19 @@ def test_a_red_invoice_set_against_a_blue_one_in_u8_is_no_late_payment(u8: Watch
         226,
         round(late, 4),
     )
+
+
+# --- ERPNext
+
+
+@pytest.fixture(scope="module")
+def erpnext(tmp_path_factory: pytest.TempPathFactory) -> Watch:
+    extract = GOLDEN / "erpnext" / "settlements" / "extract"
+    return watch(tmp_path_factory.mktemp("erpnext"), Gate(), "erpnext", extract)
+
+
+def test_what_a_write_off_entry_of_erpnext_left_unpaid_is_written_off_and_the_rest_was_paid(
+    erpnext: Watch,
+) -> None:
+    # 210 of 250 were paid the day before they were due, 40 written off; 60 credited by the journal.
+    assert erpnext("CUST-0104", "open_balance, written_off_24m, days_late_12m") == (0, 40, 0)

@@ -67,6 +67,7 @@ DEMANDED = [
     "erpnext_paid_before",
     "erpnext_immutable",
     "erpnext_return",
+    "erpnext_write_off",
     "erpnext_return_kept_open",
     "kingdee_headers",
     "u8_headers",

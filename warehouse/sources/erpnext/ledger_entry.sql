@@ -38,6 +38,7 @@ SELECT
     -- Money is entered as a payment, or in the journal.
     entry.voucher_type = 'Payment Entry'
         OR coalesce(journal.voucher_type IN ('Bank Entry', 'Cash Entry', 'Credit Card Entry'), false) AS is_money,
+    journal.voucher_type AS journal_type,
     is_own AND (reversed.voucher_no IS NOT NULL OR coalesce(invoice.docstatus = 2, false)) AS is_cancelled,
     CASE
         WHEN left_out IS NOT NULL THEN NULL

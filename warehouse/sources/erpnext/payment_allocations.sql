@@ -4,7 +4,7 @@
 WITH settlement AS (
     SELECT
         *,
-        voucher_no AS payment_id,
+        voucher_item AS payment_id,
         CASE role WHEN 'contra' THEN voucher_item ELSE against_item END AS item_id,
         greatest(posting_date, settled_posted_on) AS allocated_on,
         CASE

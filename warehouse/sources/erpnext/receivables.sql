@@ -26,15 +26,31 @@ summed AS (
     WINDOW same AS (PARTITION BY item_id, party)
 ),
 paid AS (
-    -- What only payments, or only returns, took something off; any other journal entry may be anything.
+    -- How it was settled by what is no money; what is, the payments tell. A journal entry that is no write-off and no credit note
+    -- may be anything; a difference of rates settles nothing.
     SELECT
-        against_item AS item_id, party,
-        CASE WHEN bool_and(role = 'contra' OR is_money) THEN 'payment' ELSE 'return' END AS settlement
-    FROM ledger_entry
-    WHERE role IN ('settlement', 'contra')
-    GROUP BY ALL
-    HAVING bool_and(role = 'contra' OR is_money)
-        OR bool_and(role = 'settlement' AND voucher_type = 'Sales Invoice')
+        item_id, party,
+        CASE
+            WHEN bool_or(kind = 'write_off') THEN 'write_off'
+            WHEN bool_and(kind = 'payment') THEN 'payment'
+            WHEN bool_and(kind = 'return') THEN 'return'
+            WHEN bool_or(kind = 'credit_note') AND NOT bool_or(kind = 'unknown') THEN 'credit_note'
+        END AS settlement
+    FROM (
+        SELECT
+            CASE role WHEN 'contra' THEN voucher_item ELSE against_item END AS item_id,
+            party,
+            CASE
+                WHEN role = 'contra' OR is_money THEN 'payment'
+                WHEN voucher_type = 'Sales Invoice' THEN 'return'
+                WHEN journal_type = 'Write Off Entry' THEN 'write_off'
+                WHEN journal_type = 'Credit Note' THEN 'credit_note'
+                ELSE 'unknown'
+            END AS kind
+        FROM ledger_entry
+        WHERE role IN ('settlement', 'contra') AND amount_in_account_currency <> 0
+    )
+    GROUP BY item_id, party
 ),
 part AS (
     -- An instalment has the same share of the company amount, each bound rounded down so that nothing is lost between them.
