@@ -99,3 +99,27 @@ def test_what_a_write_off_entry_of_erpnext_left_unpaid_is_written_off_and_the_re
 ) -> None:
     # 210 of 250 were paid the day before they were due, 40 written off; 60 credited by the journal.
     assert erpnext("CUST-0104", "open_balance, written_off_24m, days_late_12m") == (0, 40, 0)
+
+
+# --- SAP
+
+
+@pytest.fixture(scope="module")
+def sap(tmp_path_factory: pytest.TempPathFactory) -> Watch:
+    extract = GOLDEN / "sap_ecc" / "clearings" / "extract"
+    return watch(tmp_path_factory.mktemp("sap"), Gate(), "sap_ecc", extract)
+
+
+def test_a_payment_that_was_reversed_in_sap_makes_nobody_less_late(sap: Watch) -> None:
+    # 1,000 due on 31 October; of it 400 were paid and reversed, and 50 of a credit memo paid out.
+    assert sap("0000100401", "open_balance, net_overdue, days_late_12m") == (1000, 1000, 112)
+
+
+def test_what_sap_moves_to_a_doubtful_account_was_not_paid_on_that_day(sap: Watch) -> None:
+    # 800 open for 142 days, 200 paid 10 days late.
+    assert sap("0000100402", "open_balance, days_late_12m") == (800, Decimal("115.6"))
+
+
+def test_what_sap_moves_to_another_customer_is_owed_by_that_one(sap: Watch) -> None:
+    assert sap("0000100403", "open_balance, days_late_12m") == (0, None)
+    assert sap("0000100404", "open_balance, oldest_overdue_days, days_late_12m") == (600, 81, 81)

@@ -41,6 +41,8 @@ DEMANDED = [
     "sap_residual",
     "sap_residual_no_item",
     "sap_reversal",
+    "sap_taken_back",
+    "sap_transfer",
     "sap_cancelled_billing_not_paid",
     "sap_down_payment_request",
     "sap_returns_item",

@@ -72,7 +72,7 @@ FILTERS = {
     ("odoo", "own_company"): (1, "the one company of the batch; none, or several, end the load"),
     ("sap_ecc", "amount_factor"): (1, "a factor that nobody looks up is 1"),
     ("sap_ecc", "invoice_lines"): (1, "ratios looked up by the documents, which all come out"),
-    ("sap_ecc", "ledger_item"): (8, "looked up by the records, which all come out"),
+    ("sap_ecc", "ledger_item"): (9, "looked up by the records, which all come out"),
     ("sap_ecc", "payment_allocations"): (1, "a second row of an item that comes out anyway"),
     ("yonyou_u8", "ledger_entry"): (2, "looked up by the entries, which all come out"),
     ("yonyou_u8", "receivables"): (1, "looked up by the items, which all come out"),

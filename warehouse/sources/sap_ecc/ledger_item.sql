@@ -108,6 +108,16 @@ reversed AS (
 cancelled AS (
     SELECT DISTINCT VBELN FROM VBRK WHERE FKSTO OR VBTYP IN ('N', 'S')
 ),
+transfer AS (
+    -- A document that clears items by a credit of its own and owes as much anew, without money: their debt was moved, to another
+    -- special ledger (doubtful), other terms or another customer.
+    SELECT BUKRS, BELNR, BUDAT
+    FROM item
+    WHERE BLART NOT IN ('DZ', 'KZ', 'ZP')
+    GROUP BY BUKRS, BELNR, BUDAT
+    HAVING sum(amount) FILTER (direction < 0 AND AUGBL = BELNR AND AUGDT = BUDAT)
+        = sum(amount) FILTER (direction > 0 AND (AUGBL = BELNR AND AUGDT = BUDAT) IS NOT TRUE)
+),
 end_of_chain AS (
     -- The first item is settled when the last residual is.
     SELECT
@@ -136,6 +146,10 @@ SELECT
         WHEN record.AUGDT IS NULL OR end_of_chain.root_id IS NOT NULL THEN NULL
         WHEN reversed.BELNR IS NOT NULL THEN 'reversal'
         WHEN cancelled.VBELN IS NOT NULL THEN 'cancelled'
+        -- A debit that its own document clears takes a credit back: a payment that was reversed, or paid out again.
+        WHEN record.direction > 0 AND record.AUGDT = record.BUDAT
+            AND coalesce(record.AUGBL = record.BELNR, record.BLART IN ('DZ', 'KZ', 'ZP')) THEN 'reversal'
+        WHEN record.direction > 0 AND transfer.BELNR IS NOT NULL THEN 'transfer'
     END AS item_settlement
 FROM record
 LEFT JOIN classified ON classified.item_id = record.item_id AND record.is_first AND record.left_out IS NULL
@@ -147,3 +161,5 @@ LEFT JOIN end_of_chain ON end_of_chain.root_id = classified.item_id
 LEFT JOIN reversed
     ON reversed.BUKRS = record.BUKRS AND reversed.BELNR = record.BELNR AND reversed.GJAHR = record.GJAHR
 LEFT JOIN cancelled ON cancelled.VBELN = record.VBELN
+LEFT JOIN transfer
+    ON transfer.BUKRS = record.BUKRS AND transfer.BELNR = record.AUGBL AND transfer.BUDAT = record.AUGDT
