@@ -123,3 +123,35 @@ def test_what_sap_moves_to_a_doubtful_account_was_not_paid_on_that_day(sap: Watc
 def test_what_sap_moves_to_another_customer_is_owed_by_that_one(sap: Watch) -> None:
     assert sap("0000100403", "open_balance, days_late_12m") == (0, None)
     assert sap("0000100404", "open_balance, oldest_overdue_days, days_late_12m") == (600, 81, 81)
+
+
+# --- Odoo
+
+
+@pytest.fixture(scope="module")
+def odoo(tmp_path_factory: pytest.TempPathFactory) -> Watch:
+    extract = GOLDEN / "odoo" / "entries" / "extract"
+    return watch(tmp_path_factory.mktemp("odoo"), Gate(), "odoo", extract)
+
+
+def test_what_an_entry_of_odoo_took_to_an_expense_account_is_written_off(odoo: Watch) -> None:
+    # 900 of 1,019 were paid the day before they were due.
+    assert odoo("41", "open_balance, written_off_24m, days_late_12m") == (0, 119, 0)
+
+
+def test_what_odoo_sets_off_with_a_debt_to_the_customer_was_paid_by_it(odoo: Watch) -> None:
+    assert odoo("42", "open_balance, written_off_24m, days_late_12m") == (0, 0, 15)
+
+
+def test_what_an_entry_of_odoo_moves_to_another_customer_is_owed_by_that_one(odoo: Watch) -> None:
+    assert odoo("43", "open_balance, days_late_12m") == (0, 5)
+    assert odoo("44", "open_balance, oldest_overdue_days") == (600, 112)
+
+
+def test_an_entry_of_odoo_of_which_nobody_knows_counts_as_a_payment_and_cash_is_set_against_what_is_due(
+    odoo: Watch,
+) -> None:
+    # 80 settled 10 days late; 60 of cash two days late, not reconciled yet.
+    late = (80 * 10 + 60 * 2) / Decimal(140)
+    found = odoo("45", "open_balance, net_overdue, written_off_24m, round(days_late_12m, 4)")
+    assert found == (0, 0, 0, round(late, 4))

@@ -59,6 +59,8 @@ DEMANDED = [
     "odoo_exchange_difference",
     "odoo_residual_company",
     "odoo_instalments",
+    "odoo_cash_entry",
+    "odoo_entries",
     "erpnext_submitted",
     "erpnext_signed",
     "erpnext_ledger",

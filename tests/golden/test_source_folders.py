@@ -70,6 +70,7 @@ FILTERS = {
     ("erpnext", "term"): (3, "looked up by the items: one without terms is owed as a whole"),
     ("odoo", "invoice_lines"): (3, "looked up by the lines, which all come out"),
     ("odoo", "own_company"): (1, "the one company of the batch; none, or several, end the load"),
+    ("odoo", "receivables"): (1, "looked up by the lines, which all come out"),
     ("sap_ecc", "amount_factor"): (1, "a factor that nobody looks up is 1"),
     ("sap_ecc", "invoice_lines"): (1, "ratios looked up by the documents, which all come out"),
     ("sap_ecc", "ledger_item"): (9, "looked up by the records, which all come out"),

@@ -38,6 +38,8 @@ _TOGETHER: Final = ("cleared_date", "clearing_id")
 _WORTH: Final = ("original", "original_amount_company", "company_currency")
 _DEBT_ORDER: Final = ("due_date", "posting_date", "item_id")
 SETS_NOTHING: Final = ("deposit", "advance", "other")
+_ENTERED: Final = ("set_off", "write_off", "transfer")
+"""What an entry by hand, that is neither money nor a credit note, may do to the items that it settles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,7 @@ def _open_credits(items: pl.LazyFrame) -> pl.LazyFrame:
             "credit_type",
             credit_id="item_id",
             credit_posted=pl.when(was_owed).then("last_paid_on").otherwise("posting_date"),
+            credit_kind=_kind_of_credit(pl.col("credit_type"), pl.col("item_settlement")),
             names_document=pl.when(~was_owed).then("references_document_id"),
             own_document=pl.when(~was_owed).then("document_id"),
             names_order=pl.when(~was_owed).then("references_order_id"),
@@ -283,7 +286,7 @@ def _netted(items: pl.LazyFrame, spent: pl.LazyFrame, references: pl.LazyFrame |
         "is_contested_part",
         "credit_id",
         "credit_posted",
-        "credit_type",
+        "credit_kind",
         "matched",
     )
     return pl.concat(each.select(columns) for each in (by_document, by_order, freely))
@@ -300,7 +303,7 @@ def _parts(items: pl.LazyFrame, applied: pl.LazyFrame, virtual: pl.LazyFrame, da
             _by_clearing(items),
             virtual.select(
                 *ITEM,
-                kind=_kind_of_credit(),
+                kind="credit_kind",
                 settled_on="credit_posted",
                 matched="matched",
                 is_virtual=pl.lit(value=True),
@@ -347,10 +350,13 @@ def _parts(items: pl.LazyFrame, applied: pl.LazyFrame, virtual: pl.LazyFrame, da
     )
 
 
-def _kind_of_credit() -> pl.Expr:
+def _kind_of_credit(item_type: pl.Expr, settlement: pl.Expr) -> pl.Expr:
+    """Tell how a credit settles an item: as a credit note, as an entry says that it does, else as a payment."""
     return (
-        pl.when(pl.col("credit_type") == "credit_note")
+        pl.when(item_type == "credit_note")
         .then(pl.lit("credit_note"))
+        .when(item_type == "other", settlement.is_in(_ENTERED))
+        .then(settlement)
         .otherwise(pl.lit("payment"))
     )
 
@@ -376,7 +382,7 @@ def _by_allocation(applied: pl.LazyFrame) -> pl.LazyFrame:
         .group_by(*by, credit_id="item_id")
         .agg(
             amount=0 - pl.col("applied").sum(),
-            credit_type=pl.col("item_type").first(),
+            credit_kind=_kind_of_credit(pl.col("item_type"), pl.col("item_settlement")).first(),
             credit_posted=pl.col("posting_date").first(),
         )
     )
@@ -386,7 +392,7 @@ def _by_allocation(applied: pl.LazyFrame) -> pl.LazyFrame:
         .collect()
         .lazy()
     )
-    covered = pairs.select(*ITEM, kind=_kind_of_credit(), settled_on="credit_posted", matched="matched")
+    covered = pairs.select(*ITEM, kind="credit_kind", settled_on="credit_posted", matched="matched")
     paid = left_over(debts, pairs, key).select(
         *ITEM, kind="allocation_kind", settled_on="paid_on", matched="amount"
     )
@@ -427,7 +433,7 @@ def _by_clearing(items: pl.LazyFrame) -> pl.LazyFrame:
         *_WORTH,
         credit_id="item_id",
         credit_posted="posting_date",
-        credit_type="item_type",
+        credit_kind=_kind_of_credit(pl.col("item_type"), pl.col("item_settlement")),
         amount=0 - pl.col("cleared"),
     )
     same = (
@@ -447,7 +453,7 @@ def _by_clearing(items: pl.LazyFrame) -> pl.LazyFrame:
     is_said = said.is_not_null() & (said != "unknown")
     covered = pl.concat([same, other], how="diagonal").select(
         *ITEM,
-        kind=pl.when(is_said).then(said).otherwise(_kind_of_credit()),
+        kind=pl.when(is_said).then(said).otherwise("credit_kind"),
         settled_on="credit_posted",
         matched="matched",
         is_virtual=pl.lit(value=False),

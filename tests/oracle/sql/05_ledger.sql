@@ -48,7 +48,7 @@ JOIN quarrel USING (on_day, company_code, customer_id);
 
 CREATE OR REPLACE TABLE oracle.allocation AS
 SELECT on_day, posted.company_code, posted.customer_id, posted.currency, item_id, allocation.payment_id, allocated_on, units4(allocation.amount) AS amount,
-    original > 0 AS is_owed, posting_date, due_date, item_type,
+    original > 0 AS is_owed, posting_date, due_date, item_type, item_settlement,
     greatest(coalesce(payment_date, allocated_on), posting_date) AS paid_on,
     CASE WHEN payment.amount > 0 THEN 'payment' ELSE coalesce(item_settlement, 'unknown') END AS kind
 FROM oracle.posted
@@ -86,12 +86,15 @@ SELECT c.id AS credit, d.id AS debt, posted, kind, (least(c.upto, d.upto) - grea
 FROM c JOIN d ON c.key = d.key
 WHERE least(c.upto, d.upto) > greatest(c.upto - c.amount, d.upto - d.amount);
 
-CREATE OR REPLACE MACRO kind_of_credit(item_type) AS CASE WHEN item_type = 'credit_note' THEN 'credit_note' ELSE 'payment' END;
+CREATE OR REPLACE MACRO kind_of_credit(item_type, settlement) AS CASE
+    WHEN item_type = 'credit_note' THEN 'credit_note'
+    WHEN item_type = 'other' AND settlement IN ('set_off', 'write_off', 'transfer') THEN settlement
+    ELSE 'payment' END;
 
 -- 1. What was allocated together with credits is covered by them first, oldest due first; the rest by the payment.
 CREATE OR REPLACE TABLE oracle.c1 AS
 SELECT {'f1': on_day, 'f2': company_code, 'f3': customer_id, 'f4': currency, 'f5': payment_id} AS key, {'f1': on_day, 'f2': company_code, 'f3': item_id} AS id,
-    {'f1': any_value(posting_date), 'f2': item_id} AS ord, any_value(posting_date) AS posted, kind_of_credit(any_value(item_type)) AS kind, -sum(amount) AS amount
+    {'f1': any_value(posting_date), 'f2': item_id} AS ord, any_value(posting_date) AS posted, kind_of_credit(any_value(item_type), any_value(item_settlement)) AS kind, -sum(amount) AS amount
 FROM oracle.allocation
 WHERE NOT is_owed AND amount < 0
 GROUP BY on_day, company_code, customer_id, currency, payment_id, item_id;
@@ -128,7 +131,7 @@ SELECT on_day, company_code, item_id, kind, settled_on, least(upto, within) - (u
 -- that day.
 CREATE OR REPLACE TABLE oracle.c2 AS
 SELECT {'f1': on_day, 'f2': company_code, 'f3': customer_id, 'f4': currency, 'f5': cleared_date, 'f6': coalesce(clearing_id, '')} AS key, {'f1': on_day, 'f2': company_code, 'f3': item_id} AS id, {'f1': posting_date, 'f2': item_id} AS ord,
-    posting_date AS posted, kind_of_credit(item_type) AS kind, -cleared AS amount
+    posting_date AS posted, kind_of_credit(item_type, item_settlement) AS kind, -cleared AS amount
 FROM oracle.credit_item WHERE cleared < 0;
 
 CREATE OR REPLACE TABLE oracle.d2 AS
@@ -164,7 +167,7 @@ WHERE rest > 0;
 CREATE OR REPLACE TABLE oracle.open_credit AS
 SELECT on_day, company_code, customer_id, currency, {'f1': on_day, 'f2': company_code, 'f3': item_id} AS id, item_id, -rest AS amount,
     CASE WHEN original > 0 THEN last_paid_on ELSE posting_date END AS posted,
-    CASE WHEN original > 0 THEN 'payment_on_account' ELSE item_type END AS item_type,
+    CASE WHEN original > 0 THEN 'payment_on_account' ELSE item_type END AS item_type, item_settlement,
     CASE WHEN original <= 0 THEN references_document_id END AS document,
     CASE WHEN original <= 0 THEN document_id END AS own_document, (-original)::HUGEINT AS total,
     CASE WHEN original <= 0 THEN references_order_id END AS order_named
@@ -181,7 +184,7 @@ WITH worth AS (
           FROM seen.invoice_lines
           GROUP BY ALL)
 ), shared AS (
-    SELECT c.on_day, c.company_code, c.customer_id, c.currency, c.id, c.item_id, c.posted, c.item_type, c.amount, worth.document,
+    SELECT c.on_day, c.company_code, c.customer_id, c.currency, c.id, c.item_id, c.posted, c.item_type, c.item_settlement, c.amount, worth.document,
         CASE WHEN several = 1 THEN total
              ELSE coalesce(half_even(total * sum(weight) OVER upto, sum(weight) OVER of_all)
                  - half_even(total * (sum(weight) OVER upto - weight), sum(weight) OVER of_all), 0) END AS share
@@ -202,16 +205,16 @@ WITH worth AS (
         AND got.currency = shared.currency AND got.payment_id = shared.item_id AND got.document_id = shared.document
     WHERE shared.document IS NOT NULL
 )
-SELECT on_day, company_code, customer_id, currency, id, item_id, posted, item_type, document, amount FROM oracle.open_credit WHERE document IS NOT NULL
+SELECT on_day, company_code, customer_id, currency, id, item_id, posted, item_type, item_settlement, document, amount FROM oracle.open_credit WHERE document IS NOT NULL
 UNION ALL
-SELECT on_day, company_code, customer_id, currency, id, item_id, posted, item_type, document,
+SELECT on_day, company_code, customer_id, currency, id, item_id, posted, item_type, item_settlement, document,
     coalesce(half_even(least(amount, sum(claim) OVER of_all) * sum(claim) OVER upto, sum(claim) OVER of_all)
         - half_even(least(amount, sum(claim) OVER of_all) * (sum(claim) OVER upto - claim), sum(claim) OVER of_all), 0)::HUGEINT
 FROM claimed
 WINDOW of_all AS (PARTITION BY id), upto AS (PARTITION BY id ORDER BY document);
 
 CREATE OR REPLACE TABLE oracle.c3 AS
-SELECT {'f1': on_day, 'f2': company_code, 'f3': customer_id, 'f4': currency, 'f5': document} AS key, id, {'f1': posted, 'f2': item_id} AS ord, posted, kind_of_credit(item_type) AS kind, amount
+SELECT {'f1': on_day, 'f2': company_code, 'f3': customer_id, 'f4': currency, 'f5': document} AS key, id, {'f1': posted, 'f2': item_id} AS ord, posted, kind_of_credit(item_type, item_settlement) AS kind, amount
 FROM oracle.named;
 CREATE OR REPLACE TABLE oracle.d3 AS
 SELECT {'f1': on_day, 'f2': company_code, 'f3': customer_id, 'f4': currency, 'f5': document_id} AS key, id, {'f1': NOT is_disputed_part, 'f2': due_date, 'f3': posting_date, 'f4': item_id} AS ord, amount
@@ -224,7 +227,7 @@ CREATE OR REPLACE TABLE oracle.credit_left AS
 SELECT * REPLACE (amount - coalesce((SELECT sum(met) FROM oracle.m3 WHERE credit = open_credit.id), 0) AS amount) FROM oracle.open_credit;
 
 CREATE OR REPLACE TABLE oracle.c4 AS
-SELECT {'f1': on_day, 'f2': company_code, 'f3': customer_id, 'f4': currency, 'f5': order_named} AS key, id, {'f1': posted, 'f2': item_id} AS ord, posted, kind_of_credit(item_type) AS kind, amount
+SELECT {'f1': on_day, 'f2': company_code, 'f3': customer_id, 'f4': currency, 'f5': order_named} AS key, id, {'f1': posted, 'f2': item_id} AS ord, posted, kind_of_credit(item_type, item_settlement) AS kind, amount
 FROM oracle.credit_left WHERE order_named IS NOT NULL;
 CREATE OR REPLACE TABLE oracle.d4 AS
 SELECT {'f1': on_day, 'f2': company_code, 'f3': customer_id, 'f4': currency, 'f5': references_order_id} AS key, id, {'f1': NOT is_disputed_part, 'f2': due_date, 'f3': posting_date, 'f4': item_id} AS ord, amount
@@ -232,7 +235,7 @@ FROM oracle.slot_left WHERE references_order_id IS NOT NULL;
 CREATE OR REPLACE TABLE oracle.m4 AS FROM oracle.meet('oracle.c4', 'oracle.d4');
 
 CREATE OR REPLACE TABLE oracle.c5 AS
-SELECT {'f1': on_day, 'f2': company_code, 'f3': customer_id, 'f4': currency} AS key, id, {'f1': posted, 'f2': item_id} AS ord, posted, kind_of_credit(item_type) AS kind, amount
+SELECT {'f1': on_day, 'f2': company_code, 'f3': customer_id, 'f4': currency} AS key, id, {'f1': posted, 'f2': item_id} AS ord, posted, kind_of_credit(item_type, item_settlement) AS kind, amount
 FROM oracle.credit_left WHERE order_named IS NULL AND item_type NOT IN ('advance', 'other');
 CREATE OR REPLACE TABLE oracle.d5 AS
 SELECT {'f1': on_day, 'f2': company_code, 'f3': customer_id, 'f4': currency} AS key, id, {'f1': due_date, 'f2': posting_date, 'f3': item_id} AS ord,

@@ -239,6 +239,35 @@ def test_payments_set_offs_and_bills_tell_how_late_it_pays(kind: str | None):
     assert credit(settled(100, late=81) | {"item_settlement": kind})["days_late_12m"] == 81
 
 
+@pytest.mark.parametrize("how", ["allocated", "cleared"])
+@pytest.mark.parametrize(
+    ("kind", "late", "written_off"),
+    [("write_off", 0, 40), ("transfer", 0, 0), ("set_off", 16, 0), ("cancelled", 16, 0), (None, 16, 0)],
+)
+def test_an_entry_settles_as_it_says_itself_and_what_was_paid_beside_it_stays_paid(
+    kind: str | None, late: int, written_off: int, how: str
+):
+    # 60 of 100 were paid when they were due, 40 settled by an entry 40 days later.
+    owed = item(100, overdue=50, item_id="owed")
+    money, entry = cash(60, ago=50), cash(40, ago=10) | {"item_type": "other", "item_settlement": kind}
+    if how == "cleared":
+        cleared = AS_OF - days(10)
+        row = credit(*(each | {"cleared_date": cleared} for each in (owed, money, entry)))
+    else:
+        both = [
+            {
+                "payment_id": each["item_id"],
+                "item_id": of["item_id"],
+                "allocated_on": each["posting_date"],
+                "amount": amount,
+            }
+            for each in (money, entry)
+            for of, amount in ((owed, -each["original_amount"]), (each, each["original_amount"]))
+        ]
+        row = credit(owed, money, entry, payment_allocations=both)
+    assert (row["open_balance"], row["days_late_12m"], row["written_off_24m"]) == (0, late, written_off)
+
+
 def test_an_item_counts_as_paid_once_98_percent_of_it_is_there():
     def late(first: str, last: str) -> Decimal | None:
         owed = item(100, overdue=40)
