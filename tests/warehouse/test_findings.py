@@ -66,6 +66,23 @@ def test_an_allocation_that_settles_nothing_is_counted(
     }
 
 
+def test_a_document_that_cancels_one_that_counts_on_is_counted(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    documents = (
+        ("R1", False, None),
+        ("N1", True, "R1"),  # whose original did not come again
+        ("R2", True, None),
+        ("N2", True, "R2"),
+        ("R3", False, None),
+        ("N3", False, "R3"),  # counts itself, against it
+    )
+    for document, is_cancelled, reverses in documents:
+        line = {**OF_BATCH, "document_id": document, "line_id": "1", "invoice_date": date(2024, 5, 1)}
+        insert(warehouse, "invoice_lines", **line, is_cancelled=is_cancelled, reverses_document_id=reverses)
+    assert findings(warehouse, tmp_path) == {"invoice_lines": "cancelled_document_still_counts: 1"}
+
+
 def test_an_allocation_of_a_payment_that_is_gone_is_counted_and_of_one_that_a_snapshot_lacks_is_not(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:

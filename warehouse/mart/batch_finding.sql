@@ -81,6 +81,14 @@ WITH RECURSIVE rated AS (
     WHERE NOT p.is_deleted AND item.item_id IS NULL AND abs(p.amount) > abs(coalesce(applied.amount, 0))
     GROUP BY ALL
     UNION ALL
+    -- Neither the document that cancels counts nor, where its extract did not come again, is the other one known to be cancelled.
+    SELECT r.company_code, r.source_system, r.batch_id, 'invoice_lines', 'cancelled_document_still_counts', count(*)
+    FROM erp.invoice_lines AS r
+    SEMI JOIN (FROM erp.invoice_lines WHERE NOT is_deleted AND NOT is_cancelled) AS standing
+        ON standing.company_code = r.company_code AND standing.document_id = r.reverses_document_id
+    WHERE NOT r.is_deleted AND r.is_cancelled
+    GROUP BY ALL
+    UNION ALL
     SELECT company_code, source_system, batch_id, 'invoice_lines', 'customer_code_like_another', count(*)
     FROM erp.invoice_lines SEMI JOIN doubtful USING (company_code, customer_id) WHERE NOT is_deleted
     GROUP BY ALL

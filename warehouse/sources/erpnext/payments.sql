@@ -5,6 +5,7 @@ WITH entry AS (
         *,
         CASE
             WHEN left_out IS NOT NULL THEN left_out
+            WHEN role = 'advance' THEN 'an_advance'            -- a credit of the customer, and no item's money yet
             WHEN role = 'contra' AND voucher_type = 'Sales Invoice' AND NOT is_cancelled THEN NULL
             WHEN NOT is_money THEN 'no_money_received'
         END AS excluded
