@@ -71,6 +71,7 @@ DEMANDED = [
     "erpnext_paid_before",
     "erpnext_immutable",
     "erpnext_return",
+    "erpnext_till_return",
     "erpnext_write_off",
     "erpnext_return_kept_open",
     "kingdee_headers",

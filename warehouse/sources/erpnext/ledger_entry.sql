@@ -42,9 +42,11 @@ SELECT
     is_own AND (reversed.voucher_no IS NOT NULL OR coalesce(invoice.docstatus = 2, false)) AS is_cancelled,
     CASE
         WHEN left_out IS NOT NULL THEN NULL
-        -- What an item is: a claim if any entry is one, except for payments, which are the other way round.
+        -- What an item is: a claim if any entry is one, except for payments, which are the other way round, and for a till's
+        -- return: of a document paid within itself, what is due is the document.
         WHEN is_own AND sign(amount) = CASE
             WHEN entry.voucher_type = 'Payment Entry' THEN min(sign(amount)) OVER voucher
+            WHEN max(sign(amount)) FILTER (due_date IS NOT NULL) OVER voucher < 0 THEN -1
             ELSE max(sign(amount)) OVER voucher
         END THEN 'item'
         WHEN is_own THEN 'contra'
