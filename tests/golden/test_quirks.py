@@ -59,6 +59,7 @@ DEMANDED = [
     "odoo_exchange_difference",
     "odoo_residual_company",
     "odoo_instalments",
+    "odoo_nobody",
     "odoo_cash_entry",
     "odoo_entries",
     "erpnext_submitted",

@@ -62,6 +62,7 @@ SELECT
     CASE
         WHEN move.company_id <> own.company_id THEN 'other_company'
         WHEN account.account_type <> 'asset_receivable' THEN 'not_a_receivable_line'
+        WHEN line.partner_id IS NULL THEN 'without_partner'    -- what a till took from people it does not know
         WHEN move.state <> 'posted' AND NOT (move.state = 'cancel' AND coalesce(move.posted_before, false)) THEN 'not_posted'
     END AS _excluded
 FROM account_move_line AS line
