@@ -28,6 +28,7 @@ class Figure:
     unit: str | None
     shown: Localized | str
     change: Localized | str | None  # null where last year is not known
+    missing: str  # why it is not: a code of the words' `headline`
     then: Localized | str | None
     mood: str
     line: charts.Line | None
@@ -81,17 +82,24 @@ def _figures(summary: Summary, currency: str) -> Iterator[Figure]:
         yield Figure(
             key, found[key], currency,
             "–" if found[key] is None else numbers.short(found[key]),
-            None if change is None else numbers.signed_share(change),
+            None if change is None else numbers.signed_share(change), _missing(found, key),
             None if then is None else numbers.short(then),
             _mood(change), _line(summary.line, key),
         )  # fmt: skip
     customers, difference = found["value_customers"], found["value_customers_difference"]
     yield Figure(
         "value_customers", customers, None, numbers.grouped(customers),
-        None if difference is None else numbers.signed(difference),
+        None if difference is None else numbers.signed(difference), _missing(found, "value_customers"),
         None if difference is None else numbers.grouped(found["value_customers_then"]),
         _mood(difference), _line(summary.line, "value_customers"),
     )  # fmt: skip
+
+
+def _missing(found: Row, key: str) -> str:
+    """Why a figure has no year before it: it is not known now, the data begin later, or nobody has rated that period."""
+    if found[key] is None:
+        return "nobody_assessed"
+    return "no_last_year" if found["net_sales_then"] is None else "year_not_rated"
 
 
 def _mood(change: Decimal | int | None) -> str:
@@ -161,7 +169,7 @@ def _sentences(summary: Summary, currency: str) -> Iterator[Localized]:
         yield _said(
             "overdue",
             amount=_money(found["overdue"], currency),
-            share="–" if of_all is None else numbers.share(of_all, 0),
+            share="–" if of_all is None else numbers.share(of_all),
             more=_joined([same(""), *late, *above], ("; ", "；")),
         )
     todo = list(_to_do(summary))
@@ -182,9 +190,17 @@ def _on_sales(found: Row, plan: Localized, currency: str) -> Localized:
     month, amount = numbers.month(found["period"]), _money(found["net_sales"], currency)
     if found["net_sales_share"] is None:
         return _said("sales_alone", month=month, amount=amount, plan=plan)
+    if found["net_sales_difference"] == 0:
+        return _said("sales_same", month=month, amount=amount, plan=plan)
     split = same("")
-    if found["quantity_effect"] is not None and found["price_effect"] is not None:
-        split = _said("split", quantity=_plus(found["quantity_effect"]), price=_plus(found["price_effect"]))
+    if found["unsplit_difference"] is not None:
+        effects = {part: _plus(found[f"{part}_effect"]) for part in ("quantity", "price")}
+        # What was bought in one of the years alone is neither; without it the parts would not sum to the change.
+        split = (
+            _said("split_rest", rest=_plus(found["unsplit_difference"]), **effects)
+            if found["unsplit_difference"]
+            else _said("split", **effects)
+        )
     return _said(
         "sales", month=month, amount=amount, share=numbers.signed_share(found["net_sales_share"]),
         difference=_plus(found["net_sales_difference"]), split=split, plan=plan,
@@ -215,10 +231,20 @@ def _to_do(summary: Summary) -> Iterator[Localized]:
         rows = getattr(summary, key)
         if rows:
             first = rows[0]
-            few = first.get("few", first["total"])
+            few, known = first.get("few", first["total"]), first.get("known", first["total"])
+            kind = (
+                "_few"
+                if few < first["total"]
+                else "_unknown"
+                if not known
+                else "_known"
+                if known < few
+                else ""
+            )
             yield _said(
-                f"do_{key}" if few == first["total"] else f"do_{key}_few",
+                f"do_{key}{kind}",
                 customers=_customers(few),
+                known=numbers.grouped(known),
                 found=numbers.grouped(first["total"]),
                 amount="–" if first["sum"] is None else numbers.short(abs(first["sum"])),
                 name=first["name"],
@@ -268,13 +294,15 @@ def _why_call(row: Mapping[str, Any]) -> Localized:
 def _why_cultivate(row: Mapping[str, Any]) -> Localized:
     if row["money"] is None:
         return label("reason", row["headroom_reason"])
-    return _said("buys", amount=numbers.short(row["net_sales_12m"]))
+    return _bought(row["net_sales_12m"])
+
+
+def _bought(net_sales: Decimal) -> Localized:
+    return _said("buys" if net_sales > 0 else "sold_nothing", amount=numbers.short(net_sales))
 
 
 def _why_loss(row: Mapping[str, Any]) -> Localized:
-    bought = (
-        [] if row["net_sales_12m"] is None else [_said("buys", amount=numbers.short(row["net_sales_12m"]))]
-    )
+    bought = [] if row["net_sales_12m"] is None else [_bought(row["net_sales_12m"])]
     by = (
         [_said("loss_by", component=label("component", row["loss_component"]))]
         if row["loss_component"]

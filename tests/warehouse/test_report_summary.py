@@ -65,6 +65,61 @@ def test_last_year_is_not_spoken_of_where_the_data_do_not_reach_back(tmp_path: P
     assert "无法同比" in found.sentences[0].zh
 
 
+def test_what_neither_quantity_nor_price_is_said_to_have_made_is_named_so_that_the_parts_sum_to_the_change(
+    tmp_path: Path,
+) -> None:
+    won = rating("NEW", NOW, "core", 5, 100_000, contribution_12m=1)
+    split = {"quantity_effect_12m": -70_000, "price_effect_12m": 8_000}
+    said = screen(tmp_path, REACH, *year("A", 1_000_000, 938_000, **split), won).sentences[0]
+    assert (
+        "(+38.0k, of it quantity −70.0k, price +8.0k, and +100k with those who did not buy in both years"
+        in said.en
+    )
+    assert "（+3.8万，其中数量影响 −7.0万、价格影响 +8,000、两年未均采购或数量不明的客户 +10.0万）" in said.zh
+
+
+def test_a_year_like_the_last_one_is_said_to_be_so(tmp_path: Path) -> None:
+    said = screen(tmp_path, REACH, *year("A", 1_000, 1_000)).sentences[0]
+    assert said.en == (
+        "Net sales of the twelve months to May 2024 are 1.0k EUR, as much as in the same months of last year."
+    )
+    assert said.zh == "截至2024年5月的 12 个月净销售额为 1,000 EUR，与上年同期持平。"
+
+
+def test_a_year_before_that_nobody_has_rated_is_not_said_to_lie_before_the_data(tmp_path: Path) -> None:
+    sold = ("customer_month", {"customer_id": "A", "month": YEAR_BEFORE, "net_sales": 899})
+    found = screen(tmp_path, REACH, sold, rating("A", NOW, "core", 5, 1_000, contribution_12m=10))
+    assert [(each.key, each.change, each.missing) for each in found.figures] == [
+        ("net_sales", "+11.1%", "year_not_rated"),
+        ("contribution", None, "year_not_rated"),
+        ("value_customers", None, "year_not_rated"),
+    ]
+
+
+def test_a_figure_that_nobody_has_is_not_said_to_lack_its_last_year(tmp_path: Path) -> None:
+    unsold = rating("A", NOW, "unrated", 3, None, contribution_12m=None)
+    found = screen(tmp_path, unsold)
+    assert [each.missing for each in found.figures[:2]] == ["nobody_assessed"] * 2
+
+
+def test_whom_to_cultivate_is_said_without_money_where_nobodys_demand_is_known(tmp_path: Path) -> None:
+    known = [*year("A", 10, 10, effective_tier="cultivate", headroom_12m=5_000)]
+    unknown = [*year("B", 10, 10, effective_tier="cultivate")]
+    both = screen(tmp_path / "both", REACH, *known, *unknown).sentences[-1]
+    none = screen(tmp_path / "none", REACH, *unknown).sentences[-1]
+    assert both.en == ("What to do: cultivate 2 customers, who buy 5.0k a year elsewhere (known for 1).")
+    assert (none.en, none.zh) == ("What to do: cultivate 1 customer.", "建议行动：培植 1 个客户。")
+
+
+def test_who_brings_less_than_nothing_is_not_said_to_buy(tmp_path: Path) -> None:
+    [loss] = [
+        each
+        for each in screen(tmp_path, REACH, *year("A", 10, -3_000, contribution_12m=-5)).lists
+        if each.key == "loss"
+    ]
+    assert [each.reason.en for each in loss.entries] == ["net sales −3.0k in the year"]
+
+
 def test_what_to_do_counts_those_to_call_who_hold_four_fifths_of_what_is_at_stake(tmp_path: Path) -> None:
     falls = {"A": 50_000, "B": 30_000, "C": 15_000, "D": 5_000}
     found = screen(

@@ -22,7 +22,9 @@ LINE_PERIODS = 24
 class Summary:
     """One company's first screen; the lists are cut at MOST_FIRST, and each row carries the `total` and the `sum` of all."""
 
-    figures: Row  # the year, the same months of last year (…_then), difference and share; what is overdue
+    # The year, the same months of last year (…_then), difference and share, and what of the difference neither quantity nor price
+    # is said to have made (unsplit_difference); what is overdue.
+    figures: Row
     line: list[
         Row
     ]  # the last 24 periods: net_sales, contribution, value_customers; null where months are not covered
@@ -80,6 +82,7 @@ _QUERIES = {
         )
         SELECT compared.*, net_sales - net_sales_then AS net_sales_difference,
             ((net_sales - net_sales_then) / nullif(greatest(net_sales_then, 0), 0))::DECIMAL(18,6) AS net_sales_share,
+            net_sales - net_sales_then - quantity_effect - price_effect AS unsplit_difference,
             contribution - contribution_then AS contribution_difference,
             ((contribution - contribution_then) / nullif(greatest(contribution_then, 0), 0))::DECIMAL(18,6) AS contribution_share,
             value_customers - value_customers_then AS value_customers_difference,
