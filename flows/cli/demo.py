@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from flows.cli.run_flow import run_demo, run_refresh
-from flows.cli.views.customer import FATES
+from flows.cli.views.customer import FATES, in_words
 from flows.console.output import echo, echo_json, pairs, place, plain, table
 from flows.demo.world import COMPANY, World, build_world
 from flows.errors import UsageError
@@ -109,7 +109,8 @@ def _stories(settings: Settings, world: World) -> list[Row]:
 def show(settings: Settings, shown: Showcase, *, as_json: bool) -> None:
     """Tiers now, who moved and why, what was quarantined, where mart, report and events are."""
     if as_json:
-        echo_json(shown)
+        moves = [{key: move[key] for key in move if key != "reasons_reasons"} for move in shown.moves]
+        echo_json(replace(shown, moves=moves))
         return
     out = shown.books.publication
     echo(
@@ -126,7 +127,10 @@ def show(settings: Settings, shown: Showcase, *, as_json: bool) -> None:
         title="Tiers now",
     )
     table(
-        shown.moves[:MOST_MOVES],
+        [
+            {**move, "reasons": in_words(move, move["reasons_reasons"], "reasons")}
+            for move in shown.moves[:MOST_MOVES]
+        ],
         {"customer_id": "customer", "name": "name", "from_tier": "from", "to_tier": "to", "reasons": "why"},
         title=f"Who moved in the last month ({min(MOST_MOVES, len(shown.moves))} of {len(shown.moves):,})",
     )

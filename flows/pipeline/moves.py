@@ -34,7 +34,8 @@ def update(
     """Bring the moves into the periods, and into the one that follows each, up to the history; what is new of each, by period.
 
     `rated`: every rated period in its order. `policy_of`: the policy that one of them is rated by; `succession_in`: who stands for
-    whom in it (PARTS); `standing`: the ratings as they stand. Frames: one row a move, the columns of MOVE.
+    whom in it (PARTS); `standing`: the ratings as they stand. Frames: one row a move, the columns of MOVE, and `said`,
+    its reasons as a person reads them.
     """
     behind = {following for before, following in pairwise(rated) if before in periods}
     kept = {}
@@ -59,5 +60,9 @@ def update(
             with_text(moves).with_columns(pl.lit(recorded_at).alias("recorded_at")),
             reason_rows(moves, "tier_change", (*KEY, "period", "revision")),
         )
-        kept[period] = fresh.select(revisions.MOVE.names())
+        of_move = ("customer_id", "from_tier", "to_tier")
+        said = with_text(moves, "en").select(*of_move, said="reasons")
+        kept[period] = fresh.select(revisions.MOVE.names()).join(
+            said, on=of_move, how="left", nulls_equal=True, validate="1:1"
+        )
     return kept

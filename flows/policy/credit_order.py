@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from flows.errors import UsageError
 from flows.settings import Settings
+from flows.wording.reasons import Form, render
 from transforms.credit.order import Decision, Standing, decide
 from transforms.policy.model import Policy, parse_policy
 from warehouse.mart import queries
@@ -30,8 +31,10 @@ class Ordered:
     decision: Decision
 
 
-def decide_order(settings: Settings, customer: str, company: str | None, order: Decimal) -> Ordered:
-    """Whether an order may be sold on credit, by what was published last.
+def decide_order(
+    settings: Settings, customer: str, company: str | None, order: Decimal, form: Form = "exact"
+) -> Ordered:
+    """Whether an order may be sold on credit, by what was published last; what is said of it is the mart's text, or a person's.
 
     UsageError where the company's receivables were never delivered, so that nothing is known of its customers' credit, and where
     another number continues the customer.
@@ -46,7 +49,11 @@ def decide_order(settings: Settings, customer: str, company: str | None, order: 
             f"{row['customer_id']} is no customer any more, it is continued by {row['succeeded_by']}: ask for that number"
         )
     policy = parse_policy(queries.policy_text(settings.ops_file, row["policy_hash"]))
-    standing = _standing(row, settings.company_currency, policy)
+    said = {
+        name: render(row[f"{name}_reasons"], form) or row[name]
+        for name in ("action_reason", "warning_reason")
+    }
+    standing = _standing({**row, **said}, settings.company_currency, policy)
     return Ordered(
         company_code=row["company_code"],
         customer_id=row["customer_id"],

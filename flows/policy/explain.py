@@ -25,15 +25,16 @@ from warehouse.store.migrate import due
 
 if TYPE_CHECKING:
     from flows.settings import Settings
+    from flows.wording.reasons import Form
     from warehouse.mart.files import Row
     from warehouse.mart.queries import CustomerFile
 
 
-def explain_customer(file: CustomerFile, policy_text: str) -> dict[str, Any]:
+def explain_customer(file: CustomerFile, policy_text: str, form: Form = "exact") -> dict[str, Any]:
     """One row of `transforms.rating.explain_score.explained_columns` in words; the policy is the one of the current rating."""
     before = _frame(file.previous) if file.previous else None
     explained = explain(_frame(file.current), before, parse_policy(policy_text)).collect(engine="in-memory")
-    return with_text(explained).row(0, named=True)
+    return with_text(explained, form).row(0, named=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,10 +93,10 @@ def localized(reasons: Iterable[Reason] | None, text: str | None = None) -> Loca
     return Localized(english, chinese) if english and chinese else None
 
 
-def with_text(frame: pl.DataFrame) -> pl.DataFrame:
-    """Put the mart's English in the place of every column of reasons."""
+def with_text(frame: pl.DataFrame, form: Form = "exact") -> pl.DataFrame:
+    """Put text in the place of every column of reasons: the mart's English, or what a person reads."""
     return frame.with_columns(
-        pl.Series(name, [render(each) for each in frame[name].to_list()], dtype=pl.String)
+        pl.Series(name, [render(each, form) for each in frame[name].to_list()], dtype=pl.String)
         for name, dtype in frame.schema.items()
         if dtype == REASONS
     )

@@ -118,7 +118,8 @@ def _no_limit(standing: Standing) -> Mapping[str, object]:
 
 def _remarks(standing: Standing, found: list[_Objection], answer: Answer) -> Iterator[Mapping[str, object]]:
     yield from (reason for each, reason in found if each == "allowed" or each != answer)
-    if standing.credit_limit is None:
+    is_said = any(reason["code"] in {"new_and_no_limit_set", "new_and_no_limit_rate"} for _, reason in found)
+    if standing.credit_limit is None and not is_said:
         yield _no_limit(standing)
     if standing.credit_action == "watch":
         yield plain_reason("to_be_watched", remark=standing.action_reason)

@@ -20,6 +20,7 @@ OF_ONE_CUSTOMER = (
     "conduct_finding",
     "next_action",
     "customer_expectation",
+    "reason",
 )
 
 

@@ -11,9 +11,11 @@ import duckdb
 
 from warehouse.connection import literal
 from warehouse.errors import UserError
+from warehouse.mart import reasons
 from warehouse.mart.files import Row
 from warehouse.mart.files import attached as _published
 from warehouse.mart.files import rows as _rows
+from warehouse.mart.reasons import Reasons
 from warehouse.store import ledger
 
 _MOST_NAMED = 5  # customers that an answer lists
@@ -60,6 +62,7 @@ class CustomerFile:
     conduct: list[Row]  # one a kind of conduct, also where nothing was found or nothing could be
     next_action: Row | None
     expectation: Row | None  # what it is expected to bring
+    reasons: Reasons  # behind the texts of these rows
 
 
 def status(ops_file: Path, *, latest: int = 10) -> Status:
@@ -275,7 +278,7 @@ def customer_file(mart_file: Path, customer: str, company: str | None) -> Custom
         moves = _rows(
             connection,
             f"""
-            SELECT period, as_of, from_tier, to_tier, direction, cause, reasons
+            SELECT company_code, customer_id, period, revision, as_of, from_tier, to_tier, direction, cause, reasons
             FROM mart.tier_change
             WHERE {meant}
             ORDER BY period DESC, recorded_at DESC
@@ -286,6 +289,7 @@ def customer_file(mart_file: Path, customer: str, company: str | None) -> Custom
         conduct = _rows(connection, f"SELECT * FROM mart.conduct_finding WHERE {meant} ORDER BY kind")
         actions = _rows(connection, f"SELECT * FROM mart.next_action WHERE {meant}")
         expected = _rows(connection, f"SELECT * FROM mart.customer_expectation WHERE {meant}")
+        why = reasons.of_customers(connection, code, [number])
     return CustomerFile(
         current=periods[0],
         previous=periods[1] if len(periods) > 1 else None,
@@ -294,6 +298,7 @@ def customer_file(mart_file: Path, customer: str, company: str | None) -> Custom
         conduct=conduct,
         next_action=actions[0] if actions else None,
         expectation=expected[0] if expected else None,
+        reasons=why,
     )
 
 
@@ -301,9 +306,9 @@ def credit_standing(mart_file: Path, customer: str, company: str | None) -> Row:
     """One customer's credit: its master's limit, and its row of the credit watch, null where it never owed or ordered.
 
     `is_watched` tells whether its company has a credit watch at all, `policy_hash` whose bars ruled it; a customer that is
-    not in the watch has the headroom of its group from the group's other members, and is known since its first sale. `succeeded_by`: the numbers that continue it,
-    null without. UnknownCustomerError where none or
-    several are meant.
+    not in the watch has the headroom of its group from the group's other members, and is known since its first sale. `succeeded_by`: the
+    numbers that continue it, null without. `action_reason_reasons`, `warning_reason_reasons`: the reasons behind these texts.
+    UnknownCustomerError where none or several are meant.
     """
     with _published(mart=mart_file) as connection:
         code, number = _meant(connection, customer, company, known_in="customer")
@@ -332,6 +337,9 @@ def credit_standing(mart_file: Path, customer: str, company: str | None) -> Row:
             WHERE customer.company_code = {literal(code)} AND customer_id = {literal(number)}
             """,
         )
+        why = reasons.of_customers(connection, code, [number])
+    for text in ("action_reason", "warning_reason"):
+        row = reasons.beside(row, why, f"credit_watch.{text}")
     return row
 
 
@@ -454,12 +462,12 @@ def extent(mart_file: Path) -> tuple[int, int]:
 
 
 def latest_moves(mart_file: Path) -> list[Row]:
-    """The tier changes of each company's latest period, the longest moves first."""
+    """The tier changes of each company's latest period, the longest moves first, with the reasons behind their texts."""
     with _published(mart=mart_file) as connection:
-        return _rows(
+        moves = _rows(
             connection,
             """
-            SELECT company_code, customer_id, customer.name, period, from_tier, to_tier, cause, reasons
+            SELECT company_code, customer_id, customer.name, period, revision, from_tier, to_tier, cause, reasons
             FROM mart.tier_change
             JOIN mart.customer USING (company_code, customer_id)
             WHERE (company_code, period) IN (
@@ -468,6 +476,11 @@ def latest_moves(mart_file: Path) -> list[Row]:
             ORDER BY abs(to_rank - coalesce(from_rank, to_rank)) DESC, company_code, customer_id, revision
             """,
         )
+        why: dict[tuple[object, ...], Sequence[Row]] = {}
+        for company in {move["company_code"] for move in moves}:
+            moved = [move["customer_id"] for move in moves if move["company_code"] == company]
+            why.update(reasons.of_customers(connection, company, moved))
+    return [reasons.beside(move, why, "tier_change.reasons") for move in moves]
 
 
 def standing(mart_file: Path, company: str, customers: Sequence[str]) -> dict[str, Row]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, Token
 
 from flows.cli.commands.common import CompanyOfNumber, Json, app, look, settings_of_this_process
 from flows.errors import UsageError
+
+if TYPE_CHECKING:
+    from flows.wording.reasons import Form
 
 # Money has as many digits before its point, at most; see the contracts.
 _DIGITS = 14
@@ -44,4 +47,5 @@ def credit(
     from flows.policy.credit_order import decide_order
 
     settings = settings_of_this_process()
-    views.show_order(decide_order(settings, customer, company, order), as_json=as_json)
+    form: Form = "exact" if as_json else "en"
+    views.show_order(decide_order(settings, customer, company, order, form), as_json=as_json)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from flows.cli.commands.common import CompanyOfNumber, Json, app, look, settings_of_this_process
+
+if TYPE_CHECKING:
+    from flows.wording.reasons import Form
 
 
 @app.command(group=look)
@@ -85,11 +88,12 @@ def explain(
     from warehouse.mart import queries
 
     settings = settings_of_this_process()
+    form: Form = "exact" if as_json else "en"
     if as_recorded is not None:
         then = recorded(settings, aware(as_recorded, settings.timezone), customer, company)
-        explained = explain_customer(then.file, then.policy_text)
+        explained = explain_customer(then.file, then.policy_text, form)
         views.show_customer(then.file, explained, as_json=as_json, recorded=then.committed)
         return
     file = queries.customer_file(settings.mart_file, customer, company)
     ruling_policy = queries.policy_text(settings.ops_file, file.current["policy_hash"])
-    views.show_customer(file, explain_customer(file, ruling_policy), as_json=as_json)
+    views.show_customer(file, explain_customer(file, ruling_policy, form), as_json=as_json)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from flows.console.output import MINUS, echo, echo_json, fields_of, pairs, place, table, text
 from flows.runner.data_docs import INDEX, folder_of
 from flows.wording.rules import finding_said
+from flows.wording.words import label
+from warehouse.mart.reasons import beside
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from flows.policy.credit_order import Ordered
     from flows.policy.what_if import WhatIf
     from flows.settings import Settings
+    from flows.wording.reasons import Form
     from warehouse.delivery.profile import Source
     from warehouse.mart.queries import CustomerFile, Status
     from warehouse.relay.records import Backlog
@@ -220,7 +223,10 @@ def show_order(asked: Ordered, *, as_json: bool) -> None:
     from flows.wording.reasons import render
 
     decision, standing = asked.decision, asked.standing
-    reasons, remarks = ([render([each]) for each in said] for said in (decision.reasons, decision.remarks))
+    form: Form = "exact" if as_json else "en"
+    reasons, remarks = (
+        [render([each], form) for each in said] for said in (decision.reasons, decision.remarks)
+    )
     if as_json:
         about = {name: value for name, value in fields_of(asked).items() if name != "decision"}
         echo_json({**fields_of(decision), "reasons": reasons, "remarks": remarks, **about})
@@ -308,7 +314,8 @@ def show_customer(file: CustomerFile, why: Row, *, as_json: bool, recorded: date
 
     if as_json:
         then = {"recorded": recorded.replace(tzinfo=UTC)} if recorded else {}
-        echo_json({**fields_of(file), "explanation": why, **then})
+        shown = {name: value for name, value in fields_of(file).items() if name != "reasons"}
+        echo_json({**shown, "explanation": why, **then})
         return
     now, before = file.current, file.previous or {}
     echo(f"{now['customer_id']} {now['name']} ({now['company_code']})")
@@ -316,16 +323,18 @@ def show_customer(file: CustomerFile, why: Row, *, as_json: bool, recorded: date
         echo(f"as the warehouse had it since {recorded:%Y-%m-%d %H:%M:%S} UTC")
     pairs(
         {
-            **_standing(now, before, why),
+            **_standing(file, why),
             **_expected_business(file.expectation),
-            **_next_action(file.next_action),
+            **_next_action(file),
         }
     )
     measures = [
         {
             "measure": each.heading,
             "before": before.get(each.column),
-            "now": now[each.column] if now[each.column] is not None else now[each.reason_column],
+            "now": now[each.column]
+            if now[each.column] is not None
+            else label("reason", now[each.reason_column]).en,
             "score": now[each.score_column],
             "points": now[each.points_column],
             "change": why[each.delta_column],
@@ -347,7 +356,15 @@ def show_customer(file: CustomerFile, why: Row, *, as_json: bool, recorded: date
     headings = ("measure", "before", "now", "score", "points", "change")
     table(measures, {key: key for key in headings}, title="Measures, and what each changed in the score")
     table(
-        [{**each, "why": _in_brief(each["evidence"] or each["reason"])} for each in file.conduct],
+        [
+            {
+                "kind": label("kind", each["kind"]).en.lower(),
+                "confidence": label("confidence", each["confidence"]).en.lower(),
+                "why": _in_brief(_said(file, each, "conduct_finding.evidence"))
+                or (label("reason", each["reason"]).en if each["reason"] else None),
+            }
+            for each in file.conduct
+        ],
         {"kind": "kind", "confidence": "confidence", "why": "why"},
         title="Conduct",
     )
@@ -362,32 +379,65 @@ def show_customer(file: CustomerFile, why: Row, *, as_json: bool, recorded: date
         )
         echo()
         echo("Credit")
-        pairs({key.replace("_", " "): file.credit[key] for key in keys})
+        credit = {**file.credit, "action_reason": _said(file, file.credit, "credit_watch.action_reason")}
+        pairs({key.replace("_", " "): credit[key] for key in keys})
     table(
-        file.moves,
+        [
+            {
+                **each,
+                "cause": label("cause", each["cause"]).en,
+                "reasons": _said(file, each, "tier_change.reasons"),
+            }
+            for each in file.moves
+        ],
         {"as_of": "as of", "from_tier": "from", "to_tier": "to", "cause": "cause", "reasons": "why"},
         title="Moves",
     )
 
 
+def in_words(row: Row, reasons: Sequence[Row], column: str) -> str | None:
+    """A text of the mart as a person reads it: words in place of codes, and figures rounded for the eye."""
+    from flows.wording.reasons import localized
+
+    said = localized(reasons, row[column])
+    return said.en if said else None
+
+
+def _said(file: CustomerFile, row: Row, column: str) -> str | None:
+    """The same of a table's column, of the customer's own rows; a rating row is one of customer_value."""
+    name = column.split(".")[1]
+    return in_words(row, beside(dict(row), file.reasons, column)[f"{name}_reasons"], name)
+
+
 def _change_of_sales(now: Row) -> str | None:
     """What quantity and price did to net sales of 12 months; nothing where that is not known, or nothing changed."""
-    if now["sales_change_cause"] is None:
+    cause, by_quantity, by_price = (
+        now[name] for name in ("sales_change_cause", "quantity_effect_12m", "price_effect_12m")
+    )
+    if cause is None:
         return None
-    effects = f"quantity {text(now['quantity_effect_12m'])}, price {text(now['price_effect_12m'])}"
-    return f"{effects} on the 12 months before: a change of {now['sales_change_cause']}"
+    effects = f"quantity {_signed(by_quantity)}, price {_signed(by_price)} on the 12 months before"
+    # It is called one of price where the quantity is nearly the same, which is not to say that prices changed.
+    is_other_way = (by_price > 0) != (by_quantity > 0) and abs(by_price) < abs(by_quantity)
+    if cause == "price" and (not by_price or is_other_way):
+        return effects
+    return f"{effects}: a change of {cause}"
 
 
-def _decline(now: Row) -> dict[str, str]:
+def _signed(amount: Decimal) -> str:
+    return f"+{text(amount)}" if amount > 0 else text(amount)
+
+
+def _decline(file: CustomerFile) -> dict[str, str]:
     """That a customer buys less, or more, than a year before, and why that is said."""
+    now = file.current
+    why = _said(file, now, "customer_value.decline_reason")
     if now["is_growing"]:
-        return {"growth": now["decline_reason"]}
+        return {"growth": why or "-"}
     if now["decline_state"] in {None, "none"}:
         return {}
     stake = f", {now['decline_stake']:,.2f} at stake" if now["decline_stake"] is not None else ""
-    return {
-        "decline": f"{now['decline_state']} since {now['decline_since']:%Y-%m}{stake}: {now['decline_reason']}"
-    }
+    return {"decline": f"{now['decline_state']} since {now['decline_since']:%Y-%m}{stake}: {why or '-'}"}
 
 
 def _returns(now: Row) -> str | None:
@@ -397,8 +447,6 @@ def _returns(now: Row) -> str | None:
 
 def _expected_business(expected: Row | None) -> dict[str, str]:
     """What the next twelve months bring, its bounds, and what that rests on."""
-    from flows.wording.words import label
-
     if expected is None:
         return {}
     basis = label("expected_basis", expected["expected_basis"]).en
@@ -413,13 +461,18 @@ def _expected_business(expected: Row | None) -> dict[str, str]:
     return {"next 12 months": f"{said}; {basis}"}
 
 
-def _next_action(chosen: Row | None) -> dict[str, str]:
+def _next_action(file: CustomerFile) -> dict[str, str]:
     """What to do next with a customer, and why."""
+    chosen = file.next_action
     if chosen is None:
         return {}
-    why = _in_brief(chosen["reason"])
-    said = {"next action": f"{chosen['action']}: {why}" if why else chosen["action"]}
-    return said | {"also": chosen["also"]} if chosen["also"] else said
+    why = _in_brief(_said(file, chosen, "next_action.reason"))
+    do, *also = (
+        label("next_action", code).en.lower()
+        for code in (chosen["action"], *(chosen["also"].split(", ") if chosen["also"] else ()))
+    )
+    said = {"next action": f"{do}: {why}" if why else do}
+    return said | {"also": ", ".join(also)} if also else said
 
 
 def _in_brief(said: str | None) -> str | None:
@@ -427,20 +480,29 @@ def _in_brief(said: str | None) -> str | None:
     return said and shorten(said, BRIEF, placeholder=" …")
 
 
-def _standing(now: Row, before: Row, why: Row) -> dict[str, object]:
+def _tier_since(now: Row) -> str:
+    """The tier and since when: of a cap since that set in, and not since when memory has the tier that it lowers."""
+    tier = now["effective_tier"]
+    since = {now["cap_tier"]: now["cap_since"], now["memory_tier"]: now["tier_since"]}.get(tier)
+    return f"{tier} since {text(since)}" if since else tier
+
+
+def _standing(file: CustomerFile, why: Row) -> dict[str, object]:
     """The tier and what holds it there, leaving out what does not apply."""
-    watch = f"{now['watch_direction']} to {now['watch_tier']}: {now['watch_gap']}, by {text(now['watch_deadline'])}"
+    now, before = file.current, file.previous or {}
+    gap = _said(file, now, "customer_value.watch_gap")
+    watch = f"{now['watch_direction']} to {now['watch_tier']}: {gap}, by {text(now['watch_deadline'])}"
     policy = f"policy {now['policy_id']} {now['policy_version']}"
     lines = {
-        "tier": f"{now['effective_tier']} since {text(now['tier_since'])}",
+        "tier": _tier_since(now),
         "tier basis": why["tier_basis"],
         "rated": f"through {now['closed_through']}, revision {now['revision']}, {policy}",
         "score": f"{text(now['score'])} (before: {text(before.get('score'))})",
         "changed by": why["drivers"],
         "change of sales": _change_of_sales(now),
-        **_decline(now),
+        **_decline(file),
         "returns": _returns(now),
-        "not assessed": now["unassessed"],
+        "not assessed": _said(file, now, "customer_value.unassessed"),
         "segment": now["segment"],
         "raw tier": now["raw_tier"],
         "memory": why["memory"],

@@ -11,6 +11,7 @@ from flows.cli.views.customer import FATES
 from flows.cli.views.events import sink_text
 from flows.cli.views.policy import outdated
 from flows.console.output import Row, echo, echo_err, echo_json, fields_of, pairs, place, table
+from flows.wording.words import label
 from transforms.policy.model import is_outdated
 
 if TYPE_CHECKING:
@@ -89,9 +90,9 @@ def show_refresh(result: RefreshResult, *, as_json: bool) -> None:
 
 def show_backfill(results: Sequence[RefreshResult], *, as_json: bool) -> None:
     """What rating past months did, a line a day."""
-    for result in results:
-        for line in _attention(result):
-            echo_err(f"valuemart: {line}")
+    # What holds for all of them, as that nobody has confirmed the policy, is said once.
+    for line in dict.fromkeys(line for result in results for line in _attention(result)):
+        echo_err(f"valuemart: {line}")
     if as_json:
         echo_json([_document(result) for result in results])
         return
@@ -122,7 +123,8 @@ def _document(result: RefreshResult) -> dict[str, object]:
     if result.rating:
         rating = result.rating
         policies = {"policy": _stamp(rating.policy), "ruling": _stamp(rating.ruling)}
-        document["rating"] = fields_of(rating) | policies
+        moves = [{key: value for key, value in move.items() if key != "said"} for move in rating.moves]
+        document["rating"] = fields_of(rating) | policies | {"moves": moves}
     outcomes = [fields_of(each) | {"batch": _batch(each.batch)} for each in result.load.outcomes]
     document["load"] = fields_of(result.load) | {"outcomes": outcomes}
     return document
@@ -190,8 +192,11 @@ def show_moves(moves: Sequence[Row], *, most: int = 20) -> None:
     """Whose tier changed, and why; the largest moves first."""
     ranked = sorted(moves, key=lambda move: -abs((move["to_rank"] or 0) - (move["from_rank"] or 0)))
     table(
-        ranked[:most],
-        {"customer_id": "customer", "from_tier": "from", "to_tier": "to", "cause": "cause", "reasons": "why"},
+        [
+            {**move, "cause": label("cause", move["cause"]).en, "why": move.get("said") or move["reasons"]}
+            for move in ranked[:most]
+        ],
+        {"customer_id": "customer", "from_tier": "from", "to_tier": "to", "cause": "cause", "why": "why"},
         title=f"Moves ({min(most, len(moves))} of {len(moves):,})",
     )
 

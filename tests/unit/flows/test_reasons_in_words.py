@@ -72,7 +72,7 @@ SURGE = [
         ([because("warning_action", label="stop"), because("severe_arrears", amount=Decimal(5000), counted=90),
           because("warning_figure_kept", subject="utilisation", value=Decimal("0.85"), bar=Decimal("0.9"), clears_at=Decimal("0.8"))],
          "stop: 5,000.00 more than 90 days past due; utilisation 0.85 from 0.9 on, until 0.8",
-         "stop: 5,000 more than 90 days past due; utilisation 85% from 90% on, until 80%",
+         "stop: 5,000 more than 90 days past due; utilisation 85% (warned of from 90% on, until 80%)",
          "停止赊销：5,000 逾期超过 90 天；额度使用率 85%（自 90% 起预警，至 80% 解除）"),
         ([because("override_by", name="Ann", remark="share 3 plans"), because("cap"),
           *(because("cap_cause", subject=cause) for cause in CAUSES), driver("volume", "4")],

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from flows.cli.views.run import show_refresh
+from flows.cli.views.run import show_backfill, show_refresh
 from flows.observe import artifacts
 from flows.pipeline.rate_company import RatingReport
 from flows.pipeline.stages import RefreshResult
@@ -42,3 +43,28 @@ def test_the_artifact_of_a_run_names_the_policy_that_ruled_and_the_one_that_wait
 def test_a_policy_that_rules_waits_for_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     show_refresh(result(NOW, NOW), as_json=False)
     assert "waits" not in capsys.readouterr().out
+
+
+def test_what_holds_for_every_month_of_a_backfill_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    months = [result(NOW, NOW) for _ in range(3)]
+    for each in months:
+        assert each.rating is not None
+        each.rating.unconfirmed = True
+    show_backfill(months, as_json=False)
+    assert capsys.readouterr().err.count("nobody has confirmed the policy") == 1
+
+
+def test_why_a_customer_moved_is_shown_in_words_and_kept_exact_for_a_script(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    moved = result(NOW, NOW)
+    assert moved.rating is not None
+    moved.rating.moves.append(
+        {"customer_id": "C1", "from_tier": "core", "to_tier": "marginal", "from_rank": 5, "to_rank": 2,
+         "cause": "policy_change", "reasons": "cap: credit_stop", "said": "cap: credit stop"}
+    )  # fmt: skip
+    show_refresh(moved, as_json=False)
+    assert re.search("core +marginal +policy +cap: credit stop", capsys.readouterr().out)
+    show_refresh(moved, as_json=True)
+    [told] = json.loads(capsys.readouterr().out)["rating"]["moves"]
+    assert (told["cause"], told["reasons"], "said" in told) == ("policy_change", "cap: credit_stop", False)

@@ -83,6 +83,11 @@ def test_without_a_limit_nothing_is_too_much_and_that_is_said():
     assert (found.answer, found.at_most, found.remarks) == ("allowed", None, ({"code": "no_limit_set"},))
 
 
+def test_that_no_limit_is_set_is_not_said_again_of_a_new_customer_that_is_asked_about_for_it():
+    found = ask("9999999", replace(GOOD, credit_limit=None, headroom=None, is_new=True))
+    assert (found.answer, found.reasons, found.remarks) == ("ask", ({"code": "new_and_no_limit_set"},), ())
+
+
 def test_who_is_watched_may_buy_and_the_seller_is_told_why_to_look():
     watched = replace(
         GOOD, credit_action="watch", action_reason="grade C: days_late_12m 12 above 10",
