@@ -316,6 +316,7 @@ _SAYING: dict[str, object] = {
     "all_rules": rules.all_rules,
     "broken_rules": rules.broken_rules,
     "finding_said": rules.finding_said,
+    "refusal_said": rules.refusal_said,
     "rule_said": rules.said,
     "table_name": rules.table_name,
     "axis_share": lambda tick: f"{numbers.trimmed(tick * 100)}%",

@@ -72,6 +72,17 @@ def said(table: str, name: str) -> Localized:
     return _in_words(*found) if found else _rule(name)
 
 
+def refusal_said(rule: str, message: str, remedy: str) -> Localized:
+    """What was wrong with a refused batch and what to do about it.
+
+    The English is the refusal's own, with its figures. The Chinese says what is to be done by the rule, and gives the message as it
+    stands for those figures; of a rule without such words, as another version may have written it, the remedy too.
+    """
+    english = f"{message}. {remedy}"
+    known = read(FILE)["remedies"].get(rule)
+    return Localized(english, f"{known}原文：{message}" if known else f"原文：{english}")
+
+
 @cache
 def _forms() -> dict[tuple[str, str], tuple[_Form, list[Rule]]]:
     """Every rule of the canonical tables by table and name: what it asks, and itself."""

@@ -256,7 +256,10 @@ def test_the_page_of_data_quality_says_why_a_batch_was_refused_and_what_counts_f
             english,
             "Every column that the source needs must be there missing_columnsales.csv17Amounthas no such column. Deliver it",
         ),
-        (chinese, "数据源所需的列须齐全 missing_columnsales.csv17Amount"),
+        (
+            chinese,
+            "数据源所需的列须齐全 missing_columnsales.csv17Amount导出时带上该列，或在映射文件中写入其在文件里的名称。原文：has no such column",
+        ),
         (
             english,
             f"Dated after the rating's day, 2025-06-30: {5000 * batches:,}, not counted yet dated_after{1200 * batches:,}{batches}",

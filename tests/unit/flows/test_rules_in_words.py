@@ -13,7 +13,15 @@ import pytest
 
 from expectations.contract import contracts
 from expectations.rules import rules_of, staging_rules
-from flows.wording.rules import FILE, all_rules, broken_rules, finding_said, said, table_name
+from flows.wording.rules import (
+    FILE,
+    all_rules,
+    broken_rules,
+    finding_said,
+    refusal_said,
+    said,
+    table_name,
+)
 from flows.wording.words import read
 from warehouse.merge.actions import CAUSES
 from warehouse.staging import derived, records, values
@@ -76,6 +84,15 @@ def test_every_other_rule_that_sets_a_row_aside_or_refuses_a_batch_is_said_in_bo
     assert len(found) > 40
     for rule in OF_ROWS | found:
         assert CHINESE.search(said("invoice_lines", rule).zh), rule
+
+
+def test_what_to_do_about_a_refused_batch_is_said_in_chinese_whatever_refused_it() -> None:
+    assert set(read(FILE)["remedies"]) == {*refusals(), "source_mapping"}
+    told = refusal_said("empty_file", "has no content", "Export the file again.")
+    assert told.en == "has no content. Export the file again."
+    assert told.zh == "重新导出该文件。原文：has no content"
+    other = refusal_said("of_another_version", "is odd", "Mend it.")
+    assert (other.en, other.zh) == ("is odd. Mend it.", "原文：is odd. Mend it.")
 
 
 def test_no_word_is_there_for_a_rule_a_table_or_a_column_that_is_none() -> None:
