@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from flows.report import charts, customer_list, dress, marks, others, pages, stamp, workbook
 from flows.report.definitions import Glossary
+from flows.report.summary import business
 from flows.settings import Settings
 from flows.wording import numbers, rules
 from flows.wording.words import Localized, label, same
@@ -308,6 +309,7 @@ _SAYING: dict[str, object] = {
     "unit_of": _unit_of,
     "plain": lambda value: format(value, "f"),
     "brief": _brief,
+    "business": business,
     "headline": _headline,
     "headline_change": _headline_change,
     "mood": _mood,

@@ -269,26 +269,39 @@ def _entries(key: str, rows: Sequence[Row]) -> list[Entry]:
     return [Entry(row, row["money"], _REASONS[key](row)) for row in rows]
 
 
-def _why_call(row: Mapping[str, Any]) -> Localized:
-    if row["sign"] == "expected_to_fall":
-        return _said("expected_to_fall", tier=label("tier", row["watch_tier"]))
+def business(row: Mapping[str, Any]) -> Localized:
+    """What a customer's business did, where a bar is missed or reached: net sales on last year, and when it last ordered."""
     parts = []
+    if row["net_sales_difference"]:
+        parts.append(_on_last_year(row))
+    return _joined([*parts, *_silence(row)])
+
+
+def _on_last_year(row: Mapping[str, Any]) -> Localized:
+    if row["share"] is not None:
+        return _said("fell", share=numbers.signed_share(row["share"]))
+    return _said("fell_by", amount=_plus(row["net_sales_difference"]))
+
+
+def _silence(row: Mapping[str, Any]) -> Iterator[Localized]:
+    if row["last_order_on"]:
+        yield _said("last_order", day=str(row["last_order_on"]))
+    # Only who is silent beyond its own rhythm is told so.
+    if row["usual_gap_days"] is not None and row["days_silent"] > row["usual_gap_days"]:
+        yield _said("usual_gap", days=numbers.trimmed(row["usual_gap_days"], 0))
+
+
+def _why_call(row: Mapping[str, Any]) -> Localized:
+    parts = []
+    if row["sign"] == "expected_to_fall":
+        parts.append(_said("expected_to_fall", tier=label("tier", row["watch_tier"])))
     if row["sign"] in {"slowing", "declining", "lapsed"}:
         parts.append(label("sign", row["sign"]))
     if row["sign"] in {"slowing", "declining", "falling"} and (row["net_sales_difference"] or 0) < 0:
-        parts.append(
-            _said("fell", share=numbers.signed_share(row["share"]))
-            if row["share"] is not None
-            else _said("fell_by", amount=numbers.short(row["net_sales_difference"]))
-        )
+        parts.append(_on_last_year(row))
         if row["sales_change_cause"]:
             parts.append(label("change_cause", row["sales_change_cause"]))
-    if row["last_order_on"]:
-        parts.append(_said("last_order", day=str(row["last_order_on"])))
-    # Only who is silent beyond its own rhythm is told so.
-    if row["usual_gap_days"] is not None and row["days_silent"] > row["usual_gap_days"]:
-        parts.append(_said("usual_gap", days=numbers.trimmed(row["usual_gap_days"], 0)))
-    return _joined(parts)
+    return _joined([*parts, *_silence(row)])
 
 
 def _why_cultivate(row: Mapping[str, Any]) -> Localized:

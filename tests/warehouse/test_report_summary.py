@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from flows.report.summary import FirstScreen, first_screen
+from flows.report.summary import FirstScreen, business, first_screen
 from tests.warehouse.mart_of_rows import NOW, YEAR_BEFORE, published, rating
 from warehouse.mart import report
 from warehouse.mart.report_summary import MOST_FIRST, Summary
@@ -152,6 +152,44 @@ def test_what_to_do_names_whom_to_call_first_and_what_is_at_stake(tmp_path: Path
         "−77.8% on last year; quantity; last order 2024-03-01; usually every 14 days"
     )
     assert call.entries[0].reason.zh == "同比 −77.8%；数量下降；最近下单 2024-03-01；通常每 14 天下单"
+
+
+def test_who_grows_again_is_not_to_be_called_for_a_fall_that_is_over(tmp_path: Path) -> None:
+    found = screen(
+        tmp_path,
+        REACH,
+        *year("BACK", 90_000, 20_000, sales_trend=None, is_growing=True),
+        *year("FALLS", 90_000, 80_000, sales_trend=None, is_growing=False),
+    )
+    [call] = [each for each in found.lists if each.key == "call"]
+    assert [each.row["customer_id"] for each in call.entries] == ["FALLS"]
+
+
+def test_a_fall_that_prices_did_not_make_is_not_called_one_of_price(tmp_path: Path) -> None:
+    called_price = {"sales_trend": "-0.1", "sales_change_cause": "price"}
+    found = screen(
+        tmp_path,
+        REACH,
+        *year("CLOSED", 1_000, 920, **called_price, quantity_effect_12m=-80, price_effect_12m=0),
+        *year("CHEAPER", 1_000, 930, **called_price, quantity_effect_12m=0, price_effect_12m=-70),
+    )
+    [call] = [each for each in found.lists if each.key == "call"]
+    assert {each.row["customer_id"]: each.reason.en for each in call.entries} == {
+        "CLOSED": "−8.0% on last year",
+        "CHEAPER": "−7.0% on last year; price",
+    }
+
+
+def test_an_expected_move_is_told_by_what_the_business_did_as_well_as_by_its_gap(tmp_path: Path) -> None:
+    silent = {"last_order_on": date(2024, 2, 1), "usual_gap_days": 30, "closed_through": date(2024, 5, 31)}
+    mart = published(
+        tmp_path, REACH, *year("A", 1_000, 400, watch_tier="marginal", watch_direction="down", **silent)
+    )
+    [company] = report.read(mart).companies
+    [expected] = company.expected
+    said = business(expected)
+    assert said.en == "−60.0% on last year; last order 2024-02-01; usually every 30 days"
+    assert said.zh == "同比 −60.0%；最近下单 2024-02-01；通常每 30 天下单"
 
 
 def test_nothing_to_do_is_said(tmp_path: Path) -> None:

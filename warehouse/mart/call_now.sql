@@ -1,5 +1,5 @@
 -- Who slows down, declines or has lapsed was decided by the rating, with what is at stake, and so was that a move is expected; who
--- else buys less is a comparison of figures: no bar is set here. Who is blocked or inactive in the master is not called, nor who never was a customer.
+-- else buys less is a comparison of figures: no bar is set here. Of whom the rating says that it grows again, that fall is over. Who is blocked or inactive in the master is not called, nor who never was a customer.
 WITH sign AS (
     SELECT year.*, value.sales_trend, value.quantity_effect_12m, value.price_effect_12m, value.sales_change_cause,
         value.last_order_on, value.usual_gap_days, date_diff('day', value.last_order_on, value.closed_through) AS days_silent,
@@ -7,7 +7,8 @@ WITH sign AS (
         value.watch_tier, value.watch_deadline, value.credit_action,
         CASE WHEN value.decline_stake IS NOT NULL THEN value.decline_state
             WHEN year.net_sales_12m <= 0 AND best_net_sales_12m > 0 THEN 'lost'
-            WHEN net_sales_difference < 0 AND NOT coalesce(value.sales_trend >= 0, false) THEN 'falling'
+            WHEN net_sales_difference < 0 AND NOT coalesce(value.sales_trend >= 0, false) AND NOT coalesce(value.is_growing, false)
+                THEN 'falling'
             WHEN value.watch_direction = 'down' THEN 'expected_to_fall' END AS sign
     FROM customer_year AS year JOIN customer_value AS value USING (company_code, customer_id)
     WHERE value.effective_rank > 0 AND coalesce(status, 'active') NOT IN ('blocked', 'inactive')

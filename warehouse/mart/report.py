@@ -277,11 +277,14 @@ _QUERIES = {
         LIMIT {MOST_LISTED}
         """,
     "expected": f"""
-        SELECT customer_id, name, effective_tier, watch_tier, watch_direction, watch_gap, watch_deadline, net_sales_12m,
-            count(*) OVER () AS total
-        FROM {_of_company("mart.customer_value")}
+        SELECT customer_id, value.name, value.effective_tier, watch_tier, watch_direction, watch_gap, watch_deadline,
+            value.net_sales_12m, net_sales_difference,
+            (net_sales_difference / nullif(greatest(net_sales_year_before, 0), 0))::DECIMAL(18,6) AS share, last_order_on,
+            usual_gap_days, date_diff('day', last_order_on, closed_through)::INTEGER AS days_silent, count(*) OVER () AS total
+        FROM {_of_company("mart.customer_value")} AS value
+        JOIN {_of_company("mart.customer_year")} AS year USING (customer_id)
         WHERE watch_tier IS NOT NULL
-        ORDER BY watch_deadline, net_sales_12m DESC NULLS LAST, customer_id
+        ORDER BY watch_deadline, value.net_sales_12m DESC NULLS LAST, customer_id
         LIMIT {MOST_LISTED}
         """,
     "credit_standing": f"""

@@ -110,7 +110,10 @@ _QUERIES = {
     "call": f"""
         SELECT customer_id, name, sign, stake AS money, net_sales_difference, net_sales_year_before,
             (net_sales_difference / nullif(greatest(net_sales_year_before, 0), 0))::DECIMAL(18,6) AS share, last_order_on,
-            days_silent, usual_gap_days, watch_tier, sales_change_cause, count(*) OVER () AS total, sum,
+            days_silent, usual_gap_days, watch_tier,
+            -- A change is one of price where the quantity is nearly the same: a fall that prices did not make is not said to be theirs.
+            CASE WHEN sales_change_cause = 'quantity' OR price_effect_12m < 0 THEN sales_change_cause END AS sales_change_cause,
+            count(*) OVER () AS total, sum,
             count(*) FILTER (WHERE above * 5 < sum * 4) OVER () AS few
         FROM (
             SELECT *, sum(stake) OVER () AS sum, sum(stake) OVER (ORDER BY place) - stake AS above FROM {_of_company("call_now")}
