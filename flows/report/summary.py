@@ -278,7 +278,8 @@ def business(row: Mapping[str, Any]) -> Localized:
 
 
 def _on_last_year(row: Mapping[str, Any]) -> Localized:
-    if row["share"] is not None:
+    # Of who more than doubled, often because it only began in the year before, the amount says more.
+    if row["share"] is not None and row["share"] <= 1:
         return _said("fell", share=numbers.signed_share(row["share"]))
     return _said("fell_by", amount=_plus(row["net_sales_difference"]))
 

@@ -192,6 +192,14 @@ def test_an_expected_move_is_told_by_what_the_business_did_as_well_as_by_its_gap
     assert said.zh == "同比 −60.0%；最近下单 2024-02-01；通常每 30 天下单"
 
 
+def test_who_began_in_the_year_before_is_told_by_the_amount_and_not_by_a_share_of_next_to_nothing(
+    tmp_path: Path,
+) -> None:
+    began = year("A", 100, 9_000, watch_tier="cultivate", watch_direction="up")
+    [company] = report.read(published(tmp_path, REACH, *began)).companies
+    assert [business(row).en for row in company.expected] == ["+8.9k on last year"]
+
+
 def test_nothing_to_do_is_said(tmp_path: Path) -> None:
     assert screen(tmp_path, REACH, *year("A", 1, 1)).sentences[-1].en == "Nothing presses."
 
