@@ -296,7 +296,7 @@ def _why_call(row: Mapping[str, Any]) -> Localized:
     parts = []
     if row["sign"] == "expected_to_fall":
         parts.append(_said("expected_to_fall", tier=label("tier", row["watch_tier"])))
-    if row["sign"] in {"slowing", "declining", "lapsed"}:
+    if row["sign"] in {"slowing", "declining", "lapsed", "lost"}:
         parts.append(label("sign", row["sign"]))
     if row["sign"] in {"slowing", "declining", "falling"} and (row["net_sales_difference"] or 0) < 0:
         parts.append(_on_last_year(row))

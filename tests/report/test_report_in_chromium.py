@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from flows.pipeline import stages
 from flows.report import pages
 from flows.settings import Settings
 from tests.report.reported_company import SCRIPT
@@ -17,6 +19,8 @@ from warehouse.mart.report import MOST_LISTED
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+    from tests.sample_company import SampleCompany
 
 pytestmark = pytest.mark.slow
 
@@ -307,6 +311,22 @@ def test_the_first_page_is_printed_on_four_to_six_sheets_of_a4(
         body = tab.locator("#c1-credit table.list tbody tr")
         assert [body.nth(place).is_visible() for place in (0, 9, 10)] == [True, True, False]
         tab.emulate_media()
+        assert 4 <= sheets(tab) <= 6
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_the_first_page_of_a_company_with_all_its_sections_is_printed_on_six_sheets_at_most(
+    browser: Browser, sample_company: SampleCompany, tmp_path: Path, language: str
+) -> None:
+    # The report is made of what is published alone.
+    home = shutil.copytree(
+        sample_company.settings.home,
+        tmp_path / "home",
+        ignore=shutil.ignore_patterns("archive", "warehouse*"),
+    )
+    settings = sample_company.settings.model_copy(update={"home": home})
+    stages.report_stage(settings)
+    with opened(browser, settings, locale=language) as tab:
         assert 4 <= sheets(tab) <= 6
 
 

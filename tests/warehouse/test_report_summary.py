@@ -200,6 +200,13 @@ def test_who_began_in_the_year_before_is_told_by_the_amount_and_not_by_a_share_o
     assert [business(row).en for row in company.expected] == ["+8.9k on last year"]
 
 
+def test_who_bought_nothing_in_the_year_is_told_so(tmp_path: Path) -> None:
+    gone = {"net_sales_12m": 0, "last_order_on": date(2023, 4, 2), "closed_through": date(2024, 5, 31)}
+    found = screen(tmp_path, REACH, *year("A", 500, 0, **gone))
+    [call] = [each for each in found.lists if each.key == "call"]
+    assert [each.reason.zh for each in call.entries] == ["年内未采购；最近下单 2023-04-02"]
+
+
 def test_nothing_to_do_is_said(tmp_path: Path) -> None:
     assert screen(tmp_path, REACH, *year("A", 1, 1)).sentences[-1].en == "Nothing presses."
 
