@@ -62,7 +62,7 @@ def build_if_behind(settings: Settings) -> Path:
     before = _swap(settings.report_folder / CUSTOMERS_FOLDER, folder)
     workbook.write(
         settings.workbook_file,
-        report_workbook.read(settings.mart_file),
+        report_workbook.read(settings.mart_file, workbook.in_words),
         data.publication["published_at"],
         settings.readers,
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlsxwriter import Workbook
 
+from flows.wording.reasons import localized
 from flows.wording.words import label, words
 from warehouse.files import NOBODY_ELSE, Readers, sync
 
@@ -64,6 +65,14 @@ def write(
     readers.admit_one(building)
     sync(building)
     building.replace(file)
+
+
+def in_words(reasons: Sequence[Row], text: str | None) -> str | None:
+    """A text of the mart as a person reads it, in both languages, from the reasons behind it; without any as it stands."""
+    said = localized(reasons, text)
+    if said is None:
+        return None
+    return said.en if said.en == said.zh else f"{said.en} / {said.zh}"
 
 
 def _both(group: str, code: str) -> str:

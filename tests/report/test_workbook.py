@@ -110,6 +110,21 @@ def test_every_column_has_a_heading_in_both_languages_and_every_mart_column_a_me
     assert sheet_of(book, "definitions").max_row == 1 + sum(len(sheet.columns) for sheet in sheets)
 
 
+def test_reasons_are_said_in_words_of_both_languages_and_not_in_codes(
+    book: openpyxl.Workbook, reported: Settings
+) -> None:
+    owes = column(sheet_of(book, "credit"), "customer_id").index("OWES")
+    said = column(sheet_of(book, "credit"), "action_reason")[owes]
+    [(text,)] = mart(reported, "SELECT action_reason FROM credit_watch WHERE customer_id = 'OWES'")
+    assert "graded_overdue_share" in text
+    english, chinese = said.split(" / ")
+    assert "net overdue share" in english
+    assert "净逾期占比" in chinese
+    for name, texts in (("moves", "reasons"), ("at_risk", "reason"), ("loss_making", "reason")):
+        for told in column(sheet_of(book, name), texts):
+            assert told is None or (" / " in told and "_" not in told), told
+
+
 def test_every_coded_column_says_its_codes_in_words() -> None:
     from expectations.contract import load
 

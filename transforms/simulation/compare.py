@@ -13,7 +13,7 @@ from transforms.simulation.outcome import outcomes
 from transforms.simulation.volatility import tier_moves, volatility
 from transforms.simulation.warning_lead import warning_lead
 from transforms.tiers.caps import CAUSES
-from transforms.tiers.raw import direction, rank
+from transforms.tiers.raw import NO_CUSTOMERS, direction, rank
 
 if TYPE_CHECKING:
     from datetime import date
@@ -76,7 +76,9 @@ def compare(
     `policies`: the one in force and the candidate; what is a material amount past due, the one in force says for both.
     ValueError where the replays hold no period of that span.
     """
-    pairs = _pairs(ruling, candidate).filter(pl.col("period").is_between(first, last))
+    # A prospect is no customer yet, and who is succeeded none any more: neither is counted, here as elsewhere.
+    is_customer = ~(pl.col("from_tier").is_in(NO_CUSTOMERS) & pl.col("to_tier").is_in(NO_CUSTOMERS))
+    pairs = _pairs(ruling, candidate).filter(pl.col("period").is_between(first, last), is_customer)
     if pairs.is_empty():
         raise ValueError(f"no period from {first:%Y-%m} to {last:%Y-%m} was replayed")
     now = pairs.filter(pl.col("period") == pl.col("period").max())

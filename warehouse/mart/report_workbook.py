@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
+from warehouse.mart import reasons
 from warehouse.mart.files import Row, attached, rows
 
 # What Excel can hold of a sheet, less its heading.
 MOST_ROWS = 1_048_575
+# So many rows are asked for their reasons at a time: those of all would not fit into memory.
+_AT_A_TIME = 2_000
+
+Say = Callable[[Sequence[Row], str | None], str | None]
+"""How a text is said, from the reasons behind it and itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +32,7 @@ class Sheet:
     rows: list[Row]
 
 
-def read(mart_file: Path) -> list[Sheet]:
+def read(mart_file: Path, say: Say = lambda _, text: text) -> list[Sheet]:
     """Every sheet but the definitions, in order. NothingPublishedError where no mart is out."""
     with attached(mart=mart_file) as connection:
         described = {
@@ -38,16 +47,50 @@ def read(mart_file: Path) -> list[Sheet]:
             found = connection.execute(f"{selection} LIMIT {MOST_ROWS}")
             names = [column[0] for column in found.description]
             listed = [dict(zip(names, values, strict=True)) for values in found.fetchall()]
+            if name in _TEXTS:
+                listed = list(_in_words(connection, listed, *_TEXTS[name], say))
             columns = [
                 next(
                     (described[table, column] for table in origins if (table, column) in described),
                     {"table_name": origins[0], "column_name": column, "description": None, "unit": None},
                 )
                 for column in names
+                if column not in _ASKED_ONLY
             ]
             sheets.append(Sheet(name, columns, listed))
         return sheets
 
+
+def _in_words(
+    connection: duckdb.DuckDBPyConnection, listed: Sequence[Row], column: str, text: str, say: Say
+) -> Iterator[Row]:
+    for first in range(0, len(listed), _AT_A_TIME):
+        some = listed[first : first + _AT_A_TIME]
+        why: dict[tuple[object, ...], Sequence[Row]] = {}
+        for company in {row["company_code"] for row in some}:
+            why.update(
+                reasons.of_customers(
+                    connection,
+                    company,
+                    (row["customer_id"] for row in some if row["company_code"] == company),
+                )
+            )
+        behind = f"{text.partition('.')[2]}_reasons"
+        for row in some:
+            yield {**row, column: say(reasons.beside(row, why, text)[behind], row[column])}
+
+
+# Sheet: the column that gives reasons, and the text of the mart that it is.
+_TEXTS = {
+    "moves": ("reasons", "tier_change.reasons"),
+    "cultivate": ("watch_gap", "customer_value.watch_gap"),
+    "at_risk": ("reason", "next_action.reason"),
+    "loss_making": ("reason", "next_action.reason"),
+    "credit": ("action_reason", "credit_watch.action_reason"),
+    "conduct": ("evidence", "conduct_finding.evidence"),
+}
+# What a row's reasons are found by beside its customer, and no sheet shows.
+_ASKED_ONLY = frozenset({"revision"})
 
 # Sheet: the tables whose columns it shows, and its rows.
 _SHEETS = {
@@ -69,7 +112,7 @@ _SHEETS = {
         ("tier_move",),
         """
         SELECT company_code, customer_id, name, period, from_tier, to_tier, direction, cause, net_sales_before, net_sales_after,
-            net_sales_difference, contribution_difference, quantity_effect_12m, price_effect_12m, reasons
+            net_sales_difference, contribution_difference, quantity_effect_12m, price_effect_12m, reasons, revision
         FROM mart.tier_move
         ORDER BY company_code, period DESC, abs(net_sales_difference) DESC NULLS LAST, customer_id, revision DESC
         """,

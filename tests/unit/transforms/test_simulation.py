@@ -108,6 +108,16 @@ def test_the_same_policy_moves_nobody() -> None:
     assert {(row["from_tier"] == row["to_tier"]) for row in same.migration} == {True}
 
 
+def test_who_is_no_customer_yet_is_not_counted_among_those_that_two_policies_rate(found) -> None:
+    sold = frame(SALES_LINES, [{"is_free_goods": False, **record} for record in BUYERS])
+    masters = [*OPENED, {**OPENED[0], "customer_id": "PROSPECT"}]
+    with_one = AsOfFacts(facts(BUYERS, customers=masters), sales_cells(sold, None, None, FAR))
+    rated = replayed(RULING, with_one)
+    assert "prospect" in rated.values["effective_tier"].to_list()
+    both = compare(rated, replayed(CANDIDATE, with_one), (RULING, CANDIDATE), first=FIRST, last=LAST)
+    assert (both.customers, both.migration) == (found.customers, found.migration)
+
+
 def test_periods_are_shown_from_the_one_asked_for_but_remembered_from_the_first() -> None:
     late = compare(replayed(RULING), replayed(CANDIDATE), (RULING, CANDIDATE), first=LAST, last=LAST)
     assert late.periods == 1
