@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from flows.cli.run_flow import run_demo, run_refresh
-from flows.cli.views.customer import FATES, in_words
+from flows.cli.views.customer import FATES, why_moved
 from flows.console.output import echo, echo_json, pairs, place, plain, table
 from flows.demo.world import COMPANY, World, build_world
 from flows.errors import UsageError
@@ -127,10 +127,7 @@ def show(settings: Settings, shown: Showcase, *, as_json: bool) -> None:
         title="Tiers now",
     )
     table(
-        [
-            {**move, "reasons": in_words(move, move["reasons_reasons"], "reasons")}
-            for move in shown.moves[:MOST_MOVES]
-        ],
+        [{**move, "reasons": why_moved(move)} for move in shown.moves[:MOST_MOVES]],
         {"customer_id": "customer", "name": "name", "from_tier": "from", "to_tier": "to", "reasons": "why"},
         title=f"Who moved in the last month ({min(MOST_MOVES, len(shown.moves))} of {len(shown.moves):,})",
     )

@@ -16,7 +16,7 @@ from jinja2.ext import Extension
 from markupsafe import Markup, escape
 
 from flows.wording import numbers
-from flows.wording.reasons import localized
+from flows.wording.reasons import localized, moved_by
 from flows.wording.words import Localized, label, same
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -106,6 +106,7 @@ def _labelled(title: Localized) -> Markup:
 SAYING: dict[str, object] = {
     "label": label,
     "localized": localized,
+    "moved_by": moved_by,
     "filled": filled,
     "labelled": _labelled,
     "grouped": numbers.grouped,

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import polars as pl
 
 from flows.wording import numbers
-from flows.wording.words import FOLDER, Localized, label, read, same
+from flows.wording.words import FOLDER, Localized, label, read, same, words
 from transforms.frames.reasons import REASONS
 
 Reason = Mapping[str, Any]
@@ -91,6 +91,16 @@ def localized(reasons: Iterable[Reason] | None, text: str | None = None) -> Loca
         return same(text) if text else None
     english, chinese = render(listed, "en"), render(listed, "zh")
     return Localized(english, chinese) if english and chinese else None
+
+
+def moved_by(
+    from_tier: str | None, reasons: Iterable[Reason] | None, text: str | None = None
+) -> Localized | None:
+    """Say why a tier changed; of who left a state, or was in none, and so has nothing to be compared with, that it did."""
+    said = localized(reasons, text)
+    if said is None and (from_tier or "") in words()["left"]:
+        return label("left", from_tier)
+    return said
 
 
 def with_text(frame: pl.DataFrame, form: Form = "exact") -> pl.DataFrame:

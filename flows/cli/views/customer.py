@@ -386,7 +386,7 @@ def show_customer(file: CustomerFile, why: Row, *, as_json: bool, recorded: date
             {
                 **each,
                 "cause": label("cause", each["cause"]).en,
-                "reasons": _said(file, each, "tier_change.reasons"),
+                "reasons": why_moved(beside(dict(each), file.reasons, "tier_change.reasons")),
             }
             for each in file.moves
         ],
@@ -395,18 +395,24 @@ def show_customer(file: CustomerFile, why: Row, *, as_json: bool, recorded: date
     )
 
 
-def in_words(row: Row, reasons: Sequence[Row], column: str) -> str | None:
-    """A text of the mart as a person reads it: words in place of codes, and figures rounded for the eye."""
-    from flows.wording.reasons import localized
+def why_moved(move: Row) -> str | None:
+    """Why a tier changed as a person reads it, of a row of tier_change with the reasons that stand behind its own."""
+    from flows.wording.reasons import moved_by
 
-    said = localized(reasons, row[column])
+    said = moved_by(move["from_tier"], move["reasons_reasons"], move["reasons"])
     return said.en if said else None
 
 
 def _said(file: CustomerFile, row: Row, column: str) -> str | None:
-    """The same of a table's column, of the customer's own rows; a rating row is one of customer_value."""
+    """A text of the mart as a person reads it: words in place of codes, and figures rounded for the eye.
+
+    `column`: its table and column; a rating row is one of customer_value.
+    """
+    from flows.wording.reasons import localized
+
     name = column.split(".")[1]
-    return in_words(row, beside(dict(row), file.reasons, column)[f"{name}_reasons"], name)
+    said = localized(beside(dict(row), file.reasons, column)[f"{name}_reasons"], row[name])
+    return said.en if said else None
 
 
 def _change_of_sales(now: Row) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from flows.cli.views.customer import FATES
+from flows.cli.views.customer import FATES, why_moved
 from flows.cli.views.events import sink_text
 from flows.cli.views.policy import outdated
 from flows.console.output import Row, echo, echo_err, echo_json, fields_of, pairs, place, table
@@ -193,7 +193,13 @@ def show_moves(moves: Sequence[Row], *, most: int = 20) -> None:
     ranked = sorted(moves, key=lambda move: -abs((move["to_rank"] or 0) - (move["from_rank"] or 0)))
     table(
         [
-            {**move, "cause": label("cause", move["cause"]).en, "why": move.get("said") or move["reasons"]}
+            {
+                **move,
+                "cause": label("cause", move["cause"]).en,
+                "why": why_moved(
+                    {**move, "reasons": move.get("said") or move["reasons"], "reasons_reasons": ()}
+                ),
+            }
             for move in ranked[:most]
         ],
         {"customer_id": "customer", "from_tier": "from", "to_tier": "to", "cause": "cause", "why": "why"},

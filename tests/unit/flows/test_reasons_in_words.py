@@ -13,7 +13,17 @@ import polars as pl
 import pytest
 
 import transforms
-from flows.wording.reasons import FILE, Form, Place, formats, localized, render, templates, with_text
+from flows.wording.reasons import (
+    FILE,
+    Form,
+    Place,
+    formats,
+    localized,
+    moved_by,
+    render,
+    templates,
+    with_text,
+)
 from flows.wording.words import Localized, read, words
 from transforms.conduct.evidence import FLAGGED
 from transforms.frames.reasons import CODES, REASON, REASONS, SLOTS, joined, reason, reason_rows, reasons
@@ -193,3 +203,14 @@ def test_reasons_are_listed_in_their_order_with_the_text_they_stand_behind() -> 
         ("C1", "next_action.reason", 1, "volume", Decimal(4)),
         ("C1", "next_action.reason", 2, "loyalty", Decimal(-1)),
     ]
+
+
+def test_who_left_a_state_is_told_so_where_there_is_nothing_to_be_compared_with() -> None:
+    assert moved_by("new", ()) == Localized(
+        "history is long enough: by its own figures from now on", "历史已足，自本期起按自身指标评级"
+    )
+    assert moved_by(None, None) == Localized("rated for the first time", "首次评级")
+    assert moved_by("core", ()) is None
+    told = moved_by("new", [because("policy_changed")])
+    assert told is not None
+    assert told.en == "another policy"
