@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.report import dress, flow_chart
-from flows.wording.numbers import plain, trimmed
+from flows.wording.numbers import trimmed
 from flows.wording.words import Localized, label, same
 from transforms.policy.model import TIER_RANKS
 
@@ -22,15 +22,6 @@ MOST_MOVERS, MOST_OTHERS = 500, 200
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SECTIONS = ("migration", "money_moves", "outcomes", "movers", "calm", "over_time", "hindsight")
-_DIFFERS = {
-    "volume_class": "volume",
-    "loyalty_class": "loyalty",
-    "gate": "gate",
-    "cap": "cap",
-    "override_tier": "override",
-    "raw_tier": "the period alone",
-    "memory_tier": "memory",
-}
 _CALM = (
     "moves",
     "reversals",
@@ -149,10 +140,4 @@ def _seen(what: str, value: str | None) -> Localized:
 
 def what_differs(mover: Row) -> str | None:
     """What the two policies see differently of a customer, as "volume high → low; score 40 → 50"."""
-    changes = [
-        (_DIFFERS[each["what"]], each["ruling"] or "none", each["candidate"] or "none")
-        for each in mover["drivers"]
-    ]
-    if None not in (scores := (mover["score_from"], mover["score_to"])) and scores[0] != scores[1]:
-        changes.append(("score", plain(scores[0]), plain(scores[1])))
-    return "; ".join(f"{what} {ruling} → {candidate}" for what, ruling, candidate in changes) or None
+    return "; ".join(f"{what.en} {ours.en} → {theirs.en}" for what, ours, theirs in _differs(mover)) or None

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from flows.cli.views.simulation_page import MOST_MOVERS, page
+from expectations.contract import load
+from flows.cli.views.simulation_page import MOST_MOVERS, page, what_differs
 from flows.policy.simulate import Simulation
+from flows.wording.words import words
 from transforms.simulation.compare import Comparison, Side
 
 HOSTILE = "<script>alert('ü & ü')</script>"
@@ -130,3 +132,17 @@ def test_the_flow_of_money_and_its_moves_by_tier_are_drawn():
     assert 'class="ribbon down"' in shown
     assert shown.count('<svg class="bar') >= 3
     assert "<svg" in shown.split('id="by-tier"')[1]
+
+
+def test_what_differs_is_said_in_words_to_a_person_and_on_the_page_in_both_languages():
+    drivers = [
+        {"what": "loyalty_class", "ruling": "not_loyal", "candidate": "loyal"},
+        {"what": "cap", "ruling": "marginal by credit_stop", "candidate": None},
+    ]
+    mover = {"drivers": drivers, "score_from": Decimal("61.2000"), "score_to": Decimal("60.5000")}
+    assert what_differs(mover) == (
+        "loyalty not loyal → loyal; cap Marginal (credit stop) → none; score 61.2 → 60.5"
+    )
+    for name in ("loyalty_class", "volume_class"):
+        [found] = [each for each in load("customer_value_history").columns if each.name == name]
+        assert set(found.allowed) <= set(words()["class"]), name
