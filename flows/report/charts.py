@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from warehouse.mart.files import Row
 
@@ -27,8 +27,18 @@ class Scale:
 
     def __call__(self, value: Decimal | float) -> float:
         """The place of a value."""
-        span = self.last - self.first or 1.0
-        return round(self.start + (float(value) - self.first) / span * (self.end - self.start), 1)
+        return round(self.start + (float(value) - self.first) / self._span * (self.end - self.start), 1)
+
+    def places(self, values: Iterable[float | None]) -> list[float | None]:
+        """The places of many values; None where there is none."""
+        first, span, start, length = self.first, self._span, self.start, self.end - self.start
+        return [
+            None if value is None else round(start + (value - first) / span * length, 1) for value in values
+        ]
+
+    @property
+    def _span(self) -> float:
+        return self.last - self.first or 1.0
 
 
 def ticks(first: float, last: float, count: int = 5) -> list[Decimal]:
@@ -192,6 +202,10 @@ def _cells(rows: Sequence[Row], x: Scale, y: Scale, strip: float | None) -> Iter
         )
 
 
+def _floats(rows: Sequence[Row], column: str) -> list[float | None]:
+    return [None if row[column] is None else float(row[column]) for row in rows]
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A figure over periods: runs of neighbouring values, since a null leaves a gap; `last` is the latest value's point."""
@@ -221,9 +235,8 @@ def score_line(rows: Sequence[Row]) -> Line:
 
 def _line(rows: Sequence[Row], column: str, axes: Axes, y: Scale) -> Line:
     x = Scale(0, max(1, len(rows) - 1), axes.left, axes.right)
-    points = [
-        (x(number), None if row[column] is None else y(row[column]), row) for number, row in enumerate(rows)
-    ]
+    places = map(x, range(len(rows)))
+    points = list(zip(places, y.places(_floats(rows, column)), rows, strict=True))
     paths, run = [], list[str]()
     for px, py, _ in [*points, (0.0, None, {})]:
         if py is not None:
@@ -235,8 +248,7 @@ def _line(rows: Sequence[Row], column: str, axes: Axes, y: Scale) -> Line:
     return Line(paths, points, last, axes, round(min(24.0, x(1) - x(0)), 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A month's bar, from zero up or down; `before` is how high it stood a year before, None where that is not known."""
 
     x: float
@@ -263,29 +275,21 @@ def columns(
     if not rows:
         return None
     values = [float(row[column]) for row in rows]
-    earlier = [row[before] if before else None for row in rows]
-    known = [*values, *(float(value) for value in earlier if value is not None)]
+    earlier = _floats(rows, before) if before else [None] * len(rows)
+    known = [*values, *(value for value in earlier if value is not None)]
     low, high = min(0.0, *known), max(0.0, *known)
     high = high if high > low else low + 1
     y = Scale(low, high, height - 26, 12)
-    step = (WIDTH - 66) / len(rows)
-    bars = []
-    for number, (row, value, then) in enumerate(zip(rows, values, earlier, strict=True)):
-        top, bottom = sorted((y(value), y(0)))
-        bars.append(
-            Column(
-                round(56 + number * step, 1),
-                top,
-                round(max(1.0, step * 0.72), 1),
-                round(bottom - top, 1),
-                row,
-                None if then is None else y(then),
-            )
-        )
+    zero, step = y(0), (WIDTH - 66) / len(rows)
+    width = round(max(1.0, step * 0.72), 1)
+    bars = [
+        Column(round(56 + number * step, 1), min(end, zero), width, round(abs(end - zero), 1), row, then)
+        for number, (row, end, then) in enumerate(zip(rows, map(y, values), y.places(earlier), strict=True))
+    ]
     every = max(1, len(rows) // 6)
     x_ticks = [(bar.x + bar.width / 2, bar.row["month"]) for bar in bars[::-every][::-1]]
     return Columns(
-        bars, Axes(52, WIDTH - 10, 12, height - 26, x_ticks, [(y(t), t) for t in ticks(low, high, 4)]), y(0)
+        bars, Axes(52, WIDTH - 10, 12, height - 26, x_ticks, [(y(t), t) for t in ticks(low, high, 4)]), zero
     )
 
 

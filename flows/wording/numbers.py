@@ -13,9 +13,13 @@ from flows.wording.words import Localized, label, same
 
 POINTS = 2  # places to which the report rounds points of a score
 
-# From a size on, the unit in which an amount is said in short: (from, divisor, sign).
-_ENGLISH = ((10**9, 10**9, "bn"), (10**6, 10**6, "m"), (10**3, 10**3, "k"))
-_CHINESE = ((10**8, 10**8, "亿"), (10**4, 10**4, "万"))
+# From a size on, the unit in which an amount is said in short: (from, divisor, sign). What rounds up to the unit is said in it:
+# 999,960 is 1.0m.
+_ROUNDS_UP = Decimal("0.9995")
+_ENGLISH = tuple(
+    (unit * _ROUNDS_UP, unit, sign) for unit, sign in ((10**9, "bn"), (10**6, "m"), (10**3, "k"))
+)
+_CHINESE = tuple((unit * _ROUNDS_UP, unit, sign) for unit, sign in ((10**8, "亿"), (10**4, "万")))
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -24,8 +28,8 @@ Number = Decimal | int
 
 def grouped(value: Number, places: int = 0) -> str:
     """A number with thousands marks and a real minus: 1,234.50."""
-    text = f"{round(Decimal(value), places):,f}"
-    return (MINUS if _is_negative(text) else "") + text.lstrip("-")
+    text = f"{Decimal(value):,.{places}f}"
+    return text if text[0] != "-" else _with_minus(text)
 
 
 def signed(value: Number, places: int = 0) -> str:
@@ -34,24 +38,25 @@ def signed(value: Number, places: int = 0) -> str:
     return text if text.startswith(MINUS) or not any(c in text for c in "123456789") else f"+{text}"
 
 
-def _is_negative(text: str) -> bool:
-    """Not for what was rounded to nothing."""
-    return text.startswith("-") and any(c in text for c in "123456789")
+def _with_minus(text: str) -> str:
+    """None for what was rounded to nothing."""
+    return (MINUS if any(c in text for c in "123456789") else "") + text[1:]
 
 
 def short(value: Number, *, plus: bool = False) -> Localized:
     """An amount in three or four digits: 31.0m and 3,103万."""
     written = signed if plus else grouped
-    return Localized(_short(Decimal(value), _ENGLISH, written), _short(Decimal(value), _CHINESE, written))
+    amount = Decimal(value)
+    return Localized(_short(amount, _ENGLISH, written), _short(amount, _CHINESE, written))
 
 
 def _short(
-    value: Decimal, scale: tuple[tuple[int, int, str], ...], written: Callable[[Decimal, int], str]
+    value: Decimal, scale: tuple[tuple[Decimal, int, str], ...], written: Callable[[Decimal, int], str]
 ) -> str:
-    for lower, divisor, sign in scale:
-        # What rounds up to the unit is said in it: 999,960 is 1.0m.
-        if abs(value) >= lower * Decimal("0.9995"):
-            scaled = value / divisor
+    size = abs(value)
+    for lower, unit, sign in scale:
+        if size >= lower:
+            scaled = value / unit
             return f"{written(scaled, 0 if round(abs(scaled), 1) >= 100 else 1)}{sign}"
     return written(value, 0)
 
