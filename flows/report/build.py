@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -112,6 +111,7 @@ class _Renderer:
         self._currency = settings.company_currency
         self.files = {_key(each.value): pages.file_name(*_key(each.value)) for each in customers.customers}
         self._environment = dress.environment(
+            filters=_FILTERS,
             saying=_SAYING
             | {
                 "publication": data.publication,
@@ -119,10 +119,11 @@ class _Renderer:
                 "workbook": settings.workbook_file.name,
                 "quality": QUALITY_FILE,
                 "stamp": mark,
-            }
+            },
         )
         # Compiled once: a template asked for by name is looked up on the disk each time.
         self._customer = self._environment.get_template("customer.html")
+        self._content = self._environment.get_template("_customer.html")
         self._index = self._environment.get_template("index.html")
         self._quality = self._environment.get_template("quality.html")
         self._other = self._environment.get_template("other.html")
@@ -187,28 +188,20 @@ class _Renderer:
 
     def _drawn(self, data: report_customers.CustomerData) -> others.Drawn:
         title = _titled(same(data.value["name"]))
-        content = self._print(self._customer, title, bare=True, page=pages.customer_page(data))
-        return others.Drawn((title.en, title.zh), content)
+        page = pages.customer_page(data)
+        content = self._content.generate(glossary=self._glossary, page=page)
+        return others.Drawn((title.en, title.zh), list(content))
 
     def _print(
-        self,
-        template: Template,
-        title: Localized,
-        *,
-        glossary: Glossary | None = None,
-        bare: bool = False,
-        **content: object,
+        self, template: Template, title: Localized, *, glossary: Glossary | None = None, **content: object
     ) -> str:
-        glossary = glossary or self._glossary
         return template.render(
             **content,
-            bare=bare,
             title=title,
             shared=template not in (self._index, self._quality),
-            glossary=glossary,
+            glossary=glossary or self._glossary,
             page_of=self._page_of,
             list_of=self._list_of,
-            tables=partial(_tables, glossary),
         )
 
     def _page_of(self, company: str, customer: str) -> str | None:
@@ -230,12 +223,6 @@ class _Renderer:
 def _titled(name: Localized) -> Localized:
     title = label("page", "title")
     return Localized(f"{name.en} · {title.en}", f"{name.zh} · {title.zh}")
-
-
-def _tables(glossary: Glossary, key: str) -> str:
-    """The tables that a figure comes from."""
-    columns = glossary.look_up(key).columns
-    return ", ".join(dict.fromkeys(column.partition(".")[0] for column in columns))
 
 
 def _headline(row: Mapping[str, Any]) -> Localized | str:
@@ -302,25 +289,27 @@ def _curve_height(curve: charts.Curve, row: Row) -> Localized:
     return numbers.short(row["cumulative_contribution"])
 
 
-# What its templates may call beside what all may.
-_SAYING: dict[str, object] = {
-    "everybody": _everybody,
-    "measured": _measured,
-    "unit_of": _unit_of,
-    "plain": lambda value: format(value, "f"),
+# How its templates may write a value, and what they may name, beside what all may.
+_FILTERS: dict[str, Callable[..., Any]] = {
+    "arrow": _arrow,
     "brief": _brief,
     "business": business,
+    "everybody": _everybody,
     "headline": _headline,
     "headline_change": _headline_change,
+    "measured": _measured,
     "mood": _mood,
-    "arrow": _arrow,
+    "plain": lambda value: format(value, "f"),
+    "table_name": rules.table_name,
+    "unit_of": _unit_of,
+}
+_SAYING: dict[str, object] = {
     "curve_height": _curve_height,
     "all_rules": rules.all_rules,
     "broken_rules": rules.broken_rules,
     "finding_said": rules.finding_said,
     "refusal_said": rules.refusal_said,
     "rule_said": rules.said,
-    "table_name": rules.table_name,
     "axis_share": lambda tick: f"{numbers.trimmed(tick * 100)}%",
     "axis_amount": lambda tick: numbers.on_axis(tick).svg,
     "axis_number": numbers.trimmed,

@@ -41,6 +41,7 @@ class Glossary:
     columns: Mapping[str, Mapping[str, Any]]
     used: dict[str, Definition] = field(default_factory=dict)
     _terms: dict[tuple[str, Localized | str | None], Markup] = field(default_factory=dict)
+    _captions: dict[tuple[str, str, Localized], Markup] = field(default_factory=dict)
 
     def look_up(self, key: str) -> Definition:
         """A figure's definition; KeyError where none is written. The page will list it."""
@@ -59,6 +60,19 @@ class Glossary:
             named = escape(found.title if text is None else text)
             self._terms[key, text] = Markup(f'<a class="def" href="#{found.anchor}">{named}</a>')  # noqa: S704
         return self._terms[key, text]
+
+    def origin(self, key: str) -> Markup:
+        """The tables that a figure comes from."""
+        tables = dict.fromkeys(column.partition(".")[0] for column in self.look_up(key).columns)
+        return Markup('<span class="from">{}</span>').format(", ".join(tables))
+
+    def caption(self, key: str, id_: str, title: Localized) -> Markup:
+        """What stands above a card: its name, which tells its definition, and the tables it comes from."""
+        if (key, id_, title) not in self._captions:
+            self._captions[key, id_, title] = Markup('<figcaption><h3 id="{}">{}</h3>{}</figcaption>').format(
+                id_, self.term(key, title), self.origin(key)
+            )
+        return self._captions[key, id_, title]
 
 
 def define(key: str, columns: Mapping[str, Mapping[str, Any]]) -> Definition:

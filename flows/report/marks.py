@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 from markupsafe import Markup, escape
 
-from flows.report.charts import Columns, Line
+from flows.report.charts import Axes, Columns, Line
 from flows.wording import numbers
 
-_RECT = '<rect x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>'
-_LANE = '<rect class="fill t-{}" x="{}" y="168" width="{}" height="12"><title>{}</title></rect>'
-_DOT = '<circle cx="{}" cy="{}" r="2.6"><title>{}</title></circle>'
+
+def y_axis(axes: Axes, written: Callable[[Any], str]) -> Markup:
+    """A line across for each tick, with its value beside it."""
+    left, right = axes.left, axes.right
+    return _joined(
+        f'<line class="axis" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/>'
+        f'<text class="mute e" x="{left - 7}" y="{y + 4}">{escape(written(tick))}</text>'
+        for y, tick in axes.y_ticks
+    )
 
 
 def months(drawn: Columns, unit: str) -> Markup:
     """A bar a month, which tells its month and amount."""
     said = escape(unit)
-    return Markup(  # noqa: S704 - numbers, and a unit that is escaped
-        "".join(
-            _RECT.format(
-                bar.x,
-                bar.y,
-                bar.width,
-                bar.height,
-                f"{bar.row['month']}: {numbers.grouped(bar.row['net_sales'], 2)} {said}",
-            )
-            for bar in drawn.bars
-        )
+    return _joined(
+        f'<rect x="{x}" y="{y}" width="{width}" height="{height}">'
+        f"<title>{row['month']}: {numbers.grouped(row['net_sales'], 2)} {said}</title></rect>"
+        for x, y, width, height, row, _ in drawn.bars
     )
 
 
@@ -36,22 +38,24 @@ def year_before(drawn: Columns) -> str:
 
 def scores(drawn: Line) -> Markup:
     """A dot a period that has a score, which it tells."""
-    return Markup(  # noqa: S704 - numbers
-        "".join(
-            _DOT.format(x, y, f"{row['period']}: {numbers.grouped(row['score'], 1)}")
-            for x, y, row in drawn.points
-            if y is not None
-        )
+    return _joined(
+        f'<circle cx="{x}" cy="{y}" r="2.6"><title>{row["period"]}: {numbers.grouped(row["score"], 1)}</title></circle>'
+        for x, y, row in drawn.points
+        if y is not None
     )
 
 
 def tiers(drawn: Line) -> Markup:
     """A piece a period in the colour of its tier, which it tells; below the line, without gaps to speak of."""
-    width = round(drawn.step * 0.9, 1)
-    return Markup(  # noqa: S704 - numbers, and tiers that are escaped
-        "".join(
-            _LANE.format(tier, round(x - drawn.step * 0.45, 1), width, f"{row['period']} {tier}")
-            for x, _, row in drawn.points
-            for tier in [escape(row["effective_tier"])]
-        )
+    width, to_left = round(drawn.step * 0.9, 1), drawn.step * 0.45
+    return _joined(
+        f'<rect class="fill t-{tier}" x="{round(x - to_left, 1)}" y="168" width="{width}" height="12">'
+        f"<title>{row['period']} {tier}</title></rect>"
+        for x, _, row in drawn.points
+        for tier in [escape(row["effective_tier"])]
     )
+
+
+def _joined(drawn: Iterable[str]) -> Markup:
+    """Marks one after another: numbers, and texts that are escaped."""
+    return Markup("".join(drawn))  # noqa: S704 - escaped where they are not numbers
