@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 
-from warehouse.connection import NO_DOWNLOAD, literal
+from warehouse.connection import NO_DOWNLOAD, frame, literal
 from warehouse.errors import UserError
 from warehouse.storage_errors import told_of
 
 Row = dict[str, Any]
+
+_HUGEINT = pl.Decimal(38, 0)  # as which DuckDB hands over a sum of whole numbers
 
 REPUBLISH = "remove it and run `valuemart refresh`, which publishes it anew"
 HOW_TO_PUBLISH = "land a batch with `valuemart land` and run `valuemart refresh`, or try `valuemart demo`"
@@ -67,14 +70,19 @@ def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
 
     No parameters: DuckDB imports pandas to bind one, which takes longer than all the rest.
     """
-    found = connection.execute(sql)
-    names = [column[0] for column in found.description]
-    doubles = [column[0] for column in found.description if column[1] == "DOUBLE"]
-    read = [dict(zip(names, values, strict=True)) for values in found.fetchall()]
-    for name in doubles:
-        for row in read:
-            row[name] = _exact(row[name])
-    return read
+    read = frame(connection, sql)
+    names, columns = read.columns, map(_values, read.get_columns())
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _values(column: pl.Series) -> list[Any]:
+    """Column by column, for DuckDB makes a Decimal of Python in three times the time."""
+    values = column.to_list()
+    if column.dtype == pl.Float64:
+        return [_exact(value) for value in values]
+    if column.dtype == _HUGEINT:
+        return [None if value is None else int(value) for value in values]
+    return values
 
 
 def _exact(value: float | None) -> Decimal | None:
