@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from markupsafe import Markup
 
@@ -61,6 +62,7 @@ def _short(
     return written(value, 0)
 
 
+@lru_cache(1_024)
 def on_axis(value: Decimal) -> Localized:
     """A round amount beside a chart's axis: 10k, 1万."""
     said = short(value)
