@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -29,6 +30,7 @@ from warehouse.mart.publish import open_folder
 CUSTOMERS_FOLDER = "customers"
 LIST_FILE = "index.html"
 QUALITY_FILE = "quality.html"
+PAGES_AT_ONCE = 500  # customers for whose pages the mart is asked together
 BRIEF = 200  # characters of a next action's reason
 
 
@@ -42,17 +44,12 @@ def build_if_behind(settings: Settings) -> Path:
     if mark is not None and stamp.written(settings.report_file) == mark:
         return settings.report_file
     data = report.read(settings.mart_file)
-    customers = report_customers.read(settings.mart_file, data.named(), pages=settings.customer_pages)
-    renderer = _Renderer(settings, data, customers, str(mark))
+    renderer = _Renderer(settings, data, report_customers.ranked(settings.mart_file, data.named()), str(mark))
     folder = settings.report_folder / f"{CUSTOMERS_FOLDER}-{mark}"
     shutil.rmtree(folder, ignore_errors=True)
     open_folder(settings.report_folder, settings.readers)
     folder.mkdir()
-    for customer in customers.customers:
-        (folder / renderer.files[_key(customer.value)]).write_text(
-            renderer.customer(customer), encoding="utf-8"
-        )
-    for name, text in renderer.packed(settings.mart_file):
+    for name, text in renderer.customers(settings.mart_file):
         (folder / name).write_text(text, encoding="utf-8")
     # Last of them: the definitions are those that any page has named.
     for name, text in renderer.shared(report_list.read(settings.mart_file)).items():
@@ -99,17 +96,14 @@ class _Renderer:
     """Everything that the pages of one report share."""
 
     def __init__(
-        self,
-        settings: Settings,
-        data: report.ReportData,
-        customers: report_customers.Customers,
-        mark: str,
+        self, settings: Settings, data: report.ReportData, ranked: Sequence[report_customers.Key], mark: str
     ) -> None:
         self._data = data
         self._glossary = Glossary(data.columns)  # of the pages that share their definitions
-        self._unpaged = frozenset(customers.others)
         self._currency = settings.company_currency
-        self.files = {_key(each.value): pages.file_name(*_key(each.value)) for each in customers.customers}
+        paged, unpaged = ranked[: settings.customer_pages], ranked[settings.customer_pages :]
+        self._files = {key: pages.file_name(*key) for key in sorted(paged)}
+        self._unpaged = frozenset(unpaged)
         self._environment = dress.environment(
             filters=_FILTERS,
             saying=_SAYING
@@ -149,7 +143,7 @@ class _Renderer:
             "report.css": self._render("style.css"),
             "report.js": self._render("script.js"),
             "list.js": self._render("list.js"),
-            "customers.js": customer_list.script(listed, self.files),
+            "customers.js": customer_list.script(listed, self._files),
             LIST_FILE: self._print(template, _titled(label("page", "back")), several=several),
             "definitions.js": self._definitions(),
         }
@@ -158,33 +152,39 @@ class _Renderer:
         template = self._environment.get_template("_definitions.html")
         return f"window.valuemartDefinitions = {json.dumps(template.render(glossary=self._glossary), ensure_ascii=False)};\n"
 
-    def customer(self, data: report_customers.CustomerData) -> str:
-        """The page of one customer."""
-        return self._print(self._customer, _titled(same(data.value["name"])), page=pages.customer_page(data))
-
-    def packed(self, mart_file: Path) -> Iterator[tuple[str, str]]:
-        """What draws the customers without a page of their own, by file name; nothing if all have one."""
-        if not self._unpaged:
-            return
-        scripts = others.groups(sorted([*self.files, *self._unpaged]))
+    def customers(self, mart_file: Path) -> Iterator[tuple[str, str]]:
+        """The pages of the customers, and what draws those without a page of their own, by file name."""
+        own = list(self._files)
+        paged = [own[first : first + PAGES_AT_ONCE] for first in range(0, len(own), PAGES_AT_ONCE)]
+        scripts = others.groups(sorted([*self._files, *self._unpaged])) if self._unpaged else []
         steps = list(others.in_steps(scripts))
-        found = report_customers.read_in_turn(
-            mart_file,
-            ([key for number in step for key in scripts[number] if key in self._unpaged] for step in steps),
-        )
+        packed = [
+            [key for number in step for key in scripts[number] if key in self._unpaged] for step in steps
+        ]
+        found = report_customers.read_in_turn(mart_file, [*paged, *packed])
+        for customers in islice(found, len(paged)):
+            for each in customers:
+                yield self._files[_key(each.value)], self._page(each)
         for step, customers in zip(steps, found, strict=True):
-            drawn = {_key(each.value): self._drawn(each) for each in customers}
+            by_key = {_key(each.value): each for each in customers}
             for number in step:
-                keys = scripts[number]
-                yield (
-                    others.script_name(number),
-                    others.script(
-                        {key: drawn[key] for key in keys if key in drawn},
-                        {key: self.files[key] for key in keys if key in self.files},
-                    ),
-                )
-        yield "customer.js", self._render("customer.js")
-        yield others.PAGE, self._print(self._other, label("page", "title"), scripts=len(scripts))
+                yield others.script_name(number), self._script(scripts[number], by_key)
+        if scripts:
+            yield "customer.js", self._render("customer.js")
+            yield others.PAGE, self._print(self._other, label("page", "title"), scripts=len(scripts))
+
+    def _script(
+        self,
+        keys: Sequence[report_customers.Key],
+        unpaged: Mapping[report_customers.Key, report_customers.CustomerData],
+    ) -> str:
+        return others.script(
+            {key: self._drawn(unpaged[key]) for key in keys if key in unpaged},
+            {key: self._files[key] for key in keys if key in self._files},
+        )
+
+    def _page(self, data: report_customers.CustomerData) -> str:
+        return self._print(self._customer, _titled(same(data.value["name"])), page=pages.customer_page(data))
 
     def _drawn(self, data: report_customers.CustomerData) -> others.Drawn:
         title = _titled(same(data.value["name"]))
@@ -207,8 +207,8 @@ class _Renderer:
     def _page_of(self, company: str, customer: str) -> str | None:
         """Where a customer's page lies, seen from the first page; None for who is not rated."""
         key = (company, customer)
-        if key in self.files:
-            return f"{CUSTOMERS_FOLDER}/{self.files[key]}"
+        if key in self._files:
+            return f"{CUSTOMERS_FOLDER}/{self._files[key]}"
         return f"{CUSTOMERS_FOLDER}/{others.address(key)}" if key in self._unpaged else None
 
     def _list_of(self, company: str) -> str:

@@ -269,7 +269,7 @@ def test_no_report_can_be_had_of_a_mart_that_is_not_there(tmp_path: Path) -> Non
         report.read(tmp_path / "mart.duckdb")
 
 
-def test_every_rated_customer_gets_a_page(tmp_path: Path) -> None:
+def test_every_rated_customer_is_one_of_the_report(tmp_path: Path) -> None:
     mart = published(
         tmp_path,
         rating("PARTNER", NOW, "strategic", 6, 1),
@@ -277,14 +277,11 @@ def test_every_rated_customer_gets_a_page(tmp_path: Path) -> None:
         rating("NEVER", NOW, "prospect", 0, None),
         rating("GONE", BEFORE, "core", 5, 1),
     )
-    found = report_customers.read(mart, pages=10)
-    assert [each.value["customer_id"] for each in found.customers] == ["CALM", "NEVER", "PARTNER"]
-    assert found.others == []
+    found = report_customers.ranked(mart)
+    assert sorted(found) == [("1000", "CALM"), ("1000", "NEVER"), ("1000", "PARTNER")]
 
 
-def test_pages_are_limited_to_the_named_the_watched_and_the_largest_and_the_others_are_known(
-    tmp_path: Path,
-) -> None:
+def test_the_named_the_watched_and_the_largest_come_first_and_are_read_in_turn(tmp_path: Path) -> None:
     mart = published(
         tmp_path,
         rating("LARGE", NOW, "marginal", 2, 900),
@@ -293,12 +290,11 @@ def test_pages_are_limited_to_the_named_the_watched_and_the_largest_and_the_othe
         rating("PARTNER", NOW, "strategic", 6, 5),
         rating("LARGE", NOW, "marginal", 2, 990, company_code="2000"),
     )
-    found = report_customers.read(mart, {("1000", "IT'S NAMED"), ("1000", "ELSEWHERE")}, pages=3)
-    assert [(each.value["company_code"], each.value["customer_id"]) for each in found.customers] == [
-        ("1000", "IT'S NAMED"), ("1000", "PARTNER"), ("2000", "LARGE"),
+    found = report_customers.ranked(mart, {("1000", "IT'S NAMED"), ("1000", "ELSEWHERE")})
+    assert found == [
+        ("1000", "IT'S NAMED"), ("1000", "PARTNER"), ("2000", "LARGE"), ("1000", "LARGE"), ("1000", "LESS"),
     ]  # fmt: skip
-    assert found.others == [("1000", "LARGE"), ("1000", "LESS")]
-    in_turn = report_customers.read_in_turn(mart, [found.others[:1], found.others[1:], []])
+    in_turn = report_customers.read_in_turn(mart, [found[3:4], found[4:], []])
     assert [[each.value["customer_id"] for each in group] for group in in_turn] == [["LARGE"], ["LESS"], []]
 
 
@@ -324,7 +320,7 @@ def test_a_customers_year_is_held_against_the_same_months_before(tmp_path: Path)
         ("customer_month", {"customer_id": "A", "month": YEAR_BEFORE, "net_sales": 7}),
         ("customer_month", {"customer_id": "A", "month": NOW, "net_sales": 10}),
     )
-    [found] = report_customers.read(mart, pages=10).customers
+    [[found]] = report_customers.read_in_turn(mart, [report_customers.ranked(mart)])
     assert (found.year[0]["net_sales_difference"], found.year[0]["net_sales_share"]) == (20, Decimal("0.25"))
     then = {row["month"]: row["net_sales_year_before"] for row in found.months}
     assert then[NOW] == 7
@@ -338,7 +334,7 @@ def test_a_month_without_a_sale_stands_in_a_customers_year_as_zero(tmp_path: Pat
         for month in (YEAR_BEFORE, NOW)
     ]
     mart = published(tmp_path, rating("P", NOW, "strategic", 6, 20), *months)
-    [found] = report_customers.read(mart, pages=10).customers
+    [[found]] = report_customers.read_in_turn(mart, [report_customers.ranked(mart)])
     sales = {row["month"]: row["net_sales"] for row in found.months}
     assert len(sales) == 13
     assert (sales[YEAR_BEFORE], sales[BEFORE], sales[NOW]) == (10, 0, 10)

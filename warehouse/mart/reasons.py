@@ -31,20 +31,23 @@ def of_chosen(connection: duckdb.DuckDBPyConnection, chosen: str) -> Reasons:
     )
 
 
-def beside(row: Row, found: Reasons, text: str) -> Row:
-    """The row with the reasons behind one of its texts (table.column) in `<column>_reasons`; none: only the text is known.
+def beside(row: Row, found: Reasons, *texts: str) -> Row:
+    """The row with the reasons behind its texts (table.column) in `<column>_reasons`; none: only the text is known.
 
     A row of the conduct findings bears its `kind`, one of the tier changes its period and revision.
     """
-    table, column = text.split(".")
-    key = (
-        row["company_code"],
-        row["customer_id"],
-        text,
-        row["kind"] if table == "conduct_finding" else None,
-        *((row["period"], row["revision"]) if table == "tier_change" else (None, None)),
-    )
-    return {**row, f"{column}_reasons": found.get(key, ())}
+    shown = dict(row)
+    for text in texts:
+        table, _, column = text.partition(".")
+        key = (
+            row["company_code"],
+            row["customer_id"],
+            text,
+            row["kind"] if table == "conduct_finding" else None,
+            *((row["period"], row["revision"]) if table == "tier_change" else (None, None)),
+        )
+        shown[f"{column}_reasons"] = found.get(key, ())
+    return shown
 
 
 def _grouped(found: Iterable[Row]) -> Reasons:

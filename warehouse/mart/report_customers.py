@@ -25,12 +25,10 @@ class CustomerData:
     year: list[Row] = field(default_factory=list)  # one row: against the same months of last year
     explanation: list[Row] = field(default_factory=list)  # one row: what holds the tier, and what moves it
     partner: list[Row] = field(default_factory=list)  # joint work; one row of a strategic partner, else none
-    periods: list[Row] = field(
-        default_factory=list
-    )  # rated periods in order: score, effective_tier, net_sales_12m
+    periods: list[Row] = field(default_factory=list)  # rated periods in order: score, effective_tier
     months: list[Row] = field(
         default_factory=list
-    )  # every month of the last two years: net_sales, contribution, net_sales_year_before (null before the data begin)
+    )  # every month of the last two years: net_sales, net_sales_year_before (null before the data begin)
     products: list[Row] = field(
         default_factory=list
     )  # one a product group, the largest first: net_sales of 12 months, and of those before (null before the data begin)
@@ -55,26 +53,15 @@ Key = tuple[str, str]
 """A company, and a customer's number in its books."""
 
 
-@dataclass(frozen=True, slots=True)
-class Customers:
-    """The customers that get a page of their own, and all others that are rated, the most pressing first."""
-
-    customers: list[CustomerData]
-    others: list[Key]
-
-
-def read(mart_file: Path, named: Collection[Key] = (), *, pages: int) -> Customers:
-    """Every rated customer, at most so many with a page: those who are named elsewhere, partners and watched ones, the largest.
+def ranked(mart_file: Path, named: Collection[Key] = ()) -> list[Key]:
+    """Every rated customer, the most pressing first: those who are named elsewhere, partners and watched ones, the largest.
 
     NothingPublishedError where no mart is out.
     """
     with attached(mart=mart_file) as connection:
         pairs = _listed(sorted(named)) if named else "SELECT '', '' WHERE false"
-        ranked = [
-            (row["company_code"], row["customer_id"]) for row in rows(connection, _RANKED.format(named=pairs))
-        ]
-        _look_at_everybody(connection)
-        return Customers(_data(connection, ranked[:pages]), ranked[pages:])
+        found = rows(connection, _RANKED.format(named=pairs))
+    return [(row["company_code"], row["customer_id"]) for row in found]
 
 
 def read_in_turn(mart_file: Path, groups: Iterable[Collection[Key]]) -> Iterator[list[CustomerData]]:
@@ -89,9 +76,12 @@ def read_in_turn(mart_file: Path, groups: Iterable[Collection[Key]]) -> Iterator
 
 
 def _look_at_everybody(connection: duckdb.DuckDBPyConnection) -> None:
-    """Ask the views once that compare customers, or each with itself: they take as long for one as for all."""
+    """Ask once what compares customers, or each with itself, and when each company begins: that takes as long for one as for all."""
     for view in _OF_EVERYBODY:
         connection.execute(f"CREATE TEMP TABLE {view} AS FROM mart.{view}")
+    connection.execute(
+        "CREATE TEMP TABLE begins AS SELECT company_code, min(month) AS begins FROM mart.customer_month GROUP BY ALL"
+    )
 
 
 def _data(connection: duckdb.DuckDBPyConnection, keys: Collection[Key]) -> list[CustomerData]:
@@ -103,20 +93,8 @@ def _data(connection: duckdb.DuckDBPyConnection, keys: Collection[Key]) -> list[
     )
     known = reasons.of_chosen(connection, "chosen")
 
-    def explained(row: Row, *texts: str) -> Row:
-        for text in texts:
-            row = reasons.beside(row, known, text)
-        return row
-
     found = {
-        (row["company_code"], row["customer_id"]): CustomerData(
-            explained(
-                row,
-                "customer_value.watch_gap",
-                "customer_value.cap_reason",
-                "customer_value.decline_reason",
-            )
-        )
+        (row["company_code"], row["customer_id"]): CustomerData(reasons.beside(row, known, *_TEXTS["value"]))
         for row in rows(
             connection,
             "SELECT value.* FROM mart.customer_value AS value SEMI JOIN chosen USING (company_code, customer_id) "
@@ -124,8 +102,9 @@ def _data(connection: duckdb.DuckDBPyConnection, keys: Collection[Key]) -> list[
         )
     }
     for part, sql in _PARTS.items():
+        texts = _TEXTS.get(part, ())
         for row in rows(connection, sql):
-            shown = explained(row, *_TEXTS.get(part, ()))
+            shown = reasons.beside(row, known, *texts) if texts else row
             getattr(found[row["company_code"], row["customer_id"]], part).append(shown)
     return list(found.values())
 
@@ -153,6 +132,7 @@ _OF_EVERYBODY = (
 )
 
 _TEXTS = {
+    "value": ("customer_value.watch_gap", "customer_value.cap_reason", "customer_value.decline_reason"),
     "explanation": ("explanation.tier_basis", "explanation.what_it_takes", "explanation.counterfactual"),
     "moves": ("tier_change.reasons",),
     "credit": ("credit_watch.action_reason",),
@@ -175,7 +155,7 @@ _PARTS = {
     "expectation": "FROM mart.customer_expectation SEMI JOIN chosen USING (company_code, customer_id)",
     "partner": "FROM mart.partner_card SEMI JOIN chosen USING (company_code, customer_id)",
     "periods": f"""
-        SELECT company_code, customer_id, period, score, effective_tier, effective_rank, net_sales_12m
+        SELECT company_code, customer_id, period, score, effective_tier
         FROM mart.customer_period SEMI JOIN chosen USING (company_code, customer_id)
         QUALIFY row_number() OVER (PARTITION BY company_code, customer_id ORDER BY period DESC) <= {MOST_PERIODS}
         ORDER BY company_code, customer_id, period
@@ -183,18 +163,17 @@ _PARTS = {
     # A month without a line is a month of no sales; before the company's first one nothing is known.
     "months": """
         WITH own AS MATERIALIZED (
-            SELECT company_code, customer_id, month, net_sales, contribution
+            SELECT company_code, customer_id, month, net_sales
             FROM mart.customer_month SEMI JOIN chosen USING (company_code, customer_id)
         ),
         life AS (SELECT company_code, customer_id, min(month) AS first FROM own GROUP BY ALL),
-        begins AS (SELECT company_code, min(month) AS begins FROM mart.customer_month GROUP BY ALL),
         shown AS (
             SELECT life.company_code, life.customer_id, begins, unnest(generate_series(
                 greatest(life.first, (value.period - INTERVAL 23 MONTHS)::DATE), value.period, INTERVAL 1 MONTH
             ))::DATE AS month
-            FROM life JOIN mart.customer_value AS value USING (company_code, customer_id) JOIN begins USING (company_code)
+            FROM life JOIN mart.customer_value AS value USING (company_code, customer_id) JOIN temp.begins USING (company_code)
         )
-        SELECT company_code, customer_id, shown.month, coalesce(now.net_sales, 0) AS net_sales, now.contribution,
+        SELECT company_code, customer_id, shown.month, coalesce(now.net_sales, 0) AS net_sales,
             CASE WHEN shown.month - INTERVAL 12 MONTHS >= begins THEN coalesce(then_.net_sales, 0) END AS net_sales_year_before
         FROM shown
         LEFT JOIN own AS now USING (company_code, customer_id, month)
@@ -203,13 +182,12 @@ _PARTS = {
         ORDER BY company_code, customer_id, shown.month
         """,
     "products": """
-        WITH begins AS (SELECT company_code, min(month) AS begins FROM mart.customer_month GROUP BY ALL)
         SELECT company_code, customer_id, product_category,
             coalesce(sum(net_sales) FILTER (WHERE month > value.period - INTERVAL 12 MONTHS), 0) AS net_sales,
             CASE WHEN any_value(begins) <= value.period - INTERVAL 23 MONTHS
                 THEN coalesce(sum(net_sales) FILTER (WHERE month <= value.period - INTERVAL 12 MONTHS), 0) END AS net_sales_year_before
         FROM mart.sales_by_customer_product SEMI JOIN chosen USING (company_code, customer_id)
-        JOIN mart.customer_value AS value USING (company_code, customer_id) JOIN begins USING (company_code)
+        JOIN mart.customer_value AS value USING (company_code, customer_id) JOIN temp.begins USING (company_code)
         GROUP BY company_code, customer_id, product_category, value.period
         ORDER BY company_code, customer_id, net_sales DESC, product_category
         """,
