@@ -321,5 +321,4 @@ _SAYING: dict[str, object] = {
     "fates": pages.FATES,
     "money_headlines": pages.MONEY_HEADLINES,
     "further_headlines": pages.FURTHER_HEADLINES,
-    "money_columns": pages.MONEY_COLUMNS,
 }

@@ -43,7 +43,6 @@ SEGMENTS = ("core", "cultivate", "speculative", "marginal", "new", "unrated")
 # What the first screen does not say already.
 FURTHER_HEADLINES = ("margin", "value_customers_share", "cultivate_headroom", "loss")
 MONEY_HEADLINES = ("net_sales", "contribution", "cultivate_headroom", "loss")
-MONEY_COLUMNS = tuple(each.column for each in MEASURES if each.unit == "company_currency")
 TABLE_STEPS = 10
 
 _PLAIN = re.compile(r"[0-9a-z_]{1,60}")
@@ -226,6 +225,20 @@ class CustomerPage:
     expectation: list[Row]
 
 
+# What is the same of a measure on every page.
+_MEASURED = [
+    (
+        each,
+        {
+            "key": f"customer_value.{each.column}",
+            "label": Localized(*each.label),
+            "is_money": each.unit == "company_currency",
+        },
+    )
+    for each in MEASURES
+]
+
+
 def customer_page(data: CustomerData) -> CustomerPage:
     """A customer's page, its charts laid out."""
     value = data.value
@@ -239,14 +252,13 @@ def customer_page(data: CustomerData) -> CustomerPage:
         partner=list(_joint_work(data)),
         measures=[
             {
-                "label": Localized(*each.label),
-                "column": each.column,
+                **said,
                 "value": value[each.column],
                 "reason": value[each.reason_column],
                 "score": value[each.score_column],
                 "points": value[each.points_column],
             }
-            for each in MEASURES
+            for each, said in _MEASURED
         ],
         extra=list(_extra(value)),
         score_line=charts.score_line(data.periods),
@@ -268,12 +280,12 @@ def customer_page(data: CustomerData) -> CustomerPage:
 
 
 def _why(data: CustomerData) -> Iterator[tuple[str, Localized]]:
-    """What holds the tier and what would move it, as far as that is explained: column, and what is said."""
+    """What holds the tier and what would move it, as far as that is explained: figure, and what is said."""
     for row in data.explanation:
         for column in ("tier_basis", "what_it_takes", "counterfactual"):
             said = localized(row[f"{column}_reasons"], row[column])
             if said is not None:
-                yield column, said
+                yield f"explanation.{column}", said
 
 
 def _decline(value: Mapping[str, Any]) -> str | None:
@@ -285,15 +297,16 @@ def _decline(value: Mapping[str, Any]) -> str | None:
 
 
 def _joint_work(data: CustomerData) -> Iterator[tuple[str, Any]]:
-    """What was done together with a partner, where that is known: column, and how its value is said."""
+    """What was done together with a partner, where that is known: figure, and how its value is said."""
     for row in data.partner:
         for column in ("joint_projects", "joint_work_12m", "last_joint_work_on"):
             if row[column] is not None:
-                yield column, numbers.day(row[column]) if column == "last_joint_work_on" else row[column]
+                said = numbers.day(row[column]) if column == "last_joint_work_on" else row[column]
+                yield f"partner_card.{column}", said
 
 
 def _extra(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What else a talk with the customer needs, where it is known: column, and how its value is said."""
+    """What else a talk with the customer needs, where it is known: figure, and how its value is said."""
     said = {
         "abc_class": value["abc_class"],
         "xyz_class": value["xyz_class"],
@@ -307,4 +320,4 @@ def _extra(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     }
     for column, text in said.items():
         if text is not None:
-            yield column, text
+            yield f"customer_value.{column}", text

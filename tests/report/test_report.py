@@ -316,7 +316,7 @@ def test_a_refresh_makes_up_for_a_report_that_is_not_of_the_mart(copied: Setting
 def test_a_run_that_is_killed_among_the_customers_pages_leaves_the_old_report_whole(
     copied: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build._Renderer, "customer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(build._Renderer, "_page", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     changed = settings_of(copied.home, company_currency="CNY")
     before = copied.report_file.read_text(encoding="utf-8")
     with pytest.raises(KeyboardInterrupt):
