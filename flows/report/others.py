@@ -1,7 +1,7 @@
 """The customers without a page of their own: packed into data scripts, of which one page draws whom its address names.
 
 A page that was opened from a file may load scripts and nothing else, so the content of a page travels as one. It is the same
-content as on a page of its own, made by the same template; packed, it takes a fifteenth.
+content as on a page of its own, made by the same template; packed, it takes a thirteenth.
 """
 
 from __future__ import annotations
