@@ -120,6 +120,40 @@ def test_customers_who_never_bought_or_will_buy_later_are_rated_as_what_they_are
     ]
 
 
+def test_who_owes_is_no_prospect_where_no_sales_are_delivered(
+    settings: Settings, gate: Gate, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    owed = item("R1", "C1", date(2025, 1, 3), date(2025, 7, 31), 50_000)
+    asked = item("R2", "C3", date(2025, 1, 3), date(2025, 7, 31), 50_000, item_type="deposit")
+    masters = [customer(number) for number in ("C1", "C2", "C3")]
+    land(settings, {"customers": masters, "receivables": [owed, asked]}, taken=DAY, sequence=1)
+    assert update(settings, gate).not_rated is None
+    assert table(settings.home, "SELECT customer_id, effective_tier FROM customer_value ORDER BY ALL") == [
+        ("C1", "unrated"),
+        ("C2", "prospect"),
+        ("C3", "prospect"),
+    ]
+    monkeypatch.setenv("VALUEMART_HOME", str(settings.home))
+    monkeypatch.setenv("VALUEMART_POLICY", str(settings.policy_file))
+    assert main.run(["explain", "C1"]) == 0
+    said = capsys.readouterr().out
+    assert "prospect" not in said.lower()
+    assert "unrated" in said.lower()
+
+
+def test_who_was_known_by_its_receivables_is_rated_as_soon_as_its_sales_are_delivered(
+    settings: Settings, gate: Gate
+):
+    owed = item("R1", "C1", date(2025, 5, 3), date(2025, 6, 2), 50_000)
+    land(settings, {"customers": [customer("C1")], "receivables": [owed]}, taken=DAY, sequence=1)
+    update(settings, gate)
+    later = date(2025, 7, 31)
+    sold = [line("I5", "C1", date(2025, 5, 3), 50_000)]
+    land(settings, {"invoice_lines": sold}, taken=later, sequence=2)
+    update(settings, gate, later)
+    assert table(settings.home, "SELECT customer_id, effective_tier FROM customer_value") == [("C1", "new")]
+
+
 @pytest.fixture
 def rated(home: Path, gate: Gate) -> Settings:
     settings = Settings(home=home)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from transforms.facts.succession import succeeded
 from transforms.frames.conform import columns_of, require_columns
 from transforms.frames.periods import months_since
-from transforms.frames.schemas import CUSTOMERS, ORDER_DAY
+from transforms.frames.schemas import CUSTOMERS, ORDER_DAY, RECEIVABLES
 from transforms.measures.window import KEY, Window
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _MASTER = columns_of(CUSTOMERS, (*KEY, "industry_code", "channel", "created_on", "available_on"))
 _ORDER_DAY = columns_of(ORDER_DAY, (*KEY, "order_on"))
+_ITEM = columns_of(RECEIVABLES, (*KEY, "item_type", "posting_date", "original_amount_company"))
+_NO_SALE: Final = ("deposit", "advance")  # asked for without anything being sold yet
 
 
 def rated_customers(
@@ -82,6 +84,27 @@ def first_and_last_orders(facts: Facts, history: pl.LazyFrame, window: Window) -
         .with_columns(last_order_on=pl.lit(None, pl.Date))
     )
     return pl.concat([ordered, all_credited])
+
+
+def billed_by_the_ledger(facts: Facts, window: Window) -> pl.LazyFrame | None:
+    """List who was billed by closed_through as far as only the ledger tells. Grain: company × customer; None without receivables.
+
+    Only of companies without a single sales line: where sales are delivered, they tell who ordered.
+    Source: docs/figures.md, Orders and occasions.
+    """
+    if facts.receivables is None:
+        return None
+    return (
+        require_columns(facts.receivables, _ITEM)
+        .filter(
+            pl.col("posting_date") <= window.closed_through,
+            pl.col("original_amount_company") > 0,
+            ~pl.col("item_type").is_in(_NO_SALE),
+        )
+        .join(facts.customer_month, on="company_code", how="anti")
+        .select(KEY)
+        .unique()
+    )
 
 
 def _history_truncated() -> pl.Expr:

@@ -17,12 +17,13 @@ from transforms.frames.periods import first_of_month
 from transforms.frames.reasons import with_reasons
 from transforms.frames.schemas import CUSTOMER_VALUE_HISTORY
 from transforms.measures import measure_customers
+from transforms.measures.customers import billed_by_the_ledger
 from transforms.measures.feedback import announced_feedback
 from transforms.measures.window import KEY, Window
 from transforms.rating import decline
 from transforms.rating.rules_version import RULES_VERSION
 from transforms.scoring.scores import score_customers
-from transforms.scoring.segments import segment_customers, with_succession
+from transforms.scoring.segments import segment_customers, with_ledger, with_succession
 from transforms.tiers.caps import CAP_COLUMNS, cap, effective_tier, override
 from transforms.tiers.expected import watch
 from transforms.tiers.memory import BEFORE, STATE_COLUMNS, remember
@@ -100,7 +101,9 @@ def rate_period(
     conduct = conduct_findings(judged, policy, as_of, sales=sales).collect().lazy()
     can_confirm = judged.receivables is not None or judged.market_observations is not None
     scored = score_customers(measured, policy).collect().lazy()
-    segmented = with_succession(segment_customers(scored, policy), facts.succession)
+    window = Window(closed_through)
+    segmented = with_ledger(segment_customers(scored, policy), billed_by_the_ledger(facts, window))
+    segmented = with_succession(segmented, facts.succession)
     tiered = raw_tiers(segmented, policy)
     before = _before(previous, period, facts.succession)
     after = _with_caps_of_the_period(
@@ -115,7 +118,6 @@ def rate_period(
         confirmed_conduct=confirmed_conduct(conduct) if can_confirm else None,
     )
     effective = override(capped, facts.tier_overrides, as_of).with_columns(effective_tier(policy.gates))
-    window = Window(closed_through)
     announced = announced_feedback(measured, facts, window, policy.feedback)
     watched = watch(effective, policy, period, announced).collect().lazy()
     declined = decline.tell_decline(watched, facts, policy, window)

@@ -65,6 +65,22 @@ def segment_customers(scored: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     )
 
 
+def with_ledger(segmented: pl.LazyFrame, billed: pl.LazyFrame | None) -> pl.LazyFrame:
+    """Let who was billed though no sales are delivered be `unrated`: it has ordered, and nothing tells how much. Grain is kept.
+
+    `billed`: key; None: no ledger. Source: docs/figures.md, Orders and occasions.
+    """
+    if billed is None:
+        return segmented
+    known = billed.with_columns(is_billed=pl.lit(value=True))
+    is_no_prospect = (pl.col("segment") == "prospect") & pl.col("is_billed").is_not_null()
+    return (
+        segmented.join(known, on=["company_code", "customer_id"], how="left", validate="1:1")
+        .with_columns(segment=pl.when(is_no_prospect).then(pl.lit("unrated")).otherwise("segment"))
+        .drop("is_billed")
+    )
+
+
 def with_succession(segmented: pl.LazyFrame, succession: pl.LazyFrame | None) -> pl.LazyFrame:
     """Add `continues`, `succeeded_by` and `succession_on`, and make who is succeeded its own segment. Grain is kept.
 

@@ -93,9 +93,9 @@ def transitions(rule: MemoryRule, period: date) -> tuple[Transition, ...]:
         ),
         Transition(
             "leaves a state",
-            "before: `new` or `unrated`; now: a rung",
+            "before: `new` or `unrated`; now: a rung; or `unrated` before and `new` now",
             "the raw tier, at once",
-            was_state & ~raw_is_state,
+            was_state & (~raw_is_state | ((before == "unrated") & (pl.col("raw_tier") == "new"))),
             _moved_to(pl.col("raw_tier"), period),
         ),
         Transition(

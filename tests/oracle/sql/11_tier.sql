@@ -16,6 +16,11 @@ WITH classed AS (
 segmented AS (
     SELECT *,
         CASE WHEN EXISTS (FROM seen.heir WHERE (heir.company_code, heir.customer_id) = (classed.company_code, classed.customer_id)) THEN 'succeeded'
+             -- Billed by the ledger, of a company that delivers no sales: it ordered, nobody knows how much
+             WHEN first_order_on IS NULL AND company_code NOT IN (SELECT company_code FROM oracle.customer_month)
+                  AND EXISTS (FROM seen.receivables AS item WHERE (item.company_code, item.customer_id) = (classed.company_code, classed.customer_id)
+                      AND item.posting_date <= getvariable('closed_through') AND item.original_amount_company > 0
+                      AND item.item_type NOT IN ('deposit', 'advance')) THEN 'unrated'
              -- Nothing was ever ordered
              WHEN first_order_on IS NULL THEN 'prospect'
              WHEN months_of_history < getvariable('segments.new_below_months') THEN 'new'

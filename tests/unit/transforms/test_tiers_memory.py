@@ -249,7 +249,8 @@ class Customer(RuleBasedStateMachine):
 
     def _remembered(self, tier: str) -> tuple[str, int, int, int]:
         memory = self.policy.memory
-        if self.expected is None or (self.expected[0] in STATES and tier not in STATES):
+        begins = self.expected is not None and (self.expected[0], tier) == ("unrated", "new")
+        if self.expected is None or (self.expected[0] in STATES and tier not in STATES) or begins:
             return self._moved(tier)
         held, up, down, aside = self.expected
         if (tier == PROSPECT) != (held == PROSPECT):
