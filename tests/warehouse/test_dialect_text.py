@@ -356,6 +356,24 @@ def test_formats_that_read_a_text_as_one_day_or_not_at_all_may_stand_together() 
     assert Dialect.model_validate({"date_formats": forms}).date_formats == tuple(forms)
 
 
+@pytest.mark.parametrize("forms", [["%d.%m.%Y", "%d.%m.%y"], ["%d.%m.%y", "%d.%m.%Y"]])
+def test_a_year_of_two_digits_is_of_this_century_where_the_source_writes_both(
+    tmp_path: Path, forms: list[str]
+) -> None:
+    rows = "R1;K;31.01.26;1,00\nR1;K;31.01.2026;1,00\n"
+    found = read(tmp_path, {"a.csv": f"{HEADER}\n{rows}".encode()}, date_formats=forms)
+    assert [row[3] for row in found.rows] == [date(2026, 1, 31)] * 2
+
+
+def test_a_day_that_was_cut_off_is_no_earlier_one(tmp_path: Path) -> None:
+    strange = ["2026013", "202601", "26.1.3"]
+    rows = "".join(f"R1;K;{written};1,00\n" for written in strange)
+    found = read(tmp_path, {"a.csv": f"{HEADER}\n{rows}".encode()}, date_formats=["%Y%m%d", "%d.%m.%Y"])
+    assert found.problems == [
+        (row, f"Datum:not_a_date:{written}") for row, written in enumerate(strange, start=2)
+    ]
+
+
 def test_day_numbers_may_be_counted_from_1904(tmp_path: Path) -> None:
     found = read(tmp_path, {"a.csv": f"{HEADER}\nR1;K;41510;1,00\n".encode()}, date_formats=["excel1904"])
     assert found.rows[0][3] == date(2017, 8, 25)

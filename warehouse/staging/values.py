@@ -37,6 +37,8 @@ _NATIVE_DATES = ("%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
 # A format that ends in a Z after hours: the clock of UTC.
 _IN_UTC = re.compile(r"%[HMSfT].*Z$")
 _INSTANT = "TIMESTAMP WITH TIME ZONE"
+_WHOLE_DAY = ("%Y", "%m", "%d")
+_WHOLE_DAY_LENGTH = 8  # 20260131, 2026-1-3
 # What stands between the texts of a record that are looked at together.
 _BETWEEN = "\x01"
 # Blanks and what is not seen, as the macro `cell_text` takes them from a text's ends.
@@ -189,13 +191,21 @@ def _day(text: str, formats: tuple[str, ...], zone: str | None) -> str:
 
 
 def _date(text: str, formats: tuple[str, ...], kind: str) -> str:
-    """The date of a text by the first format that fits; full-width digits are read where plain ones do not fit."""
+    """The date of a text by the first format that fits; full-width digits are read where plain ones do not fit.
+
+    Two-digit years are tried first: strptime takes 26 for a year of four digits, too, but not 2026 for one of two. And it takes
+    a single digit for a month or a day, so that a day cut off from 20260131 would be another one.
+    """
     serials = {EXCEL_SERIAL: "1899-12-30", EXCEL_SERIAL_1904: "1904-01-01"}
-    written = ", ".join(literal(form) for form in formats if form not in serials)
+    written = [form for form in formats if form not in serials]
+    short = [form for form in written if "%y" in form]
+    whole = [form for form in written if form not in short and all(part in form for part in _WHOLE_DAY)]
+    wide = f"translate({text}, '０１２３４５６７８９／－．：', '0123456789/-.:')"
     tries = []
-    if written:
-        wide = f"translate({text}, '０１２３４５６７８９／－．：', '0123456789/-.:')"
-        tries += [f"try_strptime({text}, [{written}])", f"try_strptime({wide}, [{written}])"]
+    for forms in (short, whole, [form for form in written if form not in (*short, *whole)]):
+        known = ", ".join(map(literal, forms))
+        texts = [f"CASE WHEN length({each}) >= {_WHOLE_DAY_LENGTH} THEN {each} END" if forms is whole else each for each in (text, wide)]
+        tries += [f"try_strptime({each}, [{known}])" for each in texts if forms]
     tries += [f"day_of_serial({text}, DATE {literal(serials[form])})" for form in formats if form in serials]
     return f"CAST(coalesce({', '.join([*tries, 'NULL'])}) AS {kind})"
 
