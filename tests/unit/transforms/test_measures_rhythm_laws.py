@@ -10,7 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.transforms.small_worlds import facts, line, measure, one, policy, sales
+from transforms.measures.orders import order_history
 from transforms.measures.season import most_served
+from transforms.measures.window import Window
 from transforms.policy.model import TIER_RANKS, Policy
 from transforms.scoring.scores import score_customers
 from transforms.scoring.segments import segment_customers
@@ -215,6 +217,25 @@ def test_what_is_billed_anew_within_31_days_keeps_its_first_date_and_is_no_retur
         [at(first, 1000), undone(first, date(2024, 3, 7)), at(first + timedelta(days_later), net, "again")]
     )
     assert (row["first_order_on"], row["return_rate_12m"]) == (first_order_on, Decimal(return_rate))
+
+
+@pytest.mark.parametrize("credited", [0, 100, 949])
+def test_an_equal_order_of_the_next_month_is_one_of_its_own_where_the_one_before_was_not_credited(
+    credited: int,
+) -> None:
+    days = [date(2024, month, 5) for month in range(1, 13)]
+    notes = [undone(day, day + timedelta(2), credited) for day in days if credited]
+    world = facts([*(at(day, 1000) for day in days), *notes])
+    history = order_history(world, Window(date(2024, 12, 31))).collect()
+    assert history["order_on"].to_list() == history["billed_on"].to_list() == days
+    assert one(measure(world))["last_order_on"] == days[-1]
+
+
+def test_what_was_billed_anew_is_so_once_and_the_next_equal_order_is_one_of_its_own() -> None:
+    first, again, next_month = date(2024, 3, 5), date(2024, 3, 8), date(2024, 4, 5)
+    world = facts([at(first, 1000), undone(first, date(2024, 3, 7)), at(again, 1000), at(next_month, 1000)])
+    history = order_history(world, Window(date(2024, 12, 31))).collect()
+    assert history["order_on"].to_list() == [first, next_month]
 
 
 @pytest.mark.parametrize(("credited", "is_order"), [(949, True), (950, False), (1000, False)])
