@@ -204,7 +204,10 @@ def _date(text: str, formats: tuple[str, ...], kind: str) -> str:
     tries = []
     for forms in (short, whole, [form for form in written if form not in (*short, *whole)]):
         known = ", ".join(map(literal, forms))
-        texts = [f"CASE WHEN length({each}) >= {_WHOLE_DAY_LENGTH} THEN {each} END" if forms is whole else each for each in (text, wide)]
+        texts = [
+            f"CASE WHEN length({each}) >= {_WHOLE_DAY_LENGTH} THEN {each} END" if forms is whole else each
+            for each in (text, wide)
+        ]
         tries += [f"try_strptime({each}, [{known}])" for each in texts if forms]
     tries += [f"day_of_serial({text}, DATE {literal(serials[form])})" for form in formats if form in serials]
     return f"CAST(coalesce({', '.join([*tries, 'NULL'])}) AS {kind})"
