@@ -40,7 +40,9 @@ _CODED = {
     "sign": "sign",
 }
 _SHARES = frozenset({"share 0–1", "share"})
-_WIDE = frozenset({"reasons", "reason", "action_reason", "evidence", "watch_gap", "meaning"})
+_WIDE = frozenset(
+    {"reasons", "reason", "action_reason", "decline_reason", "evidence", "watch_gap", "meaning"}
+)
 _NOT_OF_A_WORKBOOK = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 # What a spreadsheet may take for the beginning of a formula, when the text is typed or imported again.
 _LIKE_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -7,6 +7,7 @@ import re
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from expectations.gate import Gate
@@ -90,3 +91,17 @@ def test_a_fall_that_prices_did_not_make_is_not_said_to_be_one_of_price(
     closed, cheaper = (said(capsys, "explain", who) for who in falls)
     assert re.search(r"change of sales +quantity −960, price 0 on the 12 months before\n", closed)
     assert re.search(r"change of sales +quantity 0, price −1,200 on .* before: a change of price\n", cheaper)
+
+
+def test_what_a_lapsed_customer_is_expected_to_bring_is_not_said_without_a_word(
+    company: SampleCompany, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = """SELECT customer_id, decline_state = 'lapsed' AND expected_net_sales_12m > 0 AS lapsed
+               FROM customer_value JOIN customer_expectation USING (company_code, customer_id)
+               WHERE expected_net_sales_12m > 0 AND decline_state IS NOT NULL
+               QUALIFY row_number() OVER (PARTITION BY decline_state = 'lapsed' ORDER BY customer_id) <= 2"""
+    with duckdb.connect(str(company.settings.mart_file), read_only=True) as connection:
+        told = dict(connection.execute(asked).fetchall())
+    assert set(told.values()) == {True, False}
+    for customer_id, lapsed in told.items():
+        assert ("lapsed: only if it buys again" in said(capsys, "explain", customer_id)) == lapsed

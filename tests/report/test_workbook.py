@@ -120,7 +120,13 @@ def test_reasons_are_said_in_words_of_both_languages_and_not_in_codes(
     english, chinese = said.split(" / ")
     assert "net overdue share" in english
     assert "净逾期占比" in chinese
-    for name, texts in (("moves", "reasons"), ("at_risk", "reason"), ("loss_making", "reason")):
+    for name, texts in (
+        ("moves", "reasons"),
+        ("at_risk", "decline_reason"),
+        ("at_risk", "watch_gap"),
+        ("at_risk", "reason"),
+        ("loss_making", "reason"),
+    ):
         for told in column(sheet_of(book, name), texts):
             assert told is None or (" / " in told and "_" not in told), told
 

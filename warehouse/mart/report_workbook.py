@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def read(mart_file: Path, say: Say = lambda _, text: text) -> list[Sheet]:
             names = [column[0] for column in found.description]
             listed = [dict(zip(names, values, strict=True)) for values in found.fetchall()]
             if name in _TEXTS:
-                listed = list(_in_words(connection, listed, *_TEXTS[name], say))
+                listed = list(_in_words(connection, listed, _TEXTS[name], say))
             columns = [
                 next(
                     (described[table, column] for table in origins if (table, column) in described),
@@ -62,7 +62,7 @@ def read(mart_file: Path, say: Say = lambda _, text: text) -> list[Sheet]:
 
 
 def _in_words(
-    connection: duckdb.DuckDBPyConnection, listed: Sequence[Row], column: str, text: str, say: Say
+    connection: duckdb.DuckDBPyConnection, listed: Sequence[Row], texts: Mapping[str, str], say: Say
 ) -> Iterator[Row]:
     for first in range(0, len(listed), _AT_A_TIME):
         some = listed[first : first + _AT_A_TIME]
@@ -75,19 +75,28 @@ def _in_words(
                     (row["customer_id"] for row in some if row["company_code"] == company),
                 )
             )
-        behind = f"{text.partition('.')[2]}_reasons"
         for row in some:
-            yield {**row, column: say(reasons.beside(row, why, text)[behind], row[column])}
+            known = reasons.beside(row, why, *texts.values())
+            said = {
+                column: say(known[f"{text.partition('.')[2]}_reasons"], row[column])
+                for column, text in texts.items()
+                if row[column] is not None
+            }
+            yield {**row, **said}
 
 
-# Sheet: the column that gives reasons, and the text of the mart that it is.
+# Sheet: the columns that give reasons, and the texts of the mart that they are.
 _TEXTS = {
-    "moves": ("reasons", "tier_change.reasons"),
-    "cultivate": ("watch_gap", "customer_value.watch_gap"),
-    "at_risk": ("reason", "next_action.reason"),
-    "loss_making": ("reason", "next_action.reason"),
-    "credit": ("action_reason", "credit_watch.action_reason"),
-    "conduct": ("evidence", "conduct_finding.evidence"),
+    "moves": {"reasons": "tier_change.reasons"},
+    "cultivate": {"watch_gap": "customer_value.watch_gap"},
+    "at_risk": {
+        "decline_reason": "customer_value.decline_reason",
+        "watch_gap": "customer_value.watch_gap",
+        "reason": "next_action.reason",
+    },
+    "loss_making": {"reason": "next_action.reason"},
+    "credit": {"action_reason": "credit_watch.action_reason"},
+    "conduct": {"evidence": "conduct_finding.evidence"},
 }
 # What a row's reasons are found by beside its customer, and no sheet shows.
 _ASKED_ONLY = frozenset({"revision"})
@@ -128,9 +137,9 @@ _SHEETS = {
     "at_risk": (
         ("call_now",),
         """
-        SELECT company_code, customer_id, name, salesperson_id, territory_id, channel, effective_tier, sign, decline_since, stake,
+        SELECT company_code, customer_id, name, salesperson_id, territory_id, channel, effective_tier, sign, decline_since, decline_reason, stake,
             net_sales_12m, net_sales_year_before, net_sales_difference, quantity_effect_12m, price_effect_12m, last_order_on,
-            days_silent, usual_gap_days, watch_tier, watch_deadline, credit_action, action, reason
+            days_silent, usual_gap_days, watch_tier, watch_gap, watch_deadline, credit_action, action, reason
         FROM mart.call_now ORDER BY company_code, place
         """,
     ),

@@ -324,7 +324,7 @@ def show_customer(file: CustomerFile, why: Row, *, as_json: bool, recorded: date
     pairs(
         {
             **_standing(file, why),
-            **_expected_business(file.expectation),
+            **_expected_business(file.expectation, now["decline_state"]),
             **_next_action(file),
         }
     )
@@ -451,8 +451,8 @@ def _returns(now: Row) -> str | None:
     return f"{now['return_rate_12m']:.1%} of what is invoiced comes back" if now["returns_warned"] else None
 
 
-def _expected_business(expected: Row | None) -> dict[str, str]:
-    """What the next twelve months bring, its bounds, and what that rests on."""
+def _expected_business(expected: Row | None, decline: str | None) -> dict[str, str]:
+    """What the next twelve months bring, its bounds, what that rests on, and that a lapsed customer would have to come back."""
     if expected is None:
         return {}
     basis = label("expected_basis", expected["expected_basis"]).en
@@ -464,7 +464,9 @@ def _expected_business(expected: Row | None) -> dict[str, str]:
         said += f" (four in five: {low} to {high})"
     if expected["expected_contribution_12m"] is not None:
         said += f", contribution {text(expected['expected_contribution_12m'])}"
-    return {"next 12 months": f"{said}; {basis}"}
+    returns = decline == "lapsed" and expected["expected_net_sales_12m"]
+    also = f"; {label('label', 'if_it_returns').en}" if returns else ""
+    return {"next 12 months": f"{said}; {basis}{also}"}
 
 
 def _next_action(file: CustomerFile) -> dict[str, str]:
