@@ -36,6 +36,10 @@ _NUMBERS = {
     errno.EACCES: _FORBIDDEN,
     errno.EPERM: _FORBIDDEN,
 }
+_MISPLACED = {
+    errno.EISDIR: "is a folder, and a file belongs there",
+    errno.ENOTDIR: "is a file, or lies below one, and a folder belongs there",
+}
 _QUOTED = re.compile(r"file \"([^\"]+)\"", re.IGNORECASE)
 _REPAIR = (
     "stop every run, then put a backup in its place with `valuemart restore FOLDER`, or move the file away; "
@@ -72,11 +76,17 @@ def described(error: BaseException, file: Path | None = None, repair: str = _REP
         return StorageError(
             f"{name} cannot be written: it lies on a read-only file system; mount it for writing, or name another home"
         )
+    if (
+        isinstance(error, sqlite3.Error) and file is not None and file.is_dir()
+    ):  # which SQLite takes for a missing right
+        return _misplaced(name, errno.EISDIR)
     if kind is _FORBIDDEN or (not kind and _FORBIDDEN.search(text)):
         return StorageError(
             f"{name} may not be read or written by this user; run the command as the user who owns the home, "
             "or give this one the right"
         )
+    if isinstance(error, OSError) and error.errno in _MISPLACED:
+        return _misplaced(name, error.errno)
     if not isinstance(error, OSError) and _DAMAGED.search(text):
         return DamagedFileError(f"{name} is cut short, damaged, or of another program; {repair}")
     return None
@@ -99,7 +109,13 @@ def _is_of_duckdb(error: BaseException) -> bool:
     return any(kind.__name__ == "Error" and "duckdb" in kind.__module__ for kind in type(error).__mro__)
 
 
+def _misplaced(name: str, number: int) -> StorageError:
+    return StorageError(f"{name} {_MISPLACED[number]}; move it away and run the same command again")
+
+
 def _name(error: BaseException, text: str, file: Path | None) -> str:
+    if isinstance(error, OSError) and error.filename2 is not None:
+        return str(error.filename2)  # of a copy or a rename: where it goes is what is full, or in the way
     if isinstance(error, OSError) and error.filename is not None:
         return str(error.filename)
     quoted = _QUOTED.search(text)

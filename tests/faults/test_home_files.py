@@ -168,6 +168,7 @@ def test_a_backup_is_put_in_the_place_of_a_damaged_warehouse(home: Path, capsys:
         ),
         (sqlite3.OperationalError("database or disk is full"), "the disk is full"),
         (OSError(errno.ENOSPC, "No space left on device", "/h/w.duckdb"), "the disk is full"),
+        (OSError(errno.ENOSPC, "No space left on device", "/exports/from.csv", None, "/h/w.duckdb"), "the disk is full"),
         (OSError(errno.EDQUOT, "Disk quota exceeded", "/h/w.duckdb"), "the disk is full"),
         (duckdb.IOException('IO Error: Cannot open file "/h/w.duckdb": Read-only file system'), "a read-only file system"),
         (OSError(errno.EROFS, "Read-only file system", "/h/w.duckdb"), "a read-only file system"),
@@ -183,6 +184,25 @@ def test_no_room_and_no_right_are_told_apart_whoever_says_it(error: Exception, t
     assert str(sentence).startswith("/h/w.duckdb ")
     assert told in str(sentence)
     assert "\n" not in str(sentence)
+
+
+def test_a_folder_in_the_place_of_a_file_and_a_file_in_that_of_a_folder_are_named(tmp_path: Path):
+    folder, file = tmp_path / "relay.db", tmp_path / "archive"
+    folder.mkdir()
+    file.touch()
+
+    def failing(act: Callable[[], object]) -> str:
+        with pytest.raises((OSError, sqlite3.Error)) as raised:
+            act()
+        sentence = described(raised.value, folder)
+        assert type(sentence) is StorageError
+        return str(sentence)
+
+    taken = f"{folder} is a folder, and a file belongs there; move it away and run the same command again"
+    assert failing(lambda: sqlite3.connect(folder)) == taken
+    assert failing(folder.read_bytes) == taken
+    assert failing(lambda: file.replace(folder)) == taken
+    assert failing((file / "shop").mkdir).startswith(f"{file / 'shop'} is a file, or lies below one, ")
 
 
 @pytest.mark.parametrize(
