@@ -41,10 +41,19 @@ _FEW_ROWS = 500_000
 
 def read_policy(path: Path) -> Policy:
     """The policy of a file; PolicyError names file and key."""
+    text = policy_text(path)
     try:
-        return parse_policy(path.read_text(encoding="utf-8"))
+        return parse_policy(text)
     except PolicyError as error:
-        raise PolicyError([f"{path}: {line}" for line in str(error).splitlines()]) from error
+        raise PolicyError([f"{path}: {problem}" for problem in error.problems]) from error
+
+
+def policy_text(path: Path) -> str:
+    """A policy file as it was written; PolicyError where it is not text in UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise PolicyError([f"{path}: this is not text in UTF-8; save it anew in this encoding"]) from error
 
 
 def default_policy() -> str:
@@ -201,7 +210,7 @@ class _Run(RatingRun):
             policy_hash=policy.content_hash,
             policy_id=policy.id,
             version=policy.version,
-            content=self.settings.policy_file.read_text(encoding="utf-8"),
+            content=policy_text(self.settings.policy_file),
             recorded_at=self.recorded_at,
         )
         self.remembered = [parse_policy(text) for text in ledger.policy_texts(self.connection)]

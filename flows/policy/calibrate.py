@@ -9,7 +9,7 @@ from pathlib import Path
 from flows.errors import UsageError
 from flows.pipeline.calibration import fitted, sample_of
 from flows.pipeline.facts import facts_of
-from flows.pipeline.rate import default_policy
+from flows.pipeline.rate import default_policy, read_policy
 from flows.settings import Settings
 from transforms.frames.periods import first_of_month
 from transforms.frames.plan import closed_through
@@ -29,7 +29,7 @@ def propose(settings: Settings) -> str:
     """
     path = settings.policy_file
     default = parse_policy(default_policy())
-    base = parse_policy(path.read_text(encoding="utf-8")) if path.is_file() else default
+    base = read_policy(path) if path.is_file() else default
     if not settings.warehouse_at.exists():
         raise UsageError(f"nothing is loaded in {settings.home} yet; run `valuemart refresh` first")
     with open_at(settings.warehouse_at, read_only=True) as connection:

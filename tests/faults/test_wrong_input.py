@@ -696,6 +696,16 @@ def test_a_policy_that_cannot_be_is_said_before_anything_is_touched(loader: Load
     assert said.lower() in str(raised.value).lower()
 
 
+@pytest.mark.parametrize("content", [default_policy().encode("utf-16"), b'[policy]\nid = "f\xfcr DE01"'])
+def test_a_policy_in_another_encoding_is_one_sentence(loader: Loader, content: bytes) -> None:
+    loader.settings.policy_file.write_bytes(content)
+    with pytest.raises(PolicyError) as raised:
+        stages.is_current(loader.settings, GOOD.extracted_at.date())
+    assert raised.value.problems == (
+        f"{loader.settings.policy_file}: this is not text in UTF-8; save it anew in this encoding",
+    )
+
+
 # The real command line: Prefect is started once, for all that is wrong at the same time.
 
 
