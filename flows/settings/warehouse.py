@@ -25,6 +25,7 @@ SQLITE, POSTGRES = "ducklake:sqlite:", "ducklake:postgres:"
 NAME = "warehouse"
 # The address of a store that is not AWS's own; the first is for S3 alone.
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+_ENDPOINT = re.compile(r"https?://[^\s/@?#]+/?", re.IGNORECASE)
 _PASSWORD = re.compile(r"\bpassword\s*=", re.IGNORECASE)
 
 
@@ -91,7 +92,7 @@ WarehouseData = Annotated[str | Path, BeforeValidator(_warehouse_data)]
 def warehouse_of(url: str, home: Path, data: str | Path | None) -> Warehouse:
     """The warehouse that a checked URL names, for a home; a lake's files lie in the home's folder `lake` unless elsewhere.
 
-    UsageError where the file of a password cannot be read.
+    UsageError where the file of a password cannot be read, or the environment names an object store by no address.
     """
     if url == IN_A_FILE:
         return home / "warehouse.duckdb"
@@ -106,4 +107,15 @@ def warehouse_of(url: str, home: Path, data: str | Path | None) -> Warehouse:
 def _files(data: str | Path) -> Path | Bucket:
     if isinstance(data, Path):
         return data.absolute()
-    return Bucket(data, next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), None))
+    return Bucket(data, next((_endpoint(name) for name in _ENDPOINTS if os.environ.get(name)), None))
+
+
+def _endpoint(name: str) -> str:
+    """The address that a variable holds; one without its parts would be taken for AWS's own, and one with a secret be shown."""
+    if _ENDPOINT.fullmatch(os.environ[name]):
+        return os.environ[name]
+    # What somebody wrote may hold a secret: it is not repeated.
+    raise UsageError(
+        f"{name} names no object store: write https://HOST:PORT, without path, user or secret, which belong into "
+        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    )

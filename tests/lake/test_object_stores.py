@@ -53,6 +53,33 @@ def test_what_is_no_place_in_a_store_is_one_sentence(
         given_data(data)
 
 
+@pytest.mark.parametrize(
+    "endpoint",
+    ["store.example:9000", "foo bar", "https://who:secret@store.example", "https://store.example/s3"],
+)
+def test_what_is_no_address_of_a_store_is_one_sentence_and_not_taken_for_that_of_aws(
+    home: Path, monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    monkeypatch.setenv("VALUEMART_WAREHOUSE", "ducklake:sqlite:lake.sqlite")
+    monkeypatch.setenv("VALUEMART_WAREHOUSE_DATA", "s3://lakes/home")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(
+        UsageError, match=r"^AWS_ENDPOINT_URL names no object store: write https://HOST:PORT, "
+    ) as wrong:
+        _ = load().warehouse_at
+    assert endpoint not in str(wrong.value)
+
+
+def test_a_bucket_that_is_missing_is_one_sentence_without_our_statement(store: Store, tmp_path: Path) -> None:
+    lake = Lake(
+        "sqlite", str(tmp_path / "lake.sqlite"), Bucket("s3://no-such-bucket/home", store.endpoint), tmp_path
+    )
+    with pytest.raises(LakeError, match="NoSuchBucket") as said, open_at(lake):
+        pass
+    assert "SELECT" not in str(said.value)
+    assert "\n" not in str(said.value)
+
+
 def test_a_new_lake_is_not_made_among_the_files_of_others(store: Store, tmp_path: Path) -> None:
     store.put("home/theirs.parquet", b"")
     with pytest.raises(LakeError, match="name an empty folder"), open_at(lake_at(store, tmp_path)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -101,9 +102,12 @@ class Lake:
 
     def without_secret(self, text: str) -> str:
         """An error's text as one line that may be shown."""
-        one_line = " ".join(text.split())
+        one_line = " ".join(_STATEMENT.sub("", text).split())
         return one_line.replace(self.password, "…") if self.password else one_line
 
+
+# DuckDB shows the statement that failed below what it says of it: it is ours, and nobody can mend it there.
+_STATEMENT = re.compile(r"\n+LINE \d+:.*", re.DOTALL)
 
 Warehouse: TypeAlias = Path | Lake
 
