@@ -8,6 +8,7 @@ dies is started anew.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import secrets
 import socket
@@ -175,7 +176,7 @@ def served(settings: Settings, *, host: str, port: int, echo: Callable[[str], No
     """A server with the deployments on it, a worker and a relay, for the length of the block; all of them stop with it.
 
     A stop lets the run in progress end, for PATIENT_STOP_SECONDS at most. `echo` is told what is waited for.
-    UsageError where the port is taken, ServerError where the server does not come up.
+    UsageError where the port is taken, or the home is served already; ServerError where the server does not come up.
     """
     _free(host, port)
     address = LOCAL if host in EVERYWHERE else host
@@ -186,7 +187,7 @@ def served(settings: Settings, *, host: str, port: int, echo: Callable[[str], No
     os.environ.update(dict.fromkeys(LOG_LEVELS, "CRITICAL"))  # here, what is wrong is said once, a line each
     pass_by_proxies()
     _adopt_orphans()
-    with ExitStack() as stack:
+    with _alone(server.folder), ExitStack() as stack:
         stack.callback(_end_all)
         api = Program(
             "server",
@@ -282,6 +283,19 @@ def _adopt_orphans() -> None:
 
 def _end_all() -> None:
     end(descendants(os.getpid()))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Serve a home alone: a second server on its books would take the runs of the first for left over. UsageError."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"{folder.parent} is served already; stop that `valuemart serve` first, or name another home"
+            ) from None
+        yield
 
 
 def _free(host: str, port: int) -> None:

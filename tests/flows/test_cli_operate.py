@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli import main
-from flows.server import serve
+from flows.server import run_server, serve
 from flows.server.supervised import is_running
 from flows.settings import environment, load
 
@@ -37,6 +37,17 @@ def test_what_cannot_be_is_said_in_one_line(
     assert said in error
     assert error.count("\n") == 1
     assert not home.exists()
+
+
+def test_a_home_that_is_served_is_not_served_twice(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / run_server.FOLDER).mkdir(parents=True)
+    with serve._alone(home / run_server.FOLDER), socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        other.close()
+        assert main.run(["serve", "--port", str(port)]) == 2
+    error = capsys.readouterr().err
+    assert f"{home} is served already; stop that `valuemart serve` first" in error
+    assert error.count("\n") == 1
 
 
 def test_a_port_that_is_taken_is_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
