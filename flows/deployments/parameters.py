@@ -22,7 +22,20 @@ def month_of(value: object) -> object:
     return value
 
 
+def code_of(value: object) -> object:
+    """A code of digits as text: `prefect deployment run --param company=1000` sends a number, and one with zeros before it, text."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 Name = Annotated[str, Field(min_length=1)]
+Code = Annotated[
+    str,
+    BeforeValidator(code_of),
+    Field(min_length=1),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer"}], "examples": ["1000"]}
+    ),
+]
 Day = Annotated[
     date,
     WithJsonSchema(

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from prefect import flow
 
 from flows import settings as configuration
-from flows.deployments.parameters import Name
+from flows.deployments.parameters import Code, Name
 from flows.extract.batch import Pulled, pull_batch
 from flows.inbox.announce import announce
 
 
 @flow(name="pull", persist_result=False, validate_parameters=True)
-def pull(source: Name, company: Name, compare_keys: bool = False) -> Pulled:  # noqa: FBT001, FBT002 - a deployment's parameters
+def pull(source: Name, company: Code, compare_keys: bool = False) -> Pulled:  # noqa: FBT001, FBT002 - a deployment's parameters
     """Read what changed in a source's database, as one batch in the inbox.
 
     Args:

@@ -155,6 +155,7 @@ def test_runs_that_are_asked_for_together_wait_for_each_other_and_write_nothing_
         ("backfill/backfill", {"last": "2025-06"}, "first"),
         ("refresh/refresh-nightly", {"as_of": "yesterday"}, "as_of"),
         ("pull/pull-example", {"source": "", "company": "1000"}, "source"),
+        ("pull/pull-example", {"source": "odoo", "company": ""}, "company"),
     ],
 )
 def test_a_parameter_that_cannot_be_is_refused_when_it_is_asked_for(
