@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from flows.console.output import echo_err
 from flows.console.progress import listening, report_step, saying_first
+from flows.errors import ServerError
 from flows.server import run_server
 from flows.settings import Settings, require_in_reach
 
@@ -143,11 +144,46 @@ def _flow_run(settings: Settings, *, judges: bool) -> Iterator[None]:
         if server:
             if judges:
                 importlib.import_module("expectations.suites")  # takes seconds that the server needs anyway
-            from flows.server.runs import forget_ended_before
-
             server.wait()
-            forget_ended_before(datetime.now(UTC) - timedelta(days=settings.keep_runs_days))
+            _forget_old_runs(settings)
+        with _told_of(server):
+            yield
+
+
+@contextmanager
+def _told_of(server: run_server.OwnServer | None) -> Iterator[None]:
+    """What Prefect's client hears from its server while the block runs, as a ServerError; `server` is the run's own, if it has one."""
+    import httpx
+
+    try:
         yield
+    except (httpx.HTTPError, RuntimeError) as error:
+        # For a server that nobody finds, Prefect raises the latter because of the former.
+        heard = error if isinstance(error, httpx.HTTPError) else error.__cause__
+        if not isinstance(heard, httpx.HTTPError):
+            raise
+        raise run_server.refusal(heard, server) from error
+
+
+# More than the runs of one command, so that books of years grow shorter, and no command waits for that.
+_FORGOTTEN_AT_ONCE = 20
+
+
+def _forget_old_runs(settings: Settings) -> None:
+    """Let the home's own books lose what is older than the settings say; that it cannot be is said, and ends no run.
+
+    Books elsewhere, in a PREFECT_HOME or a database that the user has set, hold others' runs, and are theirs to tidy.
+    """
+    from flows.server.runs import forget_ended_before, keeps_its_books_in
+
+    if not keeps_its_books_in(run_server.own_books(settings.home)):
+        return
+    try:
+        forget_ended_before(
+            datetime.now(UTC) - timedelta(days=settings.keep_runs_days), at_most=_FORGOTTEN_AT_ONCE
+        )
+    except ServerError as error:
+        report_step(" ".join(str(error).split()))
 
 
 @contextmanager

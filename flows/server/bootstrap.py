@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.errors import ServerError, UsageError
+from flows.server.run_server import refusal
 
 if TYPE_CHECKING:
-    import httpx
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.events.schemas.automations import AutomationCore
 
@@ -76,25 +76,14 @@ def bootstrap() -> Bootstrapped:
             _retire(client)
             _deploy(file)
             deployments = _deployed(client)
-    except httpx.HTTPStatusError as error:
-        raise ServerError(_refusal(error)) from error
     except httpx.HTTPError as error:
-        raise ServerError(f"the Prefect server does not answer: {error}") from error
+        raise refusal(error) from error
     return Bootstrapped(
         POOL,
         tuple(QUEUES),
         tuple(each.name for each in automations),
         tuple(sorted(deployments)),
     )
-
-
-def _refusal(error: httpx.HTTPStatusError) -> str:
-    if error.response.status_code in {401, 403}:
-        return (
-            f"{error.request.url.host}:{error.request.url.port} does not let us in: "
-            "set PREFECT_API_AUTH_STRING to what the server was started with"
-        )
-    return f"the Prefect server refused: {error}"
 
 
 def _ensure_pool(client: SyncPrefectClient) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,9 +13,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 from flows.errors import ServerError
+
+if TYPE_CHECKING:
+    import httpx
 
 # A first start makes the server's database: 10 s on a quiet machine of two cores, and several times that on a busy one.
 PATIENCE_SECONDS = 240
@@ -23,6 +29,10 @@ LOCAL = "127.0.0.1"
 # Below the home: what `serve` keeps of its server, and where that one is to be found while it serves.
 FOLDER, AUTH_FILE, URL_FILE = "server", "auth-string", "api-url"
 _ANSWERS_WITHIN_SECONDS = 2
+
+# Less than SQLite needs for a transaction of the server's.
+_ROOM_BYTES = 1_000_000
+_OF_THE_BOOKS = re.compile(r"sqlite3\.\w+Error\)?:? \(?([^\n)]+)")
 
 _PROGRAM = Path(__file__).with_name("own_server.py")
 
@@ -42,6 +52,13 @@ class OwnServer:
         except (OSError, HTTPException) as error:
             raise ServerError(f"Prefect's server did not start; {self.log} says why") from error
 
+    def complaint(self) -> str:
+        """What is wrong with it, in a few words: of its books, the last that its log says; of the disk, what can be seen."""
+        if shutil.disk_usage(self.log.parent).free < _ROOM_BYTES:  # for which its log has no room, either
+            return f"the disk with {self.log.parent} is full"
+        said = _OF_THE_BOOKS.findall(self.log.read_text(encoding="utf-8", errors="replace"))
+        return f"{self.log.parent}: {said[-1]}" if said else f"{self.log} says why"
+
 
 def prepare(home: Path) -> OwnServer | None:
     """Set what Prefect reads when it is first imported, and start a server where none is configured.
@@ -51,7 +68,7 @@ def prepare(home: Path) -> OwnServer | None:
     server, with its books below the home, not in the user's; it starts while the caller imports what it needs.
     """
     defaults = {
-        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_HOME": str(own_books(home)),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
@@ -69,6 +86,30 @@ def prepare(home: Path) -> OwnServer | None:
     server = _start_server(Path(os.environ["PREFECT_HOME"]))
     os.environ["PREFECT_API_URL"] = server.url
     return server
+
+
+def refusal(error: httpx.HTTPError, own: OwnServer | None = None) -> ServerError:
+    """The sentence for what a client of Prefect's raised; `own` is the server asked, where it is this run's own."""
+    import httpx
+
+    if own:
+        return ServerError(
+            f"Prefect's server could not keep the books of this run: {own.complaint()}; mend that and run the same command "
+            "again, which goes on from what was committed"
+        )
+    if not isinstance(error, httpx.HTTPStatusError):
+        return ServerError(f"the Prefect server does not answer: {error}")
+    if error.response.status_code in {401, 403}:
+        return ServerError(
+            f"{error.request.url.host}:{error.request.url.port} does not let us in: "
+            "set PREFECT_API_AUTH_STRING to what the server was started with"
+        )
+    return ServerError(f"the Prefect server refused: {error}")
+
+
+def own_books(home: Path) -> Path:
+    """The folder in which the server of a single command keeps its books, unless the user has set another one."""
+    return home / "prefect"
 
 
 def _of_serve(folder: Path) -> dict[str, str] | None:

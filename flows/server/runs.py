@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from flows.errors import ServerError
 from flows.server.automations import TAG
 
 if TYPE_CHECKING:
@@ -117,11 +120,21 @@ def counts() -> Mapping[str, int]:
         }
 
 
-def forget_ended_before(instant: datetime) -> int:
-    """Delete the runs that ended before an instant, which is aware, with their tasks and artifacts; how many runs.
+def keeps_its_books_in(folder: Path) -> bool:
+    """Whether a server of this process's Prefect settings has its books in that folder, and not where others' runs are, too."""
+    from prefect.settings import get_current_settings
 
-    A server of one run does not live long enough to do so by itself, as that of `serve` does.
+    url = get_current_settings().server.database.connection_url
+    file = url.get_secret_value().partition(":///")[2] if url else ""
+    return Path(file).absolute() == (folder / "prefect.db").absolute()
+
+
+def forget_ended_before(instant: datetime, *, at_most: int) -> int:
+    """Delete runs that ended before an instant, which is aware, the oldest first, with their tasks and artifacts; how many.
+
+    A server of one run does not live long enough to do so by itself, as that of `serve` does. ServerError where it refuses.
     """
+    import httpx
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import (
         ArtifactFilter,
@@ -129,19 +142,35 @@ def forget_ended_before(instant: datetime) -> int:
         FlowRunFilter,
         FlowRunFilterEndTime,
     )
+    from prefect.client.schemas.sorting import FlowRunSort
+    from prefect.exceptions import ObjectNotFound, PrefectException
 
     ended = FlowRunFilter(end_time=FlowRunFilterEndTime(before_=instant))
-    forgotten = 0
-    with get_client(sync_client=True) as client:
-        while runs := client.read_flow_runs(flow_run_filter=ended):  # a page at a time
+    try:
+        with get_client(sync_client=True) as client:
+            runs = client.read_flow_runs(
+                flow_run_filter=ended, sort=FlowRunSort.START_TIME_ASC, limit=at_most
+            )
             of_theirs = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id for run in runs]))
-            while artifacts := client.read_artifacts(artifact_filter=of_theirs):
+            while runs and (
+                artifacts := client.read_artifacts(artifact_filter=of_theirs)
+            ):  # a page at a time
                 for artifact in artifacts:
-                    client.delete_artifact(artifact.id)
+                    with suppress(ObjectNotFound):  # another command of the home forgets, too
+                        client.delete_artifact(artifact.id)
             for run in runs:
-                client.delete_flow_run(run.id)
-            forgotten += len(runs)
-    return forgotten
+                with suppress(ObjectNotFound):
+                    client.delete_flow_run(run.id)
+    except (httpx.HTTPError, PrefectException) as error:
+        said = (
+            f"it answers with {error.response.status_code}"
+            if isinstance(error, httpx.HTTPStatusError)
+            else str(error)
+        )
+        raise ServerError(
+            f"Prefect's server did not forget its old runs: {said}; the next run tries again"
+        ) from error
+    return len(runs)
 
 
 def _ours() -> FlowRunFilterTags:

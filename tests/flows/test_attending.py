@@ -15,10 +15,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from flows.cli import run_flow
+from flows.console.progress import listening
 from flows.errors import ServerError
 from flows.observe import messages, metrics
 from flows.pipeline.committed import behind_since
-from flows.server import attendant, bootstrap, runs, serve, sweep
+from flows.server import attendant, bootstrap, run_server, runs, serve, sweep
 from flows.server.attendant import SWEEP_EACH, Attendant
 from flows.server.logs import ADVICE, Log
 from flows.settings import Settings
@@ -416,8 +418,8 @@ def test_runs_that_ended_too_long_ago_are_forgotten_with_their_artifacts_and_tho
         for run in (ended, at_work):
             client.create_artifact(ArtifactCreate(key="batch", type="markdown", data="-", flow_run_id=run))
         client.set_flow_run_state(ended, Completed(), force=True)
-        assert runs.forget_ended_before(now - timedelta(days=1)) == 0
-        assert runs.forget_ended_before(now + timedelta(days=1)) >= 1
+        assert runs.forget_ended_before(now - timedelta(days=1), at_most=100) == 0
+        assert runs.forget_ended_before(now + timedelta(days=1), at_most=100) >= 1
         assert client.read_flow_run(at_work).state_name == "Running"
         with pytest.raises(ObjectNotFound):
             client.read_flow_run(ended)
@@ -425,6 +427,54 @@ def test_runs_that_ended_too_long_ago_are_forgotten_with_their_artifacts_and_tho
             artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[ended, at_work]))
         )
     assert [artifact.flow_run_id for artifact in kept] == [at_work]
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_books_of_years_lose_a_few_of_their_oldest_runs_at_a_time_so_that_no_command_waits_for_it() -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+    from prefect.flows import Flow
+    from prefect.states import Completed, Running
+
+    with get_client(sync_client=True) as client:
+        while runs.forget_ended_before(datetime.now(UTC) + timedelta(days=1), at_most=100):
+            pass  # of other tests
+        ended = [
+            client.create_flow_run(Flow(lambda: None, name="told_of"), state=Running()).id for _ in range(3)
+        ]
+        for each in ended:
+            client.set_flow_run_state(each, Completed(), force=True)
+        assert runs.forget_ended_before(datetime.now(UTC) + timedelta(days=1), at_most=2) == 2
+        assert client.read_flow_run(ended[-1]).state_name == "Completed"
+        for each in ended[:-1]:
+            with pytest.raises(ObjectNotFound):
+                client.read_flow_run(each)
+
+
+def test_a_server_that_forgets_nothing_is_one_sentence_that_ends_no_run(
+    settings: Settings, said: list[str]
+) -> None:
+    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL as BOOKS
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+    nowhere = {PREFECT_HOME: run_server.own_books(settings.home), PREFECT_API_URL: "http://127.0.0.1:1/api"}
+    with temporary_settings(nowhere, restore_defaults={BOOKS}), listening(said.append):
+        run_flow._forget_old_runs(settings)
+    (sentence,) = said
+    assert sentence.startswith("Prefect's server did not forget its old runs: ")
+
+
+def test_books_that_the_user_keeps_elsewhere_are_left_to_him(settings: Settings, tmp_path: Path) -> None:
+    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL as BOOKS
+    from prefect.settings import PREFECT_HOME, temporary_settings
+
+    own = run_server.own_books(settings.home)
+    with temporary_settings({PREFECT_HOME: own}, restore_defaults={BOOKS}):
+        assert runs.keeps_its_books_in(own)
+    with temporary_settings({PREFECT_HOME: tmp_path / "of all his projects"}, restore_defaults={BOOKS}):
+        assert not runs.keeps_its_books_in(own)
+    with temporary_settings({PREFECT_HOME: own, BOOKS: "postgresql+asyncpg://prefect@127.0.0.1/prefect"}):
+        assert not runs.keeps_its_books_in(own)
 
 
 @pytest.mark.usefixtures("prefect_server")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
+from flows.cli import run_flow
+from flows.errors import ServerError
 from flows.server import run_server
 from flows.server.run_server import LOCAL, OwnServer
 
@@ -84,3 +88,52 @@ def test_a_configured_server_goes_before_that_of_serve(tmp_path: Path, variables
         assert run_server.prepare(tmp_path) is None
     assert variables["PREFECT_API_URL"] == "https://prefect.example/api"
     assert "PREFECT_API_AUTH_STRING" not in variables
+
+
+def own_server(folder: Path, logged: str) -> OwnServer:
+    log = folder / "server.log"
+    log.write_text(logged, encoding="utf-8")
+    return OwnServer("http://127.0.0.1:1/api", log)
+
+
+def answer(status: int) -> httpx.HTTPStatusError:
+    request = httpx.Request("POST", "http://127.0.0.1:4200/api/flow_runs/")
+    return httpx.HTTPStatusError("no", request=request, response=httpx.Response(status, request=request))
+
+
+def test_books_that_a_server_of_ones_own_cannot_write_are_named_with_what_is_wrong(tmp_path: Path) -> None:
+    logged = (
+        "sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) attempt to write a readonly database\n"
+    )
+    said = str(run_server.refusal(answer(500), own_server(tmp_path, logged)))
+    assert f"could not keep the books of this run: {tmp_path}: attempt to write a readonly database; " in said
+    said = str(run_server.refusal(httpx.ConnectError("refused"), own_server(tmp_path, "Killed\n")))
+    assert f"could not keep the books of this run: {tmp_path / 'server.log'} says why; " in said
+
+
+def test_a_full_disk_is_told_where_a_server_of_ones_own_has_no_room_to_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_server, "_ROOM_BYTES", 1 << 62)
+    said = str(run_server.refusal(answer(500), own_server(tmp_path, "")))
+    assert f"the disk with {tmp_path} is full; " in said
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (answer(401), "127.0.0.1:4200 does not let us in: set PREFECT_API_AUTH_STRING"),
+        (answer(500), "the Prefect server refused: no"),
+        (httpx.ConnectError("refused"), "the Prefect server does not answer: refused"),
+    ],
+)
+def test_what_a_configured_server_says_to_a_run_is_one_sentence(error: httpx.HTTPError, told: str) -> None:
+    with pytest.raises(ServerError, match=re.escape(told)), run_flow._told_of(None):
+        raise error
+
+
+def test_a_configured_server_that_is_not_there_is_one_sentence_and_a_fault_of_our_own_is_none() -> None:
+    with pytest.raises(ServerError, match="does not answer: refused"), run_flow._told_of(None):
+        raise RuntimeError("Failed to reach API") from httpx.ConnectError("refused")
+    with pytest.raises(RuntimeError, match="of our own"), run_flow._told_of(None):
+        raise RuntimeError("of our own")
