@@ -10,7 +10,8 @@ import duckdb
 from warehouse.connection import literal
 from warehouse.errors import UserError
 from warehouse.lake.address import INSTALL, Lake
-from warehouse.lake.bucket import EXTENSIONS, Bucket
+from warehouse.lake.bucket import Bucket
+from warehouse.lake.object_store import EXTENSIONS
 
 _OF_CATALOG = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
 

@@ -19,7 +19,7 @@ from warehouse.connection import (
     scalar,
 )
 from warehouse.files import file_size
-from warehouse.lake import extensions, lease
+from warehouse.lake import extensions, lease, object_store
 from warehouse.lake.address import Lake, LakeError, Warehouse
 from warehouse.lake.bucket import SCHEME, Bucket
 from warehouse.lake.lease import Lease
@@ -209,7 +209,7 @@ def _has_files(lake: Lake) -> bool:
         return lake.data.is_dir() and any(lake.data.iterdir())
     with told_of(lake), memory_database(lake) as connection:
         _let_in(connection, lake, ALIAS)
-        return lake.data.has_files(connection)
+        return object_store.has_files(connection, lake.data)
 
 
 def _let_in(connection: duckdb.DuckDBPyConnection, lake: Lake, alias: str) -> None:
@@ -217,7 +217,7 @@ def _let_in(connection: duckdb.DuckDBPyConnection, lake: Lake, alias: str) -> No
     extensions.load(connection, lake)
     if isinstance(lake.data, Bucket):
         try:
-            lake.data.let_in(connection, alias)
+            object_store.let_in(connection, lake.data, alias)
         except (
             duckdb.Error
         ) as error:  # of no kind of its own: whatever else goes wrong here does so when the lake is attached

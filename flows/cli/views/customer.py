@@ -12,7 +12,6 @@ from flows.console.output import MINUS, echo, echo_json, fields_of, pairs, place
 from flows.runner.data_docs import INDEX, folder_of
 from flows.wording.rules import finding_said
 from flows.wording.words import label
-from warehouse.mart.reasons import beside
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -311,6 +310,7 @@ def show_customer(file: CustomerFile, why: Row, *, as_json: bool, recorded: date
     `recorded`: when the state was written that it is told by, in UTC; None for what is published.
     """
     from transforms.measures.descriptor import MEASURES
+    from warehouse.mart.reasons import beside
 
     if as_json:
         then = {"recorded": recorded.replace(tzinfo=UTC)} if recorded else {}
@@ -409,6 +409,7 @@ def _said(file: CustomerFile, row: Row, column: str) -> str | None:
     `column`: its table and column; a rating row is one of customer_value.
     """
     from flows.wording.reasons import localized
+    from warehouse.mart.reasons import beside
 
     name = column.split(".")[1]
     said = localized(beside(dict(row), file.reasons, column)[f"{name}_reasons"], row[name])
