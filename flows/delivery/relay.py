@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 BATCH = 500
 _LONGEST_DOWN = timedelta(minutes=5)
+# A signal may reach a sink's thread, and Python handles it in the main one alone, which does not wake for it.
+_LOOK_EACH_SECONDS = 1.0
 
 # However long a receiver asks to be left alone, it is asked again after this.
 LONGEST_ASKED_FOR = timedelta(hours=1)
@@ -190,8 +192,11 @@ def _each_in_a_thread(work: Callable[[SinkRoute], T], routes: Sequence[SinkRoute
     with ThreadPoolExecutor(max_workers=max(len(routes), 1), thread_name_prefix="sink") as pool:
         runs = [pool.submit(work, route) for route in routes]
         try:
-            for run in as_completed(runs):
-                run.result()
+            left = set(runs)
+            while left:
+                done, left = wait(left, timeout=_LOOK_EACH_SECONDS, return_when=FIRST_COMPLETED)
+                for run in done:
+                    run.result()
         except BaseException:
             stop.set()
             raise

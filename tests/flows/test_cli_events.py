@@ -104,6 +104,20 @@ def test_a_relay_that_goes_on_sends_what_comes_and_ends_when_it_is_told_to(books
         assert process.wait(60) == 0
 
 
+def test_a_relay_ends_though_the_signal_reaches_another_thread_than_the_main_one(books: Path):
+    program = """
+import signal, sys, threading
+from flows.cli import main
+sys.argv = ["valuemart", "relay", "--every", "60"]
+threading.Timer(2, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)).start()
+main.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "sink file: 3 delivered, has everything\n")
+
+
 def test_relay_makes_a_home_and_needs_no_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("VALUEMART_HOME", str(tmp_path / "new"))
     assert main.run(["relay"]) == 0
