@@ -106,10 +106,15 @@ def test_a_relay_that_goes_on_sends_what_comes_and_ends_when_it_is_told_to(books
 
 def test_a_relay_ends_though_the_signal_reaches_another_thread_than_the_main_one(books: Path):
     program = """
-import signal, sys, threading
+import signal, sys, threading, time
 from flows.cli import main
 sys.argv = ["valuemart", "relay", "--every", "60"]
-threading.Timer(2, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)).start()
+def tell():
+    while not any(each.name.startswith("sink") for each in threading.enumerate()):
+        time.sleep(0.1)
+    time.sleep(3)
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+threading.Thread(target=tell).start()
 main.main()
 """
     done = subprocess.run(
