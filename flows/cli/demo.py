@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from flows.cli.run_flow import run_demo, run_refresh
-from flows.cli.views.customer import FATES, why_moved
+from flows.cli.views.customer import FATES, as_published, why_moved
 from flows.console.output import echo, echo_json, pairs, place, plain, table
 from flows.demo.world import COMPANY, World, build_world
 from flows.errors import UsageError
@@ -109,8 +109,7 @@ def _stories(settings: Settings, world: World) -> list[Row]:
 def show(settings: Settings, shown: Showcase, *, as_json: bool) -> None:
     """Tiers now, who moved and why, what was quarantined, where mart, report and events are."""
     if as_json:
-        moves = [{key: move[key] for key in move if key != "reasons_reasons"} for move in shown.moves]
-        echo_json(replace(shown, moves=moves))
+        echo_json(replace(shown, moves=as_published(shown.moves)))
         return
     out = shown.books.publication
     echo(

@@ -34,8 +34,8 @@ def update(
     """Bring the moves into the periods, and into the one that follows each, up to the history; what is new of each, by period.
 
     `rated`: every rated period in its order. `policy_of`: the policy that one of them is rated by; `succession_in`: who stands for
-    whom in it (PARTS); `standing`: the ratings as they stand. Frames: one row a move, the columns of MOVE, and `said`,
-    its reasons as a person reads them.
+    whom in it (PARTS); `standing`: the ratings as they stand. Frames: one row a move, the columns of MOVE, and
+    `reasons_reasons`, what the text of its reasons was made of.
     """
     behind = {following for before, following in pairwise(rated) if before in periods}
     kept = {}
@@ -61,8 +61,11 @@ def update(
             reason_rows(moves, "tier_change", (*KEY, "period", "revision")),
         )
         of_move = ("customer_id", "from_tier", "to_tier")
-        said = with_text(moves, "en").select(*of_move, said="reasons")
         kept[period] = fresh.select(revisions.MOVE.names()).join(
-            said, on=of_move, how="left", nulls_equal=True, validate="1:1"
+            moves.select(*of_move, reasons_reasons="reasons"),
+            on=of_move,
+            how="left",
+            nulls_equal=True,
+            validate="1:1",
         )
     return kept

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from flows.cli.views.customer import FATES, why_moved
+from flows.cli.views.customer import FATES, as_published, why_moved
 from flows.cli.views.events import sink_text
 from flows.cli.views.policy import outdated
 from flows.console.output import Row, echo, echo_err, echo_json, fields_of, pairs, place, table
@@ -123,8 +123,7 @@ def _document(result: RefreshResult) -> dict[str, object]:
     if result.rating:
         rating = result.rating
         policies = {"policy": _stamp(rating.policy), "ruling": _stamp(rating.ruling)}
-        moves = [{key: value for key, value in move.items() if key != "said"} for move in rating.moves]
-        document["rating"] = fields_of(rating) | policies | {"moves": moves}
+        document["rating"] = fields_of(rating) | policies | {"moves": as_published(rating.moves)}
     outcomes = [fields_of(each) | {"batch": _batch(each.batch)} for each in result.load.outcomes]
     document["load"] = fields_of(result.load) | {"outcomes": outcomes}
     return document
@@ -196,9 +195,7 @@ def show_moves(moves: Sequence[Row], *, most: int = 20) -> None:
             {
                 **move,
                 "cause": label("cause", move["cause"]).en,
-                "why": why_moved(
-                    {**move, "reasons": move.get("said") or move["reasons"], "reasons_reasons": ()}
-                ),
+                "why": why_moved(move),
             }
             for move in ranked[:most]
         ],
