@@ -6,11 +6,9 @@ sink has a thread, a lock and a place in the relay's store of its own: none wait
 
 from __future__ import annotations
 
-import fcntl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +18,7 @@ from zlib import crc32
 
 from flows.delivery.sinks import Sent, Sink, SinkDownError
 from flows.settings.sinks import DEFAULT_RETRY, Retry
+from warehouse.files import held_alone
 from warehouse.relay.records import Backlog, Failure, Waiting
 from warehouse.relay.store import RelayStore, open_store, read_store
 
@@ -159,7 +158,9 @@ def serve(
     ends_at = None if budget is None else time.monotonic() + budget.total_seconds()
     sink = route.sink
     report = SinkReport(sink.name, 0, 0, None, Backlog(0, 0, 0, None))
-    with open_store(relay_path) as store, _only_run(relay_path, sink.name) as alone:
+    # Two at once could send a customer's events past each other.
+    lock = relay_path.with_name(f"{relay_path.name}.{sink.name}.lock")
+    with open_store(relay_path) as store, held_alone(lock) as alone:
         if not alone:
             return replace(report, busy=True, backlog=store.backlog(sink.name, route.types))
         store.enrol(sink.name, route.types)
@@ -260,18 +261,3 @@ def _offer_one_by_one(sink: Sink, batch: Sequence[Waiting]) -> Sent:
 
 def _reason(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:500]
-
-
-@contextmanager
-def _only_run(relay_path: Path, sink: str) -> Iterator[bool]:
-    """Whether nobody else is serving this sink: two at once could send a customer's events past each other.
-
-    The operating system frees the lock when the process ends, however it ends.
-    """
-    with relay_path.with_name(f"{relay_path.name}.{sink}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True

@@ -7,12 +7,11 @@ loaded one ended, less a lag. Rows read twice are the same rows, and merge.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -39,7 +38,7 @@ from warehouse.delivery.manifest import (
 )
 from warehouse.delivery.profile import Source, get_source
 from warehouse.delivery.pull_section import Pull
-from warehouse.files import sync
+from warehouse.files import held_alone, sync
 from warehouse.merge.watermarks import watermarks
 
 if TYPE_CHECKING:
@@ -192,13 +191,9 @@ def _workplace(settings: Settings, source: str, company: str) -> Iterator[Path]:
     """
     place = settings.home / "pulling" / f"{source}-{company}"
     place.mkdir(parents=True, exist_ok=True)
-    with closing((place / "lock").open("w")) as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise PullRunningError(
-                f"another pull of {source}, company {company}, is running; let it end"
-            ) from None
+    with held_alone(place / "lock") as alone:
+        if not alone:
+            raise PullRunningError(f"another pull of {source}, company {company}, is running; let it end")
         folder = place / "batch"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()

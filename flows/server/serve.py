@@ -8,7 +8,6 @@ dies is started anew.
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import secrets
 import socket
@@ -37,7 +36,7 @@ from flows.server.run_server import (
 )
 from flows.server.supervised import descendants, end
 from flows.settings import Settings, environment
-from warehouse.files import kept_secret, write_text
+from warehouse.files import held_alone, kept_secret, write_text
 
 USER = "valuemart"
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
@@ -288,13 +287,11 @@ def _end_all() -> None:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Serve a home alone: a second server on its books would take the runs of the first for left over. UsageError."""
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with held_alone(folder / "lock") as alone:
+        if not alone:
             raise UsageError(
                 f"{folder.parent} is served already; stop that `valuemart serve` first, or name another home"
-            ) from None
+            )
         yield
 
 
