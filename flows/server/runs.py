@@ -151,10 +151,10 @@ def forget_ended_before(instant: datetime, *, at_most: int) -> int:
             runs = client.read_flow_runs(
                 flow_run_filter=ended, sort=FlowRunSort.START_TIME_ASC, limit=at_most
             )
+            if not runs:
+                return 0
             of_theirs = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id for run in runs]))
-            while runs and (
-                artifacts := client.read_artifacts(artifact_filter=of_theirs)
-            ):  # a page at a time
+            while artifacts := client.read_artifacts(artifact_filter=of_theirs):  # a page at a time
                 for artifact in artifacts:
                     with suppress(ObjectNotFound):  # another command of the home forgets, too
                         client.delete_artifact(artifact.id)

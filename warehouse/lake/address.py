@@ -34,7 +34,8 @@ class LakeError(UserError):
 class Lake:
     """A DuckLake: `where` is the catalog's file (sqlite), or how libpq finds its database (postgres), without a password.
 
-    `data` is the folder or the place in an object store that holds its Parquet files and nothing else; `spill` is where queries that take more than their memory put the rest.
+    `data` is the folder or the place in an object store that holds its Parquet files and nothing else; `spill` is where queries
+    that take more than their memory put the rest.
     """
 
     catalog: Catalog
@@ -81,16 +82,16 @@ class Lake:
 
     def unreachable(self, error: BaseException) -> LakeError:
         """The sentence for a catalog that does not answer."""
-        return LakeError(
-            f"the catalog of the warehouse ({self}) cannot be used: {self.without_secret(str(error))}; mend that and run the same "
-            "command again, which goes on from what was committed"
-        )
+        return self._unusable(f"the catalog of the warehouse ({self})", error)
 
     def out_of_reach(self, error: BaseException) -> LakeError:
         """The sentence for an object store that does not answer, or does not let us in."""
+        return self._unusable(f"the files of the warehouse ({self.data})", error)
+
+    def _unusable(self, what: str, error: BaseException) -> LakeError:
         return LakeError(
-            f"the files of the warehouse ({self.data}) cannot be used: {self.without_secret(str(error))}; mend that and run the same "
-            "command again, which goes on from what was committed"
+            f"{what} cannot be used: {self.without_secret(str(error))}; mend that and run the same command again, which goes on "
+            "from what was committed"
         )
 
     def without_credentials(self) -> LakeError:

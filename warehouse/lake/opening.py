@@ -216,11 +216,10 @@ def _let_in(connection: duckdb.DuckDBPyConnection, lake: Lake, alias: str) -> No
     """Give a connection the extensions of a lake, and the credentials by which its files are reached."""
     extensions.load(connection, lake)
     if isinstance(lake.data, Bucket):
+        # The error is of no kind of its own: whatever else is wrong shows when the lake is attached.
         try:
             object_store.let_in(connection, lake.data, alias)
-        except (
-            duckdb.Error
-        ) as error:  # of no kind of its own: whatever else goes wrong here does so when the lake is attached
+        except duckdb.Error as error:
             raise lake.without_credentials() from error
 
 
