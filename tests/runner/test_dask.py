@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from expectations.gate import Gate
-from flows.runner import ahead, dask_cluster
-from flows.runner.task import Order, Verdict
+from flows.runner import dask_cluster
 from flows.settings import Settings
 from tests.runner.clusters import Cluster, own_cluster
 from tests.runner.companies import loaded
 from tests.runner.rows import held
-from tests.runner.threads import counted_verdicts
+from tests.runner.threads import after_orders, counted_verdicts
 
 pytestmark = pytest.mark.slow
 
@@ -52,18 +50,8 @@ def test_a_company_staged_by_a_cluster_is_the_same_row_by_row_whoever_dies_there
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    given, counted = [], counted_verdicts(monkeypatch)
-    submit = dask_cluster._Cluster.submit
-
-    def submit_and_kill(self: dask_cluster._Cluster, order: Order, known: Path) -> Future[Verdict]:
-        given.append(order)
-        future = submit(self, order, known)
-        if len(given) == 3:
-            dies(cluster)
-        return future
-
-    monkeypatch.setattr(dask_cluster._Cluster, "submit", submit_and_kill)
-    monkeypatch.setattr(ahead, "_LOOK_EVERY_S", 0.5)
+    counted = counted_verdicts(monkeypatch)
+    after_orders(3, lambda: dies(cluster), dask_cluster._Cluster, monkeypatch)
     settings = loaded(tmp_path / "home", inbox, gate, runner="dask", runner_address=cluster.address)
     assert held(settings) == held(alone)
     assert all(counted.values()) or dies is not nobody

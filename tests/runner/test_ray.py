@@ -5,19 +5,17 @@ from __future__ import annotations
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from expectations.gate import Gate
-from flows.runner import ahead, ray_cluster
-from flows.runner.task import Order, Verdict
+from flows.runner import ray_cluster
 from flows.settings import Settings
 from tests.runner.clusters import RAY_TOKEN, RayCluster, own_ray
 from tests.runner.companies import loaded
 from tests.runner.rows import held
-from tests.runner.threads import counted_verdicts
+from tests.runner.threads import after_orders, counted_verdicts
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
@@ -52,18 +50,8 @@ def test_a_company_staged_by_a_cluster_is_the_same_row_by_row_whoever_dies_there
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    given, counted = [], counted_verdicts(monkeypatch)
-    submit = ray_cluster._Cluster.submit
-
-    def submit_and_kill(self: ray_cluster._Cluster, order: Order, known: Path) -> Future[Verdict]:
-        given.append(order)
-        future = submit(self, order, known)
-        if len(given) == 5:
-            dies(cluster)
-        return future
-
-    monkeypatch.setattr(ray_cluster._Cluster, "submit", submit_and_kill)
-    monkeypatch.setattr(ahead, "_LOOK_EVERY_S", 0.5)
+    counted = counted_verdicts(monkeypatch)
+    after_orders(5, lambda: dies(cluster), ray_cluster._Cluster, monkeypatch)
     told = signal.getsignal(signal.SIGTERM)
     settings = loaded(tmp_path / "home", inbox, gate, runner="ray", runner_address=cluster.address)
     assert held(settings) == held(alone)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +46,20 @@ def stage_in_threads(patch: pytest.MonkeyPatch) -> dict[str, bool]:
     patch.setattr(ahead, "FEWEST_FOR_PROCESSES", 1)
     patch.setattr(processes, "workers", opened)
     return counted_verdicts(patch)
+
+
+def after_orders(number: int, act: Callable[[], None], cluster: type, patch: pytest.MonkeyPatch) -> None:
+    """Do something once the hands of a cluster have been given so many orders."""
+    given, submit = count(1), cluster.submit
+
+    def submit_and_act(self: Any, order: Order, known: Path) -> Future[Verdict]:
+        future: Future[Verdict] = submit(self, order, known)
+        if next(given) == number:
+            act()
+        return future
+
+    patch.setattr(cluster, "submit", submit_and_act)
+    patch.setattr(ahead, "_LOOK_EVERY_S", 0.5)
 
 
 def counted_verdicts(patch: pytest.MonkeyPatch) -> dict[str, bool]:
