@@ -61,10 +61,15 @@ def test_why_a_customer_moved_is_shown_in_words_and_kept_exact_for_a_script(
     assert moved.rating is not None
     moved.rating.moves.append(
         {"customer_id": "C1", "from_tier": "core", "to_tier": "marginal", "from_rank": 5, "to_rank": 2,
-         "cause": "policy_change", "reasons": "cap: credit_stop", "said": "cap: credit stop"}
+         "cause": "policy_change", "reasons": "cap: credit_stop",
+         "reasons_reasons": [{"code": "cap"}, {"code": "cap_cause", "subject": "credit_stop"}]}
     )  # fmt: skip
     show_refresh(moved, as_json=False)
     assert re.search("core +marginal +policy +cap: credit stop", capsys.readouterr().out)
     show_refresh(moved, as_json=True)
     [told] = json.loads(capsys.readouterr().out)["rating"]["moves"]
-    assert (told["cause"], told["reasons"], "said" in told) == ("policy_change", "cap: credit_stop", False)
+    assert (told["cause"], told["reasons"], "reasons_reasons" in told) == (
+        "policy_change",
+        "cap: credit_stop",
+        False,
+    )
