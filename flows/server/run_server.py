@@ -32,7 +32,7 @@ _ANSWERS_WITHIN_SECONDS = 2
 
 # Less than SQLite needs for a transaction of the server's.
 _ROOM_BYTES = 1_000_000
-_OF_THE_BOOKS = re.compile(r"sqlite3\.\w+Error\)?:? \(?([^\n)]+)")
+_OF_THE_BOOKS = re.compile(r"(?:sqlite3\.\w+Error\)?:? \(?|alembic\.util\.exc\.CommandError: )([^\n)]+)")
 
 _PROGRAM = Path(__file__).with_name("own_server.py")
 
@@ -50,14 +50,7 @@ class OwnServer:
             with urlopen(f"{self.url}/health", timeout=PATIENCE_SECONDS):  # noqa: S310 - our own address
                 return
         except (OSError, HTTPException) as error:
-            raise ServerError(f"Prefect's server did not start; {self.log} says why") from error
-
-    def complaint(self) -> str:
-        """What is wrong with it, in a few words: of its books, the last that its log says; of the disk, what can be seen."""
-        if shutil.disk_usage(self.log.parent).free < _ROOM_BYTES:  # for which its log has no room, either
-            return f"the disk with {self.log.parent} is full"
-        said = _OF_THE_BOOKS.findall(self.log.read_text(encoding="utf-8", errors="replace"))
-        return f"{self.log.parent}: {said[-1]}" if said else f"{self.log} says why"
+            raise ServerError(f"Prefect's server did not start: {_complaint(self.log)}") from error
 
 
 def prepare(home: Path) -> OwnServer | None:
@@ -94,7 +87,7 @@ def refusal(error: httpx.HTTPError, own: OwnServer | None = None) -> ServerError
 
     if own:
         return ServerError(
-            f"Prefect's server could not keep the books of this run: {own.complaint()}; mend that and run the same command "
+            f"Prefect's server could not keep the books of this run: {_complaint(own.log)}; mend that and run the same command "
             "again, which goes on from what was committed"
         )
     if not isinstance(error, httpx.HTTPStatusError):
@@ -110,6 +103,16 @@ def refusal(error: httpx.HTTPError, own: OwnServer | None = None) -> ServerError
 def own_books(home: Path) -> Path:
     """The folder in which the server of a single command keeps its books, unless the user has set another one."""
     return home / "prefect"
+
+
+def _complaint(log: Path) -> str:
+    """What is wrong with a server, in a few words: of the disk what can be seen, of its books the last that its log says."""
+    if shutil.disk_usage(log.parent).free < _ROOM_BYTES:  # for which its log has no room, either
+        return f"the disk with {log.parent} is full"
+    said = _OF_THE_BOOKS.findall(log.read_text(encoding="utf-8", errors="replace"))
+    if not said:
+        return f"{log} says why"
+    return f"{log.parent}: {said[-1]} (its books hold nothing but runs, and may be moved away)"
 
 
 def _of_serve(folder: Path) -> dict[str, str] | None:

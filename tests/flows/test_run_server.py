@@ -106,9 +106,31 @@ def test_books_that_a_server_of_ones_own_cannot_write_are_named_with_what_is_wro
         "sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) attempt to write a readonly database\n"
     )
     said = str(run_server.refusal(answer(500), own_server(tmp_path, logged)))
-    assert f"could not keep the books of this run: {tmp_path}: attempt to write a readonly database; " in said
+    assert f"could not keep the books of this run: {tmp_path}: attempt to write a readonly database (" in said
     said = str(run_server.refusal(httpx.ConnectError("refused"), own_server(tmp_path, "Killed\n")))
     assert f"could not keep the books of this run: {tmp_path / 'server.log'} says why; " in said
+
+
+@pytest.mark.parametrize(
+    ("logged", "told"),
+    [
+        (
+            "sqlalchemy.exc.DatabaseError: (sqlite3.DatabaseError) file is not a database\n",
+            "file is not a database (",
+        ),
+        (
+            "alembic.util.exc.CommandError: Can't locate revision identified by 'f0'\n\n",
+            "Can't locate revision identified by 'f0' (",
+        ),
+    ],
+)
+def test_books_that_are_alien_or_of_a_newer_prefect_are_named_and_may_be_moved_away(
+    tmp_path: Path, logged: str, told: str
+) -> None:
+    with pytest.raises(ServerError) as raised:
+        own_server(tmp_path, logged).wait()
+    assert f"did not start: {tmp_path}: {told}" in str(raised.value)
+    assert "may be moved away" in str(raised.value)
 
 
 def test_a_full_disk_is_told_where_a_server_of_ones_own_has_no_room_to_say_so(
