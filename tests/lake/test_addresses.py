@@ -13,7 +13,7 @@ from flows.pipeline import stages
 from flows.pipeline.load import open_warehouse
 from flows.settings import Settings, SettingsError, load
 from flows.settings.warehouse import given_url
-from warehouse.lake import extensions
+from warehouse.lake import claim, extensions
 from warehouse.lake.address import Lake, LakeError
 from warehouse.lake.extensions import ExtensionError
 from warehouse.lake.opening import open_at
@@ -99,6 +99,29 @@ def test_a_new_lake_is_not_made_in_a_folder_of_others(tmp_path: Path) -> None:
     lake = Lake("sqlite", str(tmp_path / "lake.sqlite"), tmp_path / "files", tmp_path / "spill")
     with pytest.raises(LakeError, match="name an empty folder"), open_at(lake):
         pass
+
+
+def test_a_small_lake_that_has_no_files_yet_keeps_its_folder_all_the_same(tmp_path: Path) -> None:
+    first, second = (
+        Lake("sqlite", str(tmp_path / name), tmp_path / "files", tmp_path / "spill") for name in ("a", "b")
+    )
+    with open_at(first) as connection:
+        connection.execute("CREATE TABLE small AS SELECT 1 AS number")
+    assert list((tmp_path / "files").rglob("*.parquet")) == []
+    with pytest.raises(LakeError, match=f"belongs to the lake {first}; name an empty"), open_at(second):
+        pass
+    with open_at(first) as connection:
+        assert connection.execute("FROM small").fetchall() == [(1,)]
+
+
+def test_a_lake_whose_maker_was_killed_after_its_claim_is_made_by_the_next_run(tmp_path: Path) -> None:
+    lake = Lake("sqlite", str(tmp_path / "lake, my.sqlite"), tmp_path / "files", tmp_path / "spill")
+    lake.data.mkdir()
+    with duckdb.connect() as connection:
+        claim.take(connection, lake)
+    with open_at(lake) as connection:
+        connection.execute("CREATE TABLE made AS SELECT 1 AS number")
+    assert lake.exists()
 
 
 def test_what_a_lakes_queries_may_hold_is_limited(tmp_path: Path) -> None:

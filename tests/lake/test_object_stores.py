@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -83,6 +84,15 @@ def test_a_bucket_that_is_missing_is_one_sentence_without_our_statement(store: S
 def test_a_new_lake_is_not_made_among_the_files_of_others(store: Store, tmp_path: Path) -> None:
     store.put("home/theirs.parquet", b"")
     with pytest.raises(LakeError, match="name an empty folder"), open_at(lake_at(store, tmp_path)):
+        pass
+
+
+def test_a_small_lake_keeps_its_place_in_a_store_before_it_has_files(store: Store, tmp_path: Path) -> None:
+    first = lake_at(store, tmp_path)
+    with open_at(first) as connection:
+        connection.execute("CREATE TABLE small AS SELECT 1 AS number")
+    second = replace(first, where=str(tmp_path / "other.sqlite"))
+    with pytest.raises(LakeError, match=f"belongs to the lake {first}; name an empty"), open_at(second):
         pass
 
 

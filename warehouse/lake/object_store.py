@@ -24,9 +24,3 @@ def let_in(connection: duckdb.DuckDBPyConnection, bucket: Bucket, alias: str) ->
         }
     listed = ", ".join(f"{name} {value}" for name, value in options.items())
     connection.execute(f"CREATE OR REPLACE SECRET {quoted(f'{alias} files')} ({listed})")
-
-
-def has_files(connection: duckdb.DuckDBPyConnection, bucket: Bucket) -> bool:
-    """Whether anything lies there, asked by a connection that was let in."""
-    pattern = literal(f"{bucket.url}/**")
-    return bool(connection.execute(f"SELECT 1 FROM glob({pattern}) LIMIT 1").fetchall())

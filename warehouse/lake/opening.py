@@ -19,8 +19,8 @@ from warehouse.connection import (
     scalar,
 )
 from warehouse.files import file_size
-from warehouse.lake import extensions, lease, object_store
-from warehouse.lake.address import Lake, LakeError, Warehouse
+from warehouse.lake import claim, extensions, lease, object_store
+from warehouse.lake.address import Lake, Warehouse
 from warehouse.lake.bucket import SCHEME, Bucket
 from warehouse.lake.lease import Lease
 from warehouse.storage_errors import described
@@ -189,27 +189,16 @@ def told_of(lake: Lake) -> Iterator[None]:
 
 
 def _make_room(lake: Lake) -> None:
-    """The folders of a lake that is to be written; LakeError where a new lake's files would lie among others.
-
-    What nobody refers to is removed by `maintain`: in a folder of others these would be their files.
-    """
-    if not lake.exists() and _has_files(lake):
-        raise LakeError(
-            f"{lake.data} holds files, and {lake} is not there yet; name an empty folder as warehouse_data"
-        )
+    """The folders of a lake that is to be written, and the claim of a new one; LakeError where its files would lie among others."""
     folders = [lake.data] if isinstance(lake.data, Path) else []
     if lake.catalog == "sqlite":
         folders.append(Path(lake.where).parent)
     for folder in folders:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _has_files(lake: Lake) -> bool:
-    if isinstance(lake.data, Path):
-        return lake.data.is_dir() and any(lake.data.iterdir())
-    with told_of(lake), memory_database(lake) as connection:
-        _let_in(connection, lake, ALIAS)
-        return object_store.has_files(connection, lake.data)
+    if not lake.exists():
+        with told_of(lake), memory_database(lake) as connection:
+            _let_in(connection, lake, ALIAS)
+            claim.take(connection, lake)
 
 
 def _let_in(connection: duckdb.DuckDBPyConnection, lake: Lake, alias: str) -> None:
