@@ -169,7 +169,7 @@ def _cancellations(day: Days, calendar: Calendar, random: np.random.Generator) -
     """The day a few invoices were cancelled, within a week; not a date for the others."""
     cancelled = next_weekday(plus(day, random.integers(1, 7, len(day))), random.integers(0, 5, len(day)))
     chosen = (random.random(len(day)) < CANCELLED) & (cancelled < calendar.end)
-    return np.where(chosen, cancelled, np.datetime64("NaT"))
+    return np.where(chosen, cancelled, np.datetime64("NaT", "D"))
 
 
 def _follow_ups(

@@ -479,8 +479,8 @@ def test_fifty_judgements_leave_nothing_behind(gate: Gate) -> None:
             engines.append(sum(_is_of_duckdb(each) for each in gc.get_objects()))
     assert gate._context is not None
     assert len(gate._context.data_sources.all()) == 0
-    # Caches of the libraries hold a few of the first ones; a leak would go on.
-    assert engines[-1] <= engines[1]
+    # Caches of the libraries hold a few of the first ones; a leak would go on, by ten a look.
+    assert engines[-1] <= max(engines[:2])
 
 
 def _is_of_duckdb(each: object) -> bool:
