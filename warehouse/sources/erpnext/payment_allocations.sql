@@ -1,11 +1,48 @@
 -- Grain: what one voucher took off another, or off one instalment of it, on a day; entries of the same two vouchers on one day
 -- are summed. The ledger signs an entry by what it does to the balance; here it has the sign of the item it settles. What
--- was paid before the invoice was posted settles it on the invoice's day.
-WITH settlement AS (
+-- was paid before the invoice was posted settles it on the invoice's day. What is taken off a payment's advances, when they are
+-- moved to an invoice, is taken off what names no order first, then off the orders by number.
+WITH advance AS (
     SELECT
-        *,
+        voucher_no,
+        party,
+        CASE role WHEN 'advance' THEN voucher_item || '/' || against_voucher_no ELSE voucher_item END AS item_id,
+        -sum(amount_in_account_currency) AS amount
+    FROM ledger_entry
+    WHERE is_advanced AND role IN ('item', 'advance')
+    GROUP BY ALL
+),
+credit AS (
+    SELECT
+        voucher_no, party, item_id,
+        sum(amount) OVER so_far - amount AS from_amount,
+        CASE WHEN row_number() OVER so_far = count(*) OVER (PARTITION BY voucher_no, party) THEN 1e12::DECIMAL(38, 9)
+             ELSE sum(amount) OVER so_far END AS to_amount
+    FROM advance
+    WINDOW so_far AS (PARTITION BY voucher_no, party ORDER BY item_id ROWS UNBOUNDED PRECEDING)
+),
+taken AS (
+    SELECT
+        name, voucher_no, party, amount_in_account_currency AS amount,
+        sum(amount_in_account_currency) OVER (
+            PARTITION BY voucher_no, party ORDER BY posting_date, name ROWS UNBOUNDED PRECEDING
+        ) AS taken_to
+    FROM ledger_entry
+    WHERE is_advanced AND role = 'contra'
+),
+used AS (
+    SELECT
+        taken.name, credit.item_id,
+        least(taken_to, to_amount) - greatest(taken_to - amount, from_amount) AS amount
+    FROM taken
+    JOIN credit ON credit.voucher_no = taken.voucher_no AND credit.party = taken.party
+    WHERE least(taken_to, to_amount) > greatest(taken_to - amount, from_amount)
+),
+settlement AS (
+    SELECT
+        ledger_entry.* REPLACE (coalesce(used.amount, amount_in_account_currency) AS amount_in_account_currency),
         voucher_item AS payment_id,
-        CASE role WHEN 'contra' THEN voucher_item ELSE against_item END AS item_id,
+        coalesce(used.item_id, CASE role WHEN 'contra' THEN voucher_item ELSE against_item END) AS item_id,
         greatest(posting_date, settled_posted_on) AS allocated_on,
         CASE
             WHEN left_out IS NOT NULL THEN left_out
@@ -13,6 +50,7 @@ WITH settlement AS (
             WHEN role = 'advance' THEN 'an_advance'
         END AS excluded
     FROM ledger_entry
+    LEFT JOIN used ON used.name = ledger_entry.name
 ),
 pair AS (
     SELECT

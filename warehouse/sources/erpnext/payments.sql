@@ -5,7 +5,8 @@ WITH entry AS (
         *,
         CASE
             WHEN left_out IS NOT NULL THEN left_out
-            WHEN role = 'advance' THEN 'an_advance'            -- a credit of the customer, and no item's money yet
+            -- A credit of the customer, and no item's money yet; nor is what takes it off again.
+            WHEN role = 'advance' OR (role = 'contra' AND is_advanced) THEN 'an_advance'
             WHEN role = 'contra' AND voucher_type = 'Sales Invoice' AND NOT is_cancelled THEN NULL
             WHEN NOT is_money THEN 'no_money_received'
         END AS excluded
@@ -15,7 +16,7 @@ summed AS (
     SELECT
         *,
         -sum(amount_in_account_currency) OVER same AS received,
-        min(posting_date) OVER same AS received_on,
+        min(posting_date) OVER (PARTITION BY left_out, voucher_item) AS received_on,
         row_number() OVER (PARTITION BY excluded, voucher_item ORDER BY name) AS nth
     FROM entry
     WINDOW same AS (PARTITION BY excluded, voucher_item)

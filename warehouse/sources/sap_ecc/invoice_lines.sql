@@ -1,6 +1,7 @@
 -- Grain: one billing item (VBRP). Amounts and quantities are stored without a sign; the document category (VBRK-VBTYP)
 -- gives it, and inside an invoice the mark of a returns item (SHKZG), which counts against it; in credit memos and returns
--- that mark is the ordinary one of their items and changes nothing. A cancelled document (FKSTO) and the one that cancels
+-- that mark is the ordinary one of their items and changes nothing. Only where a credit memo has items with it and without
+-- it, as an invoice correction has, those without it are debited again. A cancelled document (FKSTO) and the one that cancels
 -- it (N, S; SFAKN names its original) stay, flagged: they never count. Pro formas, lists of invoices and requests for a
 -- down payment (FKTYP P) bill nothing and are left out by name.
 WITH category (VBTYP, document_type, direction, left_out) AS (
@@ -44,10 +45,18 @@ header AS (
     LEFT JOIN amount_factor ON amount_factor.currency = VBRK.WAERK
     LEFT JOIN ratio ON ratio.FCURR = VBRK.WAERK AND ratio.TCURR = company.WAERS
 ),
+marked AS (
+    SELECT DISTINCT VBELN FROM VBRP WHERE SHKZG IN ('X', 'B')
+),
 cancelled AS (
-    SELECT VBRP.VBELN, VBRP.POSNR, min(VBRP.SHKZG) AS SHKZG
+    SELECT
+        VBRP.VBELN,
+        VBRP.POSNR,
+        bool_or(coalesce(VBRP.SHKZG IN ('X', 'B'), false)) AS is_return,
+        bool_or(marked.VBELN IS NOT NULL) AS has_returns
     FROM VBRP
     SEMI JOIN VBRK ON VBRK.SFAKN = VBRP.VBELN
+    LEFT JOIN marked ON marked.VBELN = VBRP.VBELN
     GROUP BY VBRP.VBELN, VBRP.POSNR
 ),
 item AS (
@@ -60,7 +69,9 @@ item AS (
         category.direction * CASE
             WHEN getvariable('returnItems') = 'signed' THEN 1
             WHEN header.VBTYP IN ('M', 'P', '5') AND VBRP.SHKZG IN ('X', 'B') THEN -1
-            WHEN header.VBTYP = 'N' AND cancelled.SHKZG IN ('X', 'B') THEN -1
+            WHEN header.VBTYP = 'N' AND cancelled.is_return THEN -1
+            WHEN header.VBTYP IN ('O', '6') AND marked.VBELN IS NOT NULL AND (VBRP.SHKZG IN ('X', 'B')) IS NOT TRUE THEN -1
+            WHEN header.VBTYP = 'S' AND cancelled.has_returns AND NOT cancelled.is_return THEN -1
             ELSE 1
         END AS direction,
         NETWR::DECIMAL(38, 6) * header.factor AS net,
@@ -70,6 +81,7 @@ item AS (
         CASE WHEN header.WAERK <> header.company_currency THEN CAST(cost * 1000000 AS HUGEINT) END AS cost_millionths
     FROM VBRP
     JOIN header ON header.VBELN = VBRP.VBELN
+    LEFT JOIN marked ON marked.VBELN = VBRP.VBELN
     LEFT JOIN cancelled ON cancelled.VBELN = header.SFAKN AND cancelled.POSNR = VBRP.POSNR
     LEFT JOIN category ON category.VBTYP = header.VBTYP
 )
