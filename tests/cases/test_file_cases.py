@@ -217,12 +217,29 @@ def test_a_formula_that_nobody_computed_makes_no_optional_value_empty(tmp_path: 
     }
 
 
-@pytest.mark.parametrize("twin", ["Kunde", "KUNDE", "Kundennr"])
+@pytest.mark.parametrize("twin", ["Kunde", "KUNDE", "Kundennr", "Kunde\u200b"])
 def test_two_headers_for_one_column_are_refused_and_both_named(tmp_path: Path, twin: str) -> None:
     text = f"Beleg;Kunde;{twin};Datum;Netto\nR1;1;2;31.01.2026;1,00\n"
     named = f"'Kunde' or '{twin}" if twin == "Kundennr" else "'Kunde' or "
     with pytest.raises(BatchRefusedError, match=f"{named}.*ambiguous_column"):
         dialects.read(tmp_path, {"a.csv": text.encode()}, {"customer": {"header": ["Kunde", "Kundennr"]}})
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Netto\u200b EUR",
+        "\ufeffNetto EUR",
+        '"Netto\nEUR"',
+        "Netto\u00a0EUR",
+        " netto  eur ",
+        "Net\u00adto EUR",
+    ],
+)
+def test_a_header_is_found_as_a_person_reads_it(tmp_path: Path, header: str) -> None:
+    text = f"Beleg;Kunde;Datum;{header}\nR1;1;31.01.2026;1,50\n"
+    net = {"net": {"header": "Netto EUR", "type": "decimal(18,4)"}}
+    assert dialects.read(tmp_path, {"a.csv": text.encode()}, net).nets == ["1.5000"]
 
 
 def test_quoted_line_breaks_are_no_other_line_ends(tmp_path: Path) -> None:

@@ -104,6 +104,31 @@ def test_a_row_waits_for_a_record_of_it_and_is_made_again_of_all_when_that_is_re
     assert_conserved(loader)
 
 
+@pytest.mark.parametrize(
+    ("header", "unit"),
+    [("Netto (EUR)", 1), ("Netto（TEUR）", 1_000), ("NETTO\u200b", 1), ("Netto\u00a0", 1)],
+)
+def test_a_row_waits_for_a_record_whatever_the_file_writes_beside_the_header(
+    loader: Loader, header: str, unit: int
+) -> None:
+    net = {"header": "Netto", "type": "decimal(18,4)", "unit": "stated"}
+    loader.source(
+        changed(profile(), resources__LINES__columns__net=net),
+        {"receivables": RECEIVABLES.format(handles=HANDLES)},
+    )
+    records = position("R1", 1, "1,50"), position("R1", 2, "8O,00"), position("R2", 1, "6,00")
+    table = lines(*records, header=f"Beleg;Pos;Datum;Kunde;Menge;{header}")
+    loader.loaded(Delivery({"LINES": {"lines.csv": table}}))
+    assert loader.query(BALANCES) == [("R2", 6.0 * unit, False)]
+    assert waiting(loader) == [("b1", "receivables", 2)]
+    mended = next(name for name, value in exported(loader)[0].items() if value == "8O,00")
+    mend(loader, lambda row: row.update({mended: "2,00"}))
+    loader.load()
+    assert loader.query(BALANCES) == [("R1", 3.5 * unit, False), ("R2", 6.0 * unit, False)]
+    assert waiting(loader) == []
+    assert_conserved(loader)
+
+
 def test_a_row_with_a_fault_of_its_own_does_not_wait(loader: Loader) -> None:
     loader.loaded(of_lines(position("R1", 1, "x", customer=""), position("R1", 2, "1,00", customer="")))
     assert fates(loader)[1] == ("receivables", 1, 0, 1, 0)

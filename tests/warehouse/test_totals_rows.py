@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.warehouse.making import Delivery, Loader, line, lines, of_lines
+from tests.warehouse.making import Delivery, Loader, line, lines, numbered, of_lines
 from warehouse.delivery.profile import get_source
 from warehouse.errors import SourceError
 
@@ -64,6 +64,21 @@ def test_each_file_has_its_own_total(loader: Loader) -> None:
 def test_a_total_that_a_row_in_quarantine_is_part_of_is_not_checked(loader: Loader) -> None:
     outcome = loader.loaded(of_lines(line(1), line(2, net="x"), "合计;;;;2;30,00"))
     assert (outcome.tables[0].quarantined, outcome.tables[0].excluded) == (1, 1)
+
+
+def test_it_is_not_checked_either_where_the_header_says_what_it_counts_in(tmp_path: Path) -> None:
+    loader = Loader(tmp_path)
+    loader.source(
+        resources__LINES__totals_marks=["合计"],
+        resources__LINES__totals={"marks": ["合计"], "check": ["net"]},
+        resources__LINES__columns__net={"header": "Größe", "type": "decimal(18,4)", "unit": "stated"},
+    )
+    for number, header in enumerate(("Größe", "GRÖSSE", "Größe (TEUR)"), start=1):
+        table = lines(
+            line(1), line(2, net="x"), "合计;;;;;30,00", header=f"Beleg;Pos;Datum;Kunde;Menge;{header}"
+        )
+        outcome = loader.loaded(Delivery({"LINES": {"lines.csv": table}}, **numbered(number)))
+        assert (outcome.tables[0].quarantined, outcome.tables[0].excluded) == (1, 1)
 
 
 @pytest.fixture

@@ -13,6 +13,10 @@ from warehouse.errors import BatchRefusedError, Fault
 _IN_PARENTHESES = re.compile(r"(.+?)\s*[（(\[【]\s*(?:单位\s*[:：]\s*)?([^（）()\[\]【】]+?)\s*[)）\]】]")
 # No ERP's table is wider; every column is named many times in the SQL that reads it.
 _MOST_COLUMNS, _LONGEST_HEADER = 4_096, 256 * 1024
+# What nobody sees in a header: zero-width characters, soft hyphens, marks of direction and of byte order.
+_UNSEEN = dict.fromkeys(
+    [0xAD, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]
+)
 # 单位 is the unit, and the company's name too: what follows counts only where it ends in a unit.
 _ABOVE = re.compile(r"(?:单位|Einheit|[Uu]nit|[Aa]mounts? in|Betr[äa]ge? in)\s*[:：]?\s*(.+)")
 
@@ -27,7 +31,9 @@ class Binding:
 
 
 def bind(headers: Iterable[str], resource: Resource, dialect: Dialect) -> Binding:
-    """The file's header of each column: its exact name first, then regardless of case, then with a unit behind it.
+    """The file's header of each column: its exact name first, then as it is read, then with a unit behind it.
+
+    As it is read: regardless of case, of what nobody sees in it, and of how its words are parted (a line break is a blank).
 
     A column is ambiguous where several headers bear a name of it, be it in other case or another unit, unless they are
     what other columns are read from.
@@ -42,11 +48,11 @@ def bind(headers: Iterable[str], resource: Resource, dialect: Dialect) -> Bindin
         folded[base] = (*folded.get(base, ()), name)
         base, unit = parted(name, dialect) if stated else (name, None)
         if unit:
-            bare[base.casefold()] = (*bare.get(base.casefold(), ()), name)
+            bare[as_read(base)] = (*bare.get(as_read(base), ()), name)
     found: dict[str, list[str]] = {}
     for name, column in resource.columns.items():
         wanted = column.header or (name,)
-        plain = [wanted_name.casefold() for wanted_name in wanted]
+        plain = [as_read(wanted_name) for wanted_name in wanted]
         found[name] = [*_all(exact, wanted), *_all(folded, plain)]
         if not found[name] and column.unit == STATED:
             found[name] = _all(bare, plain)
@@ -66,9 +72,14 @@ def _all(known: Mapping[str, tuple[str, ...]], wanted: Iterable[str]) -> list[st
 
 
 def _twin_of(name: str, place: int, known: Mapping[str, object]) -> str:
-    """The name that a header bears, regardless of case, where `header_names` has put its place behind it."""
-    base = name.removesuffix(f" ({place})").casefold()
-    return base if base in known else name.casefold()
+    """The name that a header bears, as it is read, where `header_names` has put its place behind it."""
+    base = as_read(name.removesuffix(f" ({place})"))
+    return base if base in known else as_read(name)
+
+
+def as_read(header: str) -> str:
+    """A header as a person reads it: words parted by single blanks, in one case, nothing unseen."""
+    return " ".join(header.translate(_UNSEEN).split()).casefold()
 
 
 def parted(header: str, dialect: Dialect) -> tuple[str, str | None]:
@@ -141,5 +152,8 @@ def header_names(cells: Sequence[str], path: str) -> list[str]:
 
 def listed(headers: Iterable[str]) -> str:
     """Headers as a message can bear them."""
-    told = [" ".join(header[:40].split()) + ("…" if len(header) > 40 else "") for header in headers]
+    told = [
+        " ".join(header[:40].translate(_UNSEEN).split()) + ("…" if len(header) > 40 else "")
+        for header in headers
+    ]
     return ", ".join(told if len(told) <= 40 else [*told[:40], f"and {len(told) - 40} more"])

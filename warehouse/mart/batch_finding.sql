@@ -20,8 +20,14 @@ WITH RECURSIVE rated AS (
 ), applied AS (
     SELECT company_code, payment_id, sum(amount) AS amount FROM allocation GROUP BY ALL
 ), code AS (
-    -- Without the zeros in front, which a spreadsheet drops, or its apostrophe before a text, and in one case.
-    SELECT company_code, customer_id, upper(ltrim(customer_id, '''0')) AS bare, bool_or(has_master) AS has_master
+    -- Without the zeros in front, which a spreadsheet drops, or its apostrophe before a text, in one case, and no letter in the
+    -- full width of Chinese and Japanese.
+    SELECT company_code, customer_id,
+        upper(ltrim(translate(
+            customer_id,
+            '０１２３４５６７８９ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ－＇',
+            '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-'''), '''0')) AS bare,
+        bool_or(has_master) AS has_master
     FROM (
         SELECT company_code, customer_id, true AS has_master FROM erp.customers WHERE NOT is_deleted
         UNION ALL

@@ -10,7 +10,7 @@ from warehouse.delivery.dialect import PLAIN, Dialect
 from warehouse.delivery.inspect import CheckedFile
 from warehouse.delivery.manifest import Batch, BatchResource
 from warehouse.delivery.profile import Resource, Source
-from warehouse.staging.source_file import Cut, SourceFile
+from warehouse.staging.source_file import Cut, SourceFile, told
 
 
 @dataclass(slots=True)
@@ -66,6 +66,16 @@ class Delivered:
     def first_path(self) -> str:
         """The file that a message names."""
         return self.stated.paths[0] if self.stated else self.name
+
+    def problem_names(self, columns: Iterable[str]) -> set[str]:
+        """What a problem in one of these columns names it by, in its files and in what was delivered before: their headers."""
+        files = [file for each in (self, *self.before) for file in each.files]
+        return {
+            told(file.binding.headers[name])
+            for name in columns
+            for file in files
+            if name in file.binding.headers
+        }
 
     @property
     def bytes_read(self) -> int:

@@ -111,7 +111,7 @@ class _Waiting:
     def _find_groups(self, resource: str, grouped: Grouping, columns: tuple[str, ...]) -> bool:
         """Fill temp.waited_for with the groups of a resource's records in quarantine; whether there are any."""
         own = ", ".join(map(literal, self._own_tables(resource)))
-        unread = has_problem(grouped.read, self.scratch.source.profile.resources[resource])
+        unread = has_problem(grouped.read, self.scratch.delivery.resources[resource])
         if own:
             told = """(SELECT table_name, file, row_number, rule, column_name FROM rejected.reason
                         UNION ALL FROM rejected.before)"""
@@ -162,7 +162,7 @@ class _Waiting:
         return count(self.connection, "SELECT count(*) FROM rejected.reason") - before
 
     def _warn_of_lost_groups(self, resource: str, columns: tuple[str, ...]) -> None:
-        lost = has_problem(columns, self.scratch.source.profile.resources[resource])
+        lost = has_problem(columns, self.scratch.delivery.resources[resource])
         records = count(
             self.connection,
             f"""SELECT (SELECT count(*) FROM rejected.record WHERE resource = {literal(resource)})
@@ -185,7 +185,7 @@ class _Waiting:
             for table, mapping in self.scratch.source.profile.tables.items()
             if resource in mapping.drivers
         )
-        unread = has_problem(grouped.read, self.scratch.source.profile.resources[resource])
+        unread = has_problem(grouped.read, self.scratch.delivery.resources[resource])
         before = [path for each in self.scratch.delivery.before for path in each.checked]
         own = f"record._file NOT IN ({', '.join(map(literal, before)) or 'NULL'})" if before else "true"
         connection.execute(

@@ -15,12 +15,11 @@ from expectations.contract import Contract
 from expectations.contract import load as load_contract
 from warehouse.connection import count, literal, quoted
 from warehouse.delivery.grouping import Grouping, grouping
-from warehouse.delivery.profile import Resource, TableMapping
+from warehouse.delivery.profile import TableMapping
 from warehouse.errors import Mistakes, SourceError
 from warehouse.staging.casts import typed_select
 from warehouse.staging.delivered import Delivered, Delivery
 from warehouse.staging.making import make_table
-from warehouse.staging.source_file import told
 from warehouse.staging.views import REPLACED
 
 
@@ -162,9 +161,9 @@ def _own_problems(delivery: Delivery, made: Made) -> str:
     if not made.mapping.derived:
         return "_row.problems"
     read = made.grouping.read
-    headers = {header for each in profile.resources.values() for header in _problem_headers(read, each)}
+    headers = {header for each in delivery.every for header in each.problem_names(read)}
     own = (
-        "nullif(list_filter(_row.problems, lambda problem: lower(split_part(problem, ':', 1)) IN "
+        "nullif(list_filter(_row.problems, lambda problem: split_part(problem, ':', 1) IN "
         f"({', '.join(map(literal, sorted(headers))) or 'NULL'})), [])"
     )
     told_of = {each for mapping in profile.tables.values() if not mapping.derived for each in mapping.drivers}
@@ -203,27 +202,14 @@ def _keep_made_again(connection: duckdb.DuckDBPyConnection, delivery: Delivery, 
     return count(connection, f"SELECT count(*) FROM {name} WHERE _file NOT IN ({own})")
 
 
-def _problem_headers(columns: Iterable[str], resource: Resource) -> list[str]:
-    """The names that problems of these columns bear, in lower case."""
-    wanted = set(columns)
-    return sorted(
-        {
-            told(header).casefold()
-            for name, column in resource.columns.items()
-            if name in wanted
-            for header in column.header or (name,)
-        }
-    )
-
-
-def has_problem(columns: Iterable[str], resource: Resource) -> str:
-    """The condition that a cell of one of these columns could not be read, as SQL over `_row`."""
-    headers = ", ".join(map(literal, _problem_headers(columns, resource)))
+def has_problem(columns: Iterable[str], delivered: Delivered) -> str:
+    """The condition that a cell of one of these columns of a resource could not be read, as SQL over `_row`."""
+    headers = ", ".join(map(literal, sorted(delivered.problem_names(columns))))
     if not headers:
         return "false"
     return (
         "len(list_filter(coalesce(_row.problems, []), "
-        f"lambda problem: lower(split_part(problem, ':', 1)) IN ({headers}))) > 0"
+        f"lambda problem: split_part(problem, ':', 1) IN ({headers}))) > 0"
     )
 
 

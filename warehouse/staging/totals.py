@@ -9,11 +9,11 @@ from decimal import Decimal
 import duckdb
 
 from warehouse.connection import literal, quoted
-from warehouse.delivery.dialect import ResourceColumn
 from warehouse.delivery.profile import Totals
 from warehouse.errors import BatchRefusedError, Fault
 from warehouse.staging.delivered import Delivered, Delivery
-from warehouse.staging.source_file import SourceFile, bare_mark, told
+from warehouse.staging.source_file import SourceFile, bare_mark
+from warehouse.staging.source_sql import has_problem
 
 # A list in a larger unit shows each figure rounded by itself, to two decimals at the coarsest.
 _DECIMALS = 2
@@ -37,7 +37,7 @@ def check_totals(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> N
                 message = f"the manifest gives a control total of {column!r}, which is no number column of the profile"
                 faults.append(Fault("unknown_control_total", message, "Name a number column.", path))
                 continue
-            summed, unread = _total(connection, delivered.name, column, mapped)
+            summed, unread = _total(connection, delivered, column)
             if not unread and not delivered.unreadable and summed != expected:
                 message = f"the control total of {column!r} is {expected}, the rows sum to {summed}"
                 faults.append(Fault("control_total_mismatch", message, again, path, None, column))
@@ -47,14 +47,11 @@ def check_totals(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> N
         raise BatchRefusedError(*faults)
 
 
-def _total(
-    connection: duckdb.DuckDBPyConnection, resource: str, name: str, column: ResourceColumn
-) -> tuple[Decimal, int]:
+def _total(connection: duckdb.DuckDBPyConnection, delivered: Delivered, name: str) -> tuple[Decimal, int]:
     """The sum of a resource's number column, and how many of its values could not be taken as they stand."""
-    headers = ", ".join(literal(told(header).casefold()) for header in column.header or (name,))
-    unread = f"len(list_filter(_row.problems, lambda problem: lower(split_part(problem, ':', 1)) IN ({headers}))) > 0"
+    unread = has_problem([name], delivered)
     [(summed, bad)] = connection.execute(
-        f"SELECT coalesce(sum({quoted(name)}), 0), count(*) FILTER ({unread}) FROM resource.{quoted(resource)}"
+        f"SELECT coalesce(sum({quoted(name)}), 0), count(*) FILTER ({unread}) FROM resource.{quoted(delivered.name)}"
     ).fetchall()
     return Decimal(str(summed)), int(bad)
 
@@ -68,7 +65,7 @@ def _check_totals_rows(connection: duckdb.DuckDBPyConnection, delivery: Delivery
 
 
 def _of_resource(connection: duckdb.DuckDBPyConnection, delivered: Delivered) -> list[Fault]:
-    totals, columns = delivered.resource.totals, delivered.resource.columns
+    totals = delivered.resource.totals
     if totals is None or delivered.stated is None or delivered.is_plain or delivered.unreadable:
         return []
     if totals.column is None and not delivered.left_out.get("totals_row"):
@@ -77,7 +74,7 @@ def _of_resource(connection: duckdb.DuckDBPyConnection, delivered: Delivered) ->
     found = [(each, each.rows()) for each in sheets]
     if not any(rows for _, rows in found):
         return []
-    unread = {name for name in totals.check if _total(connection, delivered.name, name, columns[name])[1]}
+    unread = {name for name in totals.check if _total(connection, delivered, name)[1]}
     return [fault for each, rows in found for fault in each.faults(rows, unread)]
 
 
