@@ -125,6 +125,12 @@ def test_what_sap_moves_to_another_customer_is_owed_by_that_one(sap: Watch) -> N
     assert sap("0000100404", "open_balance, oldest_overdue_days, days_late_12m") == (600, 81, 81)
 
 
+def test_a_clearing_in_sap_of_which_nobody_knows_counts_as_a_payment_and_is_told(sap: Watch) -> None:
+    assert sap("0000100405", "open_balance, written_off_24m, days_late_12m") == (0, 0, 69)
+    told = "(SELECT sum(row_count) FROM batch_finding WHERE finding = 'settlement_unknown')"
+    assert sap("0000100405", told) == (1,)
+
+
 # --- Odoo
 
 
@@ -155,3 +161,5 @@ def test_an_entry_of_odoo_of_which_nobody_knows_counts_as_a_payment_and_cash_is_
     late = (80 * 10 + 60 * 2) / Decimal(140)
     found = odoo("45", "open_balance, net_overdue, written_off_24m, round(days_late_12m, 4)")
     assert found == (0, 0, 0, round(late, 4))
+    told = "(SELECT sum(row_count) FROM batch_finding WHERE finding = 'settlement_unknown')"
+    assert odoo("45", told) == (1,)

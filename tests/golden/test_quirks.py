@@ -49,6 +49,7 @@ DEMANDED = [
     "sap_returns_item_cancelled",
     "sap_returns_mark_in_credit_memos",
     "sap_invoice_correction",
+    "sap_unknown_settlement",
     "sap_two_company_codes",
     "odoo_posted",
     "odoo_net",

@@ -73,7 +73,7 @@ FILTERS = {
     ("odoo", "receivables"): (1, "looked up by the lines, which all come out"),
     ("sap_ecc", "amount_factor"): (1, "a factor that nobody looks up is 1"),
     ("sap_ecc", "invoice_lines"): (2, "ratios and marks looked up by the documents, which all come out"),
-    ("sap_ecc", "ledger_item"): (9, "looked up by the records, which all come out"),
+    ("sap_ecc", "ledger_item"): (10, "looked up by the records, which all come out"),
     ("sap_ecc", "payment_allocations"): (1, "a second row of an item that comes out anyway"),
     ("yonyou_u8", "ledger_entry"): (2, "looked up by the entries, which all come out"),
     ("yonyou_u8", "receivables"): (1, "looked up by the items, which all come out"),

@@ -34,7 +34,8 @@ paid AS (
             WHEN bool_or(kind = 'write_off') THEN 'write_off'
             WHEN bool_and(kind = 'payment') THEN 'payment'
             WHEN bool_and(kind = 'return') THEN 'return'
-            WHEN bool_or(kind = 'credit_note') AND NOT bool_or(kind = 'unknown') THEN 'credit_note'
+            WHEN bool_or(kind = 'unknown') THEN 'unknown'
+            WHEN bool_or(kind = 'credit_note') THEN 'credit_note'
         END AS settlement
     FROM (
         SELECT

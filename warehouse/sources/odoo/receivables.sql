@@ -52,7 +52,10 @@ SELECT
     -- A difference of the rates is 0 in the item's own currency.
     CASE
         WHEN move.move_type = 'entry' AND move.payment_id IS NULL AND move.statement_line_id IS NULL AND line.amount_currency < 0
-            THEN entry.settlement
+            THEN coalesce(
+                entry.settlement,
+                CASE WHEN NOT coalesce(entry.is_money, false) AND (line.amount_residual_currency = 0 OR line.amount_residual = 0)
+                     THEN 'unknown' END)
     END AS item_settlement,
     CASE WHEN move.move_type = 'out_refund' THEN reversed.name END AS references_document_id,
     coalesce(move.state = 'cancel' AND move.posted_before, false) AS is_deleted,

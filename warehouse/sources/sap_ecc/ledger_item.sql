@@ -118,6 +118,10 @@ transfer AS (
     HAVING sum(amount) FILTER (direction < 0 AND AUGBL = BELNR AND AUGDT = BUDAT)
         = sum(amount) FILTER (direction > 0 AND (AUGBL = BELNR AND AUGDT = BUDAT) IS NOT TRUE)
 ),
+used_advance AS (
+    -- A document that takes a down payment off: what it credits is that money.
+    SELECT DISTINCT BUKRS, BELNR, GJAHR FROM item WHERE direction > 0 AND UMSKZ = 'A'
+),
 end_of_chain AS (
     -- The first item is settled when the last residual is.
     SELECT
@@ -150,6 +154,9 @@ SELECT
         WHEN record.direction > 0 AND record.AUGDT = record.BUDAT
             AND coalesce(record.AUGBL = record.BELNR, record.BLART IN ('DZ', 'KZ', 'ZP')) THEN 'reversal'
         WHEN record.direction > 0 AND transfer.BELNR IS NOT NULL THEN 'transfer'
+        -- The ledger of customers does not show what else such a document posts: money, a loss, or what is owed to the customer.
+        WHEN record.direction < 0 AND record.BLART NOT IN ('DZ', 'KZ', 'ZP', 'RV', 'DR', 'DG') AND record.UMSKZ IS DISTINCT FROM 'A'
+            AND transfer.BELNR IS NULL AND used_advance.BELNR IS NULL THEN 'unknown'
     END AS item_settlement
 FROM record
 LEFT JOIN classified ON classified.item_id = record.item_id AND record.is_first AND record.left_out IS NULL
@@ -163,3 +170,5 @@ LEFT JOIN reversed
 LEFT JOIN cancelled ON cancelled.VBELN = record.VBELN
 LEFT JOIN transfer
     ON transfer.BUKRS = record.BUKRS AND transfer.BELNR = record.AUGBL AND transfer.BUDAT = record.AUGDT
+LEFT JOIN used_advance
+    ON used_advance.BUKRS = record.BUKRS AND used_advance.BELNR = record.BELNR AND used_advance.GJAHR = record.GJAHR
