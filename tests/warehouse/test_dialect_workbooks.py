@@ -162,6 +162,22 @@ def test_an_open_document_spreadsheet_is_called_what_it_is(tmp_path: Path) -> No
         read(tmp_path, {"a.ods": archive.getvalue()})
 
 
+@pytest.mark.parametrize("name", ["a.xls", "a.xml", "a.csv"])
+@pytest.mark.parametrize(
+    ("begins", "called"),
+    [
+        (
+            '<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"><Worksheet><Table>',
+            "it is an XML spreadsheet",
+        ),
+        ("<Invoices>", "it is an XML document"),
+    ],
+)
+def test_xml_is_called_what_it_is(tmp_path: Path, name: str, begins: str, called: str) -> None:
+    with pytest.raises(BatchRefusedError, match=called):
+        read(tmp_path, {name: f'<?xml version="1.0"?>\n{begins}'.encode()})
+
+
 HTML = """<html><head><meta http-equiv="Content-Type" content="text/html; charset=gb2312"><style>td{}</style></head>
 <body><!-- <table><tr><td>no</td></tr></table> -->
 <table><tr><td colspan=4>销售明细</td></tr>

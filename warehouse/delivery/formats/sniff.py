@@ -8,7 +8,9 @@ from typing import Literal
 from warehouse.delivery.encodings import marked_encoding
 from warehouse.delivery.formats import xlsx
 
-Kind = Literal["text", "parquet", "gzip", "zstd", "xlsx", "xls", "html", "ods", "zip", "pdf"]
+Kind = Literal[
+    "text", "parquet", "gzip", "zstd", "xlsx", "xls", "html", "ods", "zip", "pdf", "xml-spreadsheet", "xml"
+]
 
 HEAD = 4096
 NAMES: dict[Kind, str] = {
@@ -21,6 +23,8 @@ NAMES: dict[Kind, str] = {
     "ods": "an OpenDocument file",
     "zip": "a zip archive, and no whole Excel workbook",
     "pdf": "a PDF document",
+    "xml-spreadsheet": "an XML spreadsheet, as Excel 2003 had them",
+    "xml": "an XML document",
 }
 _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"PAR1", "parquet"),
@@ -43,9 +47,15 @@ def kind_of(start: bytes, file: Path | None = None) -> Kind:
         return "xlsx"
     if kind == "zip" and _OPEN_DOCUMENT in start[:HEAD]:
         return "ods"
-    return kind or ("html" if _is_page(start[:HEAD]) else "text")
+    return kind or _of_markup(start[:HEAD])
 
 
-def _is_page(start: bytes) -> bool:
+def _of_markup(start: bytes) -> Kind:
     text = start.decode(marked_encoding(start) or "latin-1", "ignore").lstrip("\ufeff \t\r\n").lower()
-    return text.startswith(_PAGE) or (text.startswith("<?xml") and ("<html" in text or "<table" in text))
+    if text.startswith(_PAGE):
+        return "html"
+    if not text.startswith("<?xml"):
+        return "text"
+    if "schemas-microsoft-com:office:spreadsheet" in text:
+        return "xml-spreadsheet"
+    return "html" if "<html" in text or "<table" in text else "xml"
