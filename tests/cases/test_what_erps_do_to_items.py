@@ -125,6 +125,11 @@ def test_what_sap_moves_to_another_customer_is_owed_by_that_one(sap: Watch) -> N
     assert sap("0000100404", "open_balance, oldest_overdue_days, days_late_12m") == (600, 81, 81)
 
 
+def test_a_guarantee_in_sap_is_owed_by_nobody_and_a_deposit_pays_no_invoice(sap: Watch) -> None:
+    # 500 due on 31 December, 300 held as security.
+    assert sap("0000100406", "open_balance, net_overdue, oldest_overdue_days") == (200, 500, 51)
+
+
 def test_a_clearing_in_sap_of_which_nobody_knows_counts_as_a_payment_and_is_told(sap: Watch) -> None:
     assert sap("0000100405", "open_balance, written_off_24m, days_late_12m") == (0, 0, 69)
     told = "(SELECT sum(row_count) FROM batch_finding WHERE finding = 'settlement_unknown')"

@@ -50,6 +50,8 @@ DEMANDED = [
     "sap_returns_mark_in_credit_memos",
     "sap_invoice_correction",
     "sap_unknown_settlement",
+    "sap_guarantee",
+    "sap_special_credit",
     "sap_two_company_codes",
     "odoo_posted",
     "odoo_net",

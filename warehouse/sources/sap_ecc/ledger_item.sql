@@ -20,6 +20,7 @@ WITH RECURSIVE record AS (
         CASE
             WHEN BSID_BSAD.BUKRS <> company.BUKRS THEN 'other_company_code'
             WHEN BSTAT = 'S' THEN 'noted_item'
+            WHEN UMSKZ = 'G' THEN 'guarantee'                  -- posted for the notes to the balance sheet: nobody owes it
         END AS left_out,
         -- The net term is the last one given: three terms with two discounts, or one without.
         coalesce(nullif(ZBD3T, 0), nullif(ZBD2T, 0), nullif(ZBD1T, 0), 0) AS net_days,

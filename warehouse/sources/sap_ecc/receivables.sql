@@ -1,5 +1,5 @@
 -- Grain: one item of the customer ledger. Amounts carry no sign: SHKZG says S (Soll, debit: owed to us) or H (Haben, credit).
--- Noted items, such as a request for a down payment, are owed nothing yet and are left out by name; so are residual items,
+-- Noted items, such as a request for a down payment, and guarantees are owed nothing and are left out by name; so are residual items,
 -- whose original is owed on (see ledger_item.sql). What was reversed or cancelled was not paid: BKPF tells it of every
 -- document, and billing documents that the batch holds tell it of themselves.
 SELECT
@@ -8,6 +8,7 @@ SELECT
     VBELN AS document_id,
     CASE
         WHEN UMSKZ = 'A' THEN 'advance'
+        WHEN SHKZG = 'H' AND UMSKZ IS NOT NULL THEN 'other'    -- held under an account of its own, as a deposit is: pays no invoice
         WHEN SHKZG = 'H' AND BLART = 'DZ' OR BLART IN ('KZ', 'ZP') THEN 'payment_on_account'
         WHEN BLART IN ('RV', 'DR') AND SHKZG = 'S' THEN 'invoice'
         WHEN BLART IN ('RV', 'DR', 'DG') AND SHKZG = 'H' THEN 'credit_note'
