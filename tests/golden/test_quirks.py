@@ -85,6 +85,7 @@ DEMANDED = [
     "kingdee_tax",
     "u8_tax",
     "kingdee_approved",
+    "kingdee_estimated",
     "u8_approved",
     "u8_gone",
     "kingdee_red",

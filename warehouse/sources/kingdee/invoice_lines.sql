@@ -42,6 +42,7 @@ SELECT
     CASE
         WHEN NOT entry.was_approved THEN 'not_approved'
         WHEN entry.is_opening THEN 'opening_balance'
+        WHEN entry.billed_as = '暂估应收' THEN 'estimated_receivable'          -- billed again when the invoice is known
     END AS _excluded
 FROM entry
 LEFT JOIN currency AS document_currency ON document_currency.name = entry.currency

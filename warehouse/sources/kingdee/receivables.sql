@@ -12,16 +12,16 @@ document AS (
         sum(gross_amount) AS amount, sum(gross_amount_local) AS amount_local,
         CASE WHEN sum(gross_amount) < 0 AND min(origin_no) = max(origin_no) AND count(origin_no) = count(*) THEN min(origin_no) END
             AS origin_no,
-        status, cancel_status,
+        status, cancel_status, billed_as,
         arg_min(_file, (_file, _row)) AS _file, arg_min(_row, (_file, _row)) AS _row
     FROM receivable
-    GROUP BY bill_no, customer, bill_date, due_date, currency, local_currency, status, cancel_status
+    GROUP BY bill_no, customer, bill_date, due_date, currency, local_currency, status, cancel_status, billed_as
     UNION ALL
     SELECT
         bill_no, customer, NULL, bill_date, bill_date, currency, local_currency, 'payment_on_account',
         CASE WHEN contains(bill_type, '退款') THEN amount ELSE -amount END,
         CASE WHEN contains(bill_type, '退款') THEN amount_local ELSE -amount_local END,
-        NULL, status, cancel_status, _file, _row
+        NULL, status, cancel_status, NULL, _file, _row
     FROM receipt
 )
 SELECT
@@ -40,7 +40,10 @@ SELECT
     document.status IN ('重新审核', 'D') OR document.cancel_status IN ('是', '已作废', 'B') AS is_deleted,
     document._file,
     document._row,
-    CASE WHEN document.status NOT IN ('已审核', 'C', '重新审核', 'D') THEN 'not_approved' END AS _excluded
+    CASE
+        WHEN document.status NOT IN ('已审核', 'C', '重新审核', 'D') THEN 'not_approved'
+        WHEN document.billed_as = '暂估应收' THEN 'estimated_receivable'
+    END AS _excluded
 FROM document
 LEFT JOIN currency AS document_currency ON document_currency.name = document.currency
 LEFT JOIN currency AS company_currency ON company_currency.name = document.local_currency
