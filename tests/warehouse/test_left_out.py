@@ -108,6 +108,24 @@ def test_a_snapshot_that_leaves_a_row_out_deletes_it_once_and_remembers_no_key(b
     assert bench.rows("SELECT deleted_by FROM erp.invoice_lines WHERE document_id = 'R3'") == [("snapshot",)]
 
 
+def test_a_snapshot_in_fewer_files_that_lacks_rows_is_warned_of(bench: Bench):
+    def snapshot(number: int, **files: bytes) -> Delivery:
+        held = {"LINES": {f"{name}.csv": content for name, content in files.items()}}
+        return Delivery(held, **(numbered(number) | {"mode": "full_snapshot"}))
+
+    first, second = lines("R1;1;05.05.2025;K1;1;1", "R2;1;05.05.2025;K1;1;1"), lines("R3;1;05.05.2025;K1;1;1")
+    bench.loaded(snapshot(1, open=first, cleared=second))
+    (told,) = bench.loaded(snapshot(2, open=first)).warnings
+    assert "1 rows are missing" in told
+    assert "fewer files (open.csv) than in the one before (open.csv, cleared.csv) [fewer_files]" in told
+    assert live(bench) == ["R1;1", "R2;1"]
+    bench.loaded(snapshot(3, open=first, cleared=second))
+    assert (
+        bench.loaded(snapshot(4, all=first + second.split(b"\n", 1)[1])).warnings == ()
+    )  # nothing is missing
+    assert bench.loaded(snapshot(5, all=first)).warnings == ()  # nor is a file
+
+
 @pytest.mark.parametrize(
     ("there", "gone", "is_refused"),
     [

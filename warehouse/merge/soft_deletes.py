@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import duckdb
 
@@ -29,6 +29,8 @@ from warehouse.store.ledger import TableOutcome
 
 # Of so few rows a batch may say that they are gone, whatever their share: no extract was cut for want of a dozen.
 FEW_GONE = 20
+# Letters of a list of files that a warning shows.
+_SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,35 @@ def find_missing(
                 resource.paths[0] if resource else None,
             )
         )
-    return missing
+    told = None if table.window else _of_fewer_files(connection, batch, table, missing.rows)
+    return replace(missing, warnings=[told]) if told else missing
+
+
+def _of_fewer_files(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, table: StagedTable, rows: int
+) -> str | None:
+    """That a snapshot which lacks rows comes in fewer files than the one before it; None if it does not."""
+    for resource in filter(None, map(batch.resource, table.drivers)):
+        before = connection.execute(
+            """SELECT r.files FROM ops.batch AS b JOIN ops.batch_resource AS r USING (source, company_code, batch_id)
+               WHERE source = $source AND company_code = $company AND b.status <> 'refused' AND r.resource = $resource
+                 AND r.mode = 'full_snapshot'
+                 AND (b.sequence, b.extracted_at, batch_id) < ($sequence::BIGINT, $extracted_at::TIMESTAMP, $batch_id)
+               ORDER BY b.sequence DESC, b.extracted_at DESC, batch_id DESC LIMIT 1""",
+            {"company": batch.company, "source": batch.source, "resource": resource.label, **order_of(batch)},
+        ).fetchone()
+        here = ", ".join(resource.paths)
+        if before and here.count(", ") < before[0].count(", "):
+            return (
+                f"{table.name}: {rows:,} rows are missing from the full snapshot, and are gone; {resource.label} comes in "
+                f"fewer files ({_shown(here)}) than in the one before ({_shown(before[0])}) [fewer_files]: if one was "
+                "forgotten, land them all together"
+            )
+    return None
+
+
+def _shown(files: str) -> str:
+    return files if len(files) <= _SHOWN else f"{files[:_SHOWN]}…"
 
 
 def find_missing_of_documents(
