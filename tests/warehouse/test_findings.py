@@ -125,6 +125,24 @@ def test_a_payment_beyond_its_items_is_counted_unless_its_rest_is_an_item_of_its
     assert findings(warehouse, tmp_path) == {"payments": "payment_beyond_its_items: 1"}
 
 
+def test_credit_notes_that_raise_sales_are_counted_and_one_line_of_several_is_none(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    notes = [("C1", 40, False), ("C1", -10, False), ("C2", -40, False), ("C2", 30, False), ("C3", 5, True)]
+    for number, (document, net, is_cancelled) in enumerate(notes):
+        insert(
+            warehouse,
+            "invoice_lines",
+            **OF_BATCH,
+            document_id=document,
+            line_id=str(number),
+            document_type="credit_note",
+            net_amount_company=net,
+            is_cancelled=is_cancelled,
+        )
+    assert findings(warehouse, tmp_path) == {"invoice_lines": "credit_note_above_zero: 2"}
+
+
 @pytest.mark.parametrize(
     ("masters", "found"),
     [

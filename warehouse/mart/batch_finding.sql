@@ -9,6 +9,9 @@ WITH RECURSIVE rated AS (
 ), cancelled AS (
     SELECT company_code, document_id FROM erp.invoice_lines WHERE NOT is_deleted
     GROUP BY ALL HAVING bool_and(is_cancelled)
+), unturned AS (
+    SELECT company_code, document_id FROM erp.invoice_lines WHERE NOT is_deleted AND NOT is_cancelled
+    GROUP BY ALL HAVING bool_and(document_type = 'credit_note') AND sum(net_amount_company) > 0
 ), settled AS (
     SELECT company_code, item_id, sum(amount) AS amount FROM allocation GROUP BY ALL
 ), said_gone AS (
@@ -93,6 +96,10 @@ WITH RECURSIVE rated AS (
     SEMI JOIN (FROM erp.invoice_lines WHERE NOT is_deleted AND NOT is_cancelled) AS standing
         ON standing.company_code = r.company_code AND standing.document_id = r.reverses_document_id
     WHERE NOT r.is_deleted AND r.is_cancelled
+    GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'invoice_lines', 'credit_note_above_zero', count(*)
+    FROM erp.invoice_lines SEMI JOIN unturned USING (company_code, document_id) WHERE NOT is_deleted
     GROUP BY ALL
     UNION ALL
     SELECT company_code, source_system, batch_id, 'invoice_lines', 'customer_code_like_another', count(*)
