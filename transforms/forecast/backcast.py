@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -28,6 +29,8 @@ MIN_CUSTOMERS: Final = 30
 """Fewer forecasts than these tell no bounds of their own."""
 SHORTEST: Final = 2
 """Months; over a single one next to nobody's forecast comes true."""
+LEVEL_PART: Final = 2
+"""One in so many parts of what the whole company was off by is made up for; businesses turn, too."""
 
 _ONE: Final = 10**RATIO_PLACES
 
@@ -37,11 +40,13 @@ class Missed:
     """How forecasts of some months ago came out, for one company.
 
     `ratios`: Int128, what came true ÷ what was expected in millionths; grain: customer × time ago; `large` tells whether the
-    customer was one of the large ones then. `drift`: by time ago, the whole company's (came true − expected) ÷ expected in
-    millionths, of the customers that a figure was expected of.
+    customer was one of the large ones then. `level`: millionths, by which figures are multiplied to make up for a part of what the
+    whole company was off by. `drift`: by time ago, (came true − expected × level) ÷ (expected × level) in millionths, of all
+    customers that a figure was expected of.
     """
 
     ratios: pl.DataFrame
+    level: int
     drift: tuple[int, ...]
 
 
@@ -56,7 +61,7 @@ def missed(facts: Facts, rated: pl.LazyFrame, once: pl.LazyFrame, window: Window
 
     Seasons are those of `rated` and `once` is as today, as in `expected_sales`. Source: docs/figures.md, Expected business.
     """
-    ratios, drift = [], []
+    ratios, sums, level = [], [], _ONE
     for ago in times_ago(data_months):
         then = Window(month_end(window.month_before(ago)))
         age = months_since(pl.col("month"), window.period)
@@ -79,10 +84,26 @@ def missed(facts: Facts, rated: pl.LazyFrame, once: pl.LazyFrame, window: Window
                 "large", ratio=div_half_even(pl.col("came_true") * _ONE, pl.col("units"))
             )
         )
-        expected, true = found["units"].sum(), found["came_true"].sum()
-        drift.append((int(true) - int(expected)) * _ONE // int(expected))
+        sums.append((int(found["units"].sum()), int(found["came_true"].sum())))
+        if ago == max(times_ago(data_months)) and found.height >= MIN_CUSTOMERS:
+            level = level_of(*sums[0], data_months)
     schema = {"large": pl.Boolean(), "ratio": pl.Int128()}
-    return Missed(pl.concat(ratios) if ratios else pl.DataFrame(schema=schema), tuple(drift))
+    return Missed(
+        pl.concat(ratios) if ratios else pl.DataFrame(schema=schema),
+        level,
+        tuple((true * _ONE - expected * level) * _ONE // (expected * level) for expected, true in sums),
+    )
+
+
+def level_of(expected: int, true: int, data_months: int) -> int:
+    """By what figures are multiplied, in millionths, where a forecast of the past expected and brought so much.
+
+    1 + half of (true − expected) ÷ expected, which counts between −1 and 1, × (months of the data beyond twelve) ÷ 12: what half
+    a year was off by may be its season, and two years have it twice.
+    """
+    off = min(max(true, 0), 2 * expected) - expected
+    beyond = min(max(data_months - YEAR, 0), YEAR)
+    return _ONE + round(Fraction(off * beyond * _ONE, expected * YEAR * LEVEL_PART))
 
 
 def with_large(found: pl.DataFrame) -> pl.DataFrame:

@@ -64,9 +64,10 @@ def expect_business(facts: Facts, rated: pl.LazyFrame, window: Window, ahead: in
     """Expect what each rated customer brings in the `ahead` months after a window. Grain: customer of `rated`.
 
     `facts`: of one company; `rated`: rows of its rating of the window's period. Null, with the reason as `expected_basis`, for
-    who is succeeded or never ordered and whom the master calls blocked or inactive; 0 for who has had no sale within the window. A bound is
-    the expected figure × what the lowest tenth of the customers of its size brought of their forecast at most, or all but
-    the highest tenth (`backcast`); the figure itself is always within. Source: docs/figures.md, Expected business.
+    who is succeeded or never ordered and whom the master calls blocked or inactive; 0 for who has had no sale within the window.
+    A figure is that of the model × the company's level (`backcast`). A bound is
+    that of the model × what the lowest tenth of the customers of its size brought of their forecast at most, or all but
+    the highest tenth; the figure itself is always within. Source: docs/figures.md, Expected business.
     """
     known = require_columns(rated, _RATED).collect()
     once = bought_once(facts, window).collect().lazy()
@@ -97,20 +98,23 @@ def expect_business(facts: Facts, rated: pl.LazyFrame, window: Window, ahead: in
     small, large = bounds(past.ratios)
     customers = (
         sized.with_columns(
-            low=_bound(small, large, 0).clip(upper_bound="units"),
-            high=pl.max_horizontal(_bound(small, large, 1), "units"),
+            figure=_at(past.level, "units"),
+            contribution_figure=_at(past.level, "contribution_units"),
+            low=_bound(small, large, 0),
+            high=_bound(small, large, 1),
         )
+        .with_columns(low=pl.col("low").clip(upper_bound="figure"), high=pl.max_horizontal("high", "figure"))
         .select(
             *KEY,
             period=pl.lit(window.period),
-            expected_net_sales_12m=from_scaled_int(pl.col("units"), MONEY_SUM),
+            expected_net_sales_12m=from_scaled_int(pl.col("figure"), MONEY_SUM),
             expected_net_sales_low=from_scaled_int(pl.col("low"), MONEY_SUM),
             expected_net_sales_high=from_scaled_int(
                 pl.when(pl.col("low").is_not_null()).then("high"), MONEY_SUM
             ),
             expected_contribution_12m=from_scaled_int(
                 pl.when(expects & pl.col("contribution_12m").is_not_null()).then(
-                    pl.col("contribution_units").fill_null(int128(0))
+                    pl.col("contribution_figure").fill_null(int128(0))
                 ),
                 MONEY_SUM,
             ),
@@ -123,8 +127,12 @@ def expect_business(facts: Facts, rated: pl.LazyFrame, window: Window, ahead: in
     return Expectation(conform_to(customers, CUSTOMER_EXPECTATION).sort(KEY).collect(), past.drift)
 
 
+def _at(level: int, units: str) -> pl.Expr:
+    return div_half_even(pl.col(units) * int128(level), int128(_ONE))
+
+
 def _bound(small: tuple[int, int] | None, large: tuple[int, int] | None, side: int) -> pl.Expr:
-    """The figure × the ratio of the customer's size, in units; null where that is not known."""
+    """What the model gave × the ratio of the customer's size, in units; null where that is not known."""
     of_size = [_NO_UNITS if each is None else int128(each[side]) for each in (small, large)]
     factor = pl.when("large").then(of_size[1]).otherwise(of_size[0])
     return div_half_even(pl.col("units") * factor, int128(_ONE))

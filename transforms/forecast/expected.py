@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from transforms.forecast.evened import HISTORY_MONTHS, evened_months
 from transforms.frames.conform import columns_of, require_columns
 from transforms.frames.fixed_point import RATIO_PLACES, div_half_even, int128, to_scaled_int
 from transforms.frames.periods import YEAR, months_since
@@ -17,10 +18,8 @@ from transforms.measures.window import KEY, Window
 if TYPE_CHECKING:
     from transforms.facts.model import Facts
 
-MODEL_VERSION: Final = 1
+MODEL_VERSION: Final = 2
 """Raised by whoever changes what the expected figures mean: they are judged by version."""
-HISTORY_MONTHS: Final = 36
-"""Months that are looked back on for a customer's first and last sale, and for the gap between its sales."""
 WEIGHTS: Final = 2, 1
 """Of the pace of the window and of that of its later half: (net of 12 months + net of 6) ÷ 1.5 where both are full."""
 SILENT_GAPS: Final = 3, 6
@@ -30,7 +29,7 @@ MIN_PEERS: Final = 30
 
 _MILLI: Final = 1000
 _ONE: Final = 10**RATIO_PLACES
-_MONTHS: Final = columns_of(CUSTOMER_MONTH, (*KEY, "month", "net_sales", "contribution"))
+_MONTHS: Final = columns_of(CUSTOMER_MONTH, (*KEY, "month", "net_sales", "price_credits", "contribution"))
 _RATED: Final = columns_of(CUSTOMER_VALUE_HISTORY, (*KEY, "loyalty_basis", "contribution_12m"))
 _ORDER_DAY: Final = columns_of(ORDER_DAY, (*KEY, "order_on", "orders"))
 
@@ -42,7 +41,7 @@ def expected_sales(
 
     `rated`: columns of the rating (`loyalty_basis`, `contribution_12m`); `once`: as `bought_once` gives it. Amounts are whole units of money:
     - the pace a month = (2 × that of the window + that of its later half) ÷ 3; the window is 12 months, or as many as the
-      company's data have;
+      company's data have; what stands out once (`evened_months`) is no pace: it comes once in as many months as the data have;
     - a customer that is younger than the window has its sales spread over its own months and as many more as go by, at
       its peers, until the next month with a sale: a first order says that somebody buys, not yet how often;
     - whether it still buys: `p_alive` in a company of `once`; else by its own
@@ -53,14 +52,15 @@ def expected_sales(
     Source: docs/figures.md, Expected business.
     """
     months = require_columns(facts.customer_month, _MONTHS)
-    own = _own(months, window, ahead)
+    own = _own(months, window, ahead).collect().lazy()  # asked twice, and else computed twice
     known = require_columns(rated, _RATED)
     has_season = (pl.col("loyalty_basis") == "season").fill_null(value=False) & (
         pl.col("data_months") >= 2 * YEAR
     )
     share = pl.coalesce(to_scaled_int("p_alive", RATIO_PLACES), _rhythm_share())
     contribution = to_scaled_int("contribution_12m")
-    other = contribution - pl.col("contribution")  # what no month bears: service, carrying cost, write-offs
+    other = contribution - pl.col("borne")  # what no month bears: service, carrying cost, write-offs
+    year_contribution = pl.col("contribution") + other
     later_contribution = pl.col("contribution_later") + div_half_even(
         other * pl.col("later"), pl.col("window")
     )
@@ -71,24 +71,24 @@ def expected_sales(
         .with_columns(_spread("window"), _spread("later"), has_season=has_season, share=share)
         .with_columns(
             paced=_pace(pl.col("sold"), pl.col("sold_later"), ahead),
-            paced_contribution=_pace(contribution, later_contribution, ahead),
+            paced_contribution=_pace(year_contribution, later_contribution, ahead),
             in_season=_in_season(),
+            extra=_extra("extra", ahead),
+            extra_contribution=_extra("extra_contribution", ahead),
         )
-        .with_columns(season_contribution=div_half_even(contribution * pl.col("in_season"), pl.col("sold")))
+        .with_columns(
+            season_contribution=div_half_even(year_contribution * pl.col("in_season"), pl.col("sold"))
+        )
         .select(
             *KEY,
             "data_months",
-            pl.when(has_season)
-            .then("in_season")
-            .otherwise("paced")
-            .clip(lower_bound=int128(0))
-            .alias("units"),
-            pl.when(has_season)
-            .then("season_contribution")
-            .otherwise("paced_contribution")
-            .alias("contribution_units"),
-            "share",
-            pl.when(pl.col("sold") <= 0)
+            units=(pl.when(has_season).then("in_season").otherwise("paced") + pl.col("extra")).clip(
+                lower_bound=int128(0)
+            ),
+            contribution_units=pl.when(has_season).then("season_contribution").otherwise("paced_contribution")
+            + pl.col("extra_contribution"),
+            share="share",
+            basis=pl.when(pl.col("sold") <= 0)
             .then(pl.lit("no_sales"))
             .when(has_season)
             .then(pl.lit("own_season"))
@@ -98,8 +98,7 @@ def expected_sales(
             .then(pl.lit("silent"))
             .when(pl.col("tenure") < pl.col("window"))
             .then(pl.lit("peers"))
-            .otherwise(pl.lit("recent_pace"))
-            .alias("basis"),
+            .otherwise(pl.lit("recent_pace")),
         )
     )
 
@@ -130,13 +129,15 @@ def _own(months: pl.LazyFrame, window: Window, ahead: int) -> pl.LazyFrame:
     """Sum up each customer's months to the window's end. Grain: company × customer.
 
     `data_months`: months since the company's first, at most HISTORY_MONTHS; `window`: 12, or as many as these; `later`: how
-    many of them are its later half; `tenure`: months since the customer's first sale, at most the window.
+    many of them are its later half; `tenure`: months since the customer's first sale, at most the window. Sums are of evened
+    months but `borne`, the window's contribution as it was; `extra` is what stood out in all of them.
     """
     age = months_since(pl.col("month"), window.period)
     known = months.filter(age >= 0).select(
         *KEY,
         age.alias("age"),
         to_scaled_int("net_sales").alias("net"),
+        to_scaled_int("price_credits").fill_null(int128(0)).alias("credited"),
         to_scaled_int("contribution").alias("gain"),
     )
     start = (
@@ -151,18 +152,23 @@ def _own(months: pl.LazyFrame, window: Window, ahead: int) -> pl.LazyFrame:
         pl.col("age") < pl.col("later"),
     )
     return (
-        known.filter(pl.col("age") < HISTORY_MONTHS)
+        evened_months(known)
         .join(start, on="company_code", how="left", validate="m:1")
         .group_by(KEY)
         .agg(
             pl.col("data_months", "window", "later").first(),
-            sold=pl.col("net").filter(within).sum(),
-            sold_later=pl.col("net").filter(lately).sum(),
-            contribution=pl.col("gain").filter(within).sum(),
-            contribution_later=pl.col("gain").filter(lately).sum(),
-            two_years=pl.col("net").filter(pl.col("age") < 2 * YEAR).sum(),
-            two_halves=pl.col("net").filter(pl.col("age") % YEAR < YEAR // 2, pl.col("age") < 2 * YEAR).sum(),
-            twice_ahead=pl.col("net")
+            sold=pl.col("even").filter(within).sum(),
+            sold_later=pl.col("even").filter(lately).sum(),
+            borne=pl.col("gain").filter(within).sum(),
+            contribution=pl.col("even_gain").filter(within).sum(),
+            contribution_later=pl.col("even_gain").filter(lately).sum(),
+            extra=pl.col("extra").sum(),
+            extra_contribution=pl.col("extra_gain").sum(),
+            two_years=pl.col("even").filter(pl.col("age") < 2 * YEAR).sum(),
+            two_halves=pl.col("even")
+            .filter(pl.col("age") % YEAR < YEAR // 2, pl.col("age") < 2 * YEAR)
+            .sum(),
+            twice_ahead=pl.col("even")
             .filter(pl.col("age") % YEAR >= YEAR - ahead, pl.col("age") < 2 * YEAR)
             .sum(),
             first=pl.col("age").filter(sells).max(),
@@ -209,6 +215,13 @@ def _pace(sold: pl.Expr, sold_later: pl.Expr, ahead: int) -> pl.Expr:
         weighted * pl.col("share") * int128(ahead * _MILLI),
         int128(sum(WEIGHTS) * _ONE) * over * over_later,
     )
+
+
+def _extra(amount: str, ahead: int) -> pl.Expr:
+    """What stood out once in all months of the data, a year at least: its part of the months ahead; 0 without sales in the window."""
+    over = pl.max_horizontal("data_months", pl.lit(YEAR)).cast(pl.Int128)
+    falls_ahead = div_half_even(pl.col(amount) * pl.col("share") * int128(ahead), int128(_ONE) * over)
+    return pl.when(pl.col("sold") > 0).then(falls_ahead).otherwise(int128(0))
 
 
 def _in_season() -> pl.Expr:

@@ -1,6 +1,6 @@
 -- Expected business. One forecast is made of what is known now, for 12 months; two more of what was known some months ago, for as
 -- many months as have passed since, to see how far forecasts miss. p_alive is fitted, which SQL does not: where the product says
--- that it went by it, its share is taken as given, and so are the bounds of that company.
+-- that it went by it, its share is taken as given, and so are the bounds of that company and, where it has a level, its figures.
 CREATE OR REPLACE MACRO this_month() AS date_trunc('month', getvariable('closed_through'))::DATE;
 
 CREATE OR REPLACE TABLE oracle.forecast_origin AS
@@ -20,21 +20,59 @@ FROM origin WHERE ago <> 1 AND (ago > 0 OR ahead = 12);
 
 CREATE OR REPLACE TABLE oracle.forecast AS
 WITH known AS (
-    SELECT origin.*, customer_id, datediff('month', month, period) AS age, units4(net_sales) AS net, units4(contribution) AS gain
+    SELECT origin.*, customer_id, datediff('month', month, period) AS age, units4(net_sales) AS net, units4(contribution) AS gain,
+        units4(net_sales) - units4(price_credits) AS sale, -units4(price_credits) AS credit
     FROM oracle.customer_month AS months JOIN oracle.forecast_origin AS origin USING (company_code)
     WHERE month <= period AND datediff('month', month, period) < 36
+),
+-- What a customer has bought up to now since the end of a month, at its highest: returns take from what was bought before them.
+back AS (
+    SELECT *, sum(sale) OVER (PARTITION BY company_code, ago, customer_id ORDER BY age) AS so_far FROM known
+),
+highest AS (
+    SELECT *, greatest(max(so_far) OVER (PARTITION BY company_code, ago, customer_id ORDER BY age), 0) AS highest FROM back
+),
+set_off AS (
+    SELECT *, highest - coalesce(lag(highest) OVER (PARTITION BY company_code, ago, customer_id ORDER BY age), 0) AS remains
+    FROM highest
+),
+ranked AS (
+    SELECT company_code, ago, customer_id, coalesce(list_reverse_sort(list(remains))[2], 0) AS second,
+        greatest(coalesce(list_reverse_sort(list(credit))[2], 0), 0) AS second_credit, count(*) FILTER (remains > 0) AS bought
+    FROM set_off GROUP BY ALL
+),
+peer AS (
+    SELECT company_code, ago, list_sort(list(second))[(count(*) * 80 + 99) // 100] AS of_peers FROM ranked WHERE bought > 1 GROUP BY ALL
+),
+usual AS (
+    SELECT ranked.*, 3 * second_credit AS most_credit,
+        CASE WHEN bought >= 3 THEN 3 * second WHEN of_peers IS NOT NULL THEN 3 * greatest(second, of_peers) END AS most
+    FROM ranked LEFT JOIN peer USING (company_code, ago)
+),
+parted AS (
+    SELECT set_off.*, least(remains, most) AS kept, least(credit, most_credit) AS kept_credit, gain + credit AS goods_gain
+    FROM set_off JOIN usual USING (company_code, ago, customer_id)
+),
+gained AS (
+    SELECT *, kept - kept_credit AS even, remains - credit - (kept - kept_credit) AS extra,
+        CASE WHEN sale > 0 THEN half_even(goods_gain * remains, sale) WHEN sale = 0 THEN goods_gain ELSE goods_gain * 0 END AS remains_gain,
+        CASE WHEN sale > 0 THEN half_even(goods_gain * kept, sale) WHEN sale = 0 THEN goods_gain ELSE goods_gain * 0 END AS kept_gain
+    FROM parted
 ),
 own AS (
     SELECT company_code, ago, customer_id, any_value(ahead) AS ahead, any_value(data_months) AS data_months,
         any_value(span) AS span, any_value(later) AS later,
-        coalesce(sum(net) FILTER (age < span), 0) AS sold, coalesce(sum(net) FILTER (age < later), 0) AS sold_later,
-        coalesce(sum(gain) FILTER (age < span), 0) AS gained, coalesce(sum(gain) FILTER (age < later), 0) AS gained_later,
-        coalesce(sum(net) FILTER (age < 24), 0) AS two_years,
-        coalesce(sum(net) FILTER (age BETWEEN 0 AND 5 OR age BETWEEN 12 AND 17), 0) AS two_halves,
-        coalesce(sum(net) FILTER (age BETWEEN 12 - ahead AND 11 OR age BETWEEN 24 - ahead AND 23), 0) AS twice_ahead,
+        coalesce(sum(even) FILTER (age < span), 0) AS sold, coalesce(sum(even) FILTER (age < later), 0) AS sold_later,
+        coalesce(sum(gain) FILTER (age < span), 0) AS borne,
+        coalesce(sum(kept_gain - kept_credit) FILTER (age < span), 0) AS gained,
+        coalesce(sum(kept_gain - kept_credit) FILTER (age < later), 0) AS gained_later,
+        sum(extra) AS extra, coalesce(sum(remains_gain - credit - (kept_gain - kept_credit)), 0) AS extra_gain,
+        coalesce(sum(even) FILTER (age < 24), 0) AS two_years,
+        coalesce(sum(even) FILTER (age BETWEEN 0 AND 5 OR age BETWEEN 12 AND 17), 0) AS two_halves,
+        coalesce(sum(even) FILTER (age BETWEEN 12 - ahead AND 11 OR age BETWEEN 24 - ahead AND 23), 0) AS twice_ahead,
         max(age) FILTER (net > 0) AS first, min(age) FILTER (net > 0) AS last,
         count(*) FILTER (net > 0) AS times, count(*) FILTER (net > 0 AND age < span) AS times_lately
-    FROM known GROUP BY ALL
+    FROM gained GROUP BY ALL
 ),
 aged AS (SELECT *, least(first + 1, span) AS tenure FROM own WHERE first IS NOT NULL),
 buyers AS (
@@ -50,7 +88,7 @@ shared AS (
         coalesce(loyalty_basis = 'season', false) AND data_months >= 24 AS has_season,
         least(coalesce(tenure * 1000 + rhythm, span * 1000), span * 1000)::HUGEINT AS over_span,
         least(coalesce(least(tenure, later) * 1000 + rhythm, later * 1000), later * 1000)::HUGEINT AS over_later,
-        units4(contribution_12m) AS contribution,
+        units4(contribution_12m) - borne + gained AS contribution, units4(contribution_12m) - borne AS apart,
         CASE WHEN product.expected_basis = 'still_buys' THEN units6(product.buying_share)
              WHEN times < 3 THEN 1000000
              ELSE least(greatest(half_even(
@@ -64,7 +102,9 @@ shared AS (
 -- In steps, each a column: half_even is a macro, which writes out what it is given five times, and so one in another 25 times.
 weighed AS (
     SELECT *, half_even(two_years * 1000000, two_halves) AS of_halves, half_even(twice_ahead * 1000000, two_years) AS of_ahead,
-        half_even((contribution - gained) * later, span::HUGEINT) AS gained_apart
+        half_even(apart * later, span::HUGEINT) AS gained_apart,
+        half_even(CASE WHEN sold > 0 THEN extra ELSE 0 END * share * ahead, 1000000::HUGEINT * greatest(data_months, 12)) AS extra_ahead,
+        half_even(CASE WHEN sold > 0 THEN extra_gain ELSE 0 END * share * ahead, 1000000::HUGEINT * greatest(data_months, 12)) AS extra_gain_ahead
     FROM shared
 ),
 halved AS (SELECT *, half_even(sold_later * of_halves, 1000000) AS sold_by_halves FROM weighed),
@@ -74,12 +114,12 @@ seasoned AS (SELECT *, half_even(still_bought * coalesce(of_ahead, 0), 1000000) 
 SELECT company_code, customer_id, ago, is_given, share, has_season,
     greatest(CASE WHEN has_season THEN in_season ELSE half_even(
         (2 * sold * over_later + sold_later * over_span) * share * ahead * 1000,
-        3000000::HUGEINT * over_span * over_later) END, 0) AS units,
+        3000000::HUGEINT * over_span * over_later) END + extra_ahead, 0) AS units,
     CASE WHEN has_season THEN half_even(contribution * in_season, sold)
          ELSE half_even(
         (2 * contribution * over_later
             + (gained_later + gained_apart) * over_span) * share * ahead * 1000,
-        3000000::HUGEINT * over_span * over_later) END AS contribution_units,
+        3000000::HUGEINT * over_span * over_later) END + extra_gain_ahead AS contribution_units,
     CASE WHEN sold <= 0 THEN 'no_sales' WHEN has_season THEN 'own_season' WHEN is_given THEN 'still_buys'
          WHEN share < 1000000 THEN 'silent' WHEN tenure < span THEN 'peers' ELSE 'recent_pace' END AS basis
 FROM seasoned;
@@ -97,6 +137,16 @@ SELECT company_code, customer_id, ago, units, coalesce(true_units, 0) AS true_un
 FROM oracle.forecast LEFT JOIN came USING (company_code, customer_id, ago)
 WHERE ago > 0 AND units > 0
 WINDOW largest AS (PARTITION BY company_code, ago ORDER BY units DESC, customer_id ROWS UNBOUNDED PRECEDING);
+
+-- Half of what all of a company were off by at the earliest of the forecasts, as far as the data reach beyond a year.
+CREATE OR REPLACE TABLE oracle.level AS
+SELECT company_code, 1000000 + CASE WHEN sum(true_units) < sum(units) THEN -1 ELSE 1 END * half_even(
+    abs(least(greatest(sum(true_units), 0), 2 * sum(units)) - sum(units)) * least(greatest(any_value(data_months) - 12, 0), 12) * 1000000,
+    sum(units) * 24) AS level
+FROM oracle.missed JOIN (SELECT company_code, ago AS earliest FROM oracle.forecast_origin QUALIFY row_number() OVER (PARTITION BY company_code ORDER BY ago DESC) = 1)
+    USING (company_code)
+JOIN (SELECT company_code, data_months FROM oracle.forecast_origin WHERE ago = 0) USING (company_code)
+WHERE ago = earliest GROUP BY ALL HAVING count(*) >= 30;
 
 CREATE OR REPLACE TABLE oracle.bound AS
 WITH sized AS (
@@ -118,21 +168,25 @@ figured AS (
         CASE WHEN (customer.company_code, customer.customer_id) IN (SELECT (company_code, customer_id) FROM seen.heir) THEN 'succeeded'
              WHEN first_order_on IS NULL THEN 'no_orders'
              WHEN master.status IN ('blocked', 'inactive') THEN master.status END AS reason,
-        coalesce(basis, 'no_sales') AS basis, coalesce(units, 0) AS units
+        coalesce(basis, 'no_sales') AS basis, coalesce(units, 0) AS units, coalesce(level, 1000000) AS level
     FROM oracle.customer AS customer
     LEFT JOIN seen.customers AS master USING (company_code, customer_id)
     LEFT JOIN (FROM oracle.forecast WHERE ago = 0) AS forecast USING (company_code, customer_id)
     LEFT JOIN oracle.contribution USING (company_code, customer_id)
+    LEFT JOIN oracle.level USING (company_code)
+),
+leveled AS (
+    SELECT *, half_even(units * level, 1000000) AS figure, half_even(contribution_units * level, 1000000) AS contribution_figure FROM figured
 ),
 sized AS (
     SELECT *, (sum(units) OVER largest - units) * 100 < sum(units) OVER (PARTITION BY company_code) * 80 AS is_large
-    FROM figured WHERE reason IS NULL
+    FROM leveled WHERE reason IS NULL
     WINDOW largest AS (PARTITION BY company_code ORDER BY units DESC, customer_id ROWS UNBOUNDED PRECEDING)
 ),
 bounded AS (
     SELECT sized.*,
-        CASE WHEN whole.low IS NOT NULL THEN least(half_even(units * coalesce(own.low, whole.low), 1000000), units) END AS low_units,
-        CASE WHEN whole.low IS NOT NULL THEN greatest(half_even(units * coalesce(own.high, whole.high), 1000000), units) END
+        CASE WHEN whole.low IS NOT NULL THEN least(half_even(units * coalesce(own.low, whole.low), 1000000), figure) END AS low_units,
+        CASE WHEN whole.low IS NOT NULL THEN greatest(half_even(units * coalesce(own.high, whole.high), 1000000), figure) END
             AS high_units
     FROM sized
     LEFT JOIN oracle.bound AS own ON own.company_code = sized.company_code AND own.is_large = sized.is_large
@@ -140,12 +194,14 @@ bounded AS (
 )
 SELECT figured.company_code, figured.customer_id, figured.channel, this_month() AS period,
     coalesce(figured.reason, figured.basis) AS expected_basis,
-    from_units4(bounded.units)::DECIMAL(38, 4) AS expected_net_sales_12m,
+    CASE WHEN given.is_given AND bounded.level <> 1000000 THEN product.expected_net_sales_12m ELSE from_units4(bounded.figure)::DECIMAL(38, 4) END
+        AS expected_net_sales_12m,
     CASE WHEN given.is_given THEN product.expected_net_sales_low ELSE from_units4(low_units)::DECIMAL(38, 4) END
         AS expected_net_sales_low,
     CASE WHEN given.is_given THEN product.expected_net_sales_high ELSE from_units4(high_units)::DECIMAL(38, 4) END
         AS expected_net_sales_high,
-    CASE WHEN bounded.has_contribution THEN from_units4(coalesce(bounded.contribution_units, 0))::DECIMAL(38, 4) END
+    CASE WHEN given.is_given AND bounded.level <> 1000000 THEN product.expected_contribution_12m
+         WHEN bounded.has_contribution THEN from_units4(coalesce(bounded.contribution_figure, 0))::DECIMAL(38, 4) END
         AS expected_contribution_12m,
     bounded.share / 1000000 AS buying_share
 FROM figured

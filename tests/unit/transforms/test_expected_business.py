@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from tests.unit.transforms.small_worlds import YEAR_END, facts, frame, line, measure, monthly
 from transforms.facts.model import Facts
 from transforms.forecast.accuracy import first_forecasts, forecast_accuracy, judged_periods
-from transforms.forecast.backcast import bounds, times_ago
+from transforms.forecast.backcast import bounds, level_of, times_ago
 from transforms.forecast.business import (
     Expectation,
     expect_business,
     expectation_months,
     expectation_totals,
 )
+from transforms.forecast.evened import evened_months
 from transforms.frames.periods import months_before
 from transforms.frames.schemas import (
     CUSTOMER_EXPECTATION,
@@ -45,6 +46,10 @@ def expect(world: Facts, **ahead: int) -> Expectation:
     found = expect_business(world, measure(world).lazy(), WINDOW, **ahead)
     assert found.customers.schema == CUSTOMER_EXPECTATION
     return found
+
+
+def figures(sales: list[dict[str, Any]]) -> list[Decimal]:
+    return expect(facts(sales)).customers["expected_net_sales_12m"].to_list()
 
 
 def expected(*sales: dict[str, Any], customer: str = "C1", **world: Any) -> dict[str, Any]:
@@ -76,15 +81,15 @@ def test_the_window_is_as_long_as_the_data_where_they_are_younger_than_a_year() 
 def test_a_first_order_is_spread_over_the_time_that_peers_take_to_come_again() -> None:
     # 30 young customers with sales in the first and the last of four months: three months go by until the next one
     peers = [row for n in range(30) for row in monthly(50, 0, 0, 50, customer=f"P{n}")]
-    row = expected(*peers, *monthly(600))
+    row = expected(*peers, *monthly(120))
     assert row["expected_basis"] == "peers"
     waited = Decimal(30 * 3) / 30
-    assert row["expected_net_sales_12m"] == 12 * Decimal(600) / (1 + waited)
+    assert row["expected_net_sales_12m"] == 12 * Decimal(120) / (1 + waited)
 
 
 def test_a_young_customer_among_few_takes_the_rhythm_of_all() -> None:
     # OLD comes again every month, and C1 not at all: 11 months of waiting, 11 times again
-    assert expected(*monthly(600))["expected_net_sales_12m"] == 12 * Decimal(600) / 2
+    assert expected(*monthly(300))["expected_net_sales_12m"] == 12 * Decimal(300) / 2
 
 
 @pytest.mark.parametrize(("silent", "share"), [(3, "1"), (4, "0.666667"), (5, "0.333333"), (6, "0")])
@@ -99,6 +104,101 @@ def test_silence_beyond_three_usual_gaps_lowers_the_figure_to_nothing_at_six(sil
 def test_two_months_with_sales_have_no_rhythm_that_a_silence_could_break() -> None:
     assert expected(*monthly(100, 100, *[0] * 8))["buying_share"] == 1
 
+
+# What stands out once --------------------------------------------------------------------------------------------
+
+
+def test_a_first_order_of_500_000_among_small_ones_is_not_expected_every_month() -> None:
+    # 80 % of the peers had no second largest month above 5,000, so 15,000 of it tell a pace; the rest came once in 36 months
+    peers = [row for n in range(40) for row in monthly(*[5000] * 6, customer=f"P{n}")]
+    row = expected(*peers, *monthly(500_000))
+    assert row["expected_basis"] == "peers"
+    assert row["expected_net_sales_12m"] == Decimal(90000) + Decimal("161666.6667")
+
+
+def test_a_first_order_of_500_000_among_large_ones_is_a_pace() -> None:
+    peers = [row for n in range(40) for row in monthly(*[400_000] * 6, customer=f"P{n}")]
+    assert expected(*peers, *monthly(500_000))["expected_net_sales_12m"] == 12 * 500_000 / 2
+
+
+def test_who_bought_two_large_months_has_a_pace_of_its_own() -> None:
+    peers = [row for n in range(40) for row in monthly(*[5000] * 6, customer=f"P{n}")]
+    first, both = (
+        expected(*peers, *monthly(*months))["expected_net_sales_12m"]
+        for months in ([500_000], [400_000, 500_000])
+    )
+    assert both > 4 * first
+
+
+def test_where_nobody_came_again_a_first_order_is_taken_as_it_stands() -> None:
+    row = expect(facts(monthly(600))).customers.row(0, named=True)
+    assert row["expected_net_sales_12m"] == 12 * 600
+
+
+YEAR_OF_PARTS = [100] * 12
+WITH_PROJECT = [100] * 9 + [5000, 100, 100]
+
+
+def test_a_project_order_is_expected_once_in_as_many_months_as_the_data_have() -> None:
+    row = expected(*monthly(*YEAR_OF_PARTS * 2, *WITH_PROJECT))
+    assert (row["expected_net_sales_12m"], row["expected_basis"]) == (
+        pytest.approx(_pace(1100 + 300, 500 + 300) + Decimal(4700) / 3, abs=Decimal("0.001")),
+        "recent_pace",
+    )
+
+
+def test_a_project_order_is_not_expected_again_of_who_has_bought_nothing_since() -> None:
+    row = expected(*monthly(*WITH_PROJECT, *[0] * 13))
+    assert (row["expected_net_sales_12m"], row["expected_basis"]) == (0, "no_sales")
+
+
+def test_an_order_that_comes_each_year_is_expected_each_year() -> None:
+    row = expected(*monthly(*WITH_PROJECT * 3))
+    assert row["expected_net_sales_12m"] == pytest.approx(_pace(6100, 5500), abs=Decimal("0.001"))
+
+
+def credit(on: date, amount: int, **other: Any) -> dict[str, Any]:
+    return line(on, amount, document_type="credit_note", document_id=f"credit-{on}", **other)
+
+
+def test_a_price_credit_given_once_is_not_expected_each_year() -> None:
+    row = expected(*monthly(*[100] * 36), credit(date(2024, 12, 20), -600, quantity=0))
+    assert row["expected_net_sales_12m"] == 1200 - 600 / 3
+
+
+def test_a_price_credit_given_each_year_is_expected_each_year() -> None:
+    given = [credit(date(year, 6, 20), -60, quantity=0) for year in (2022, 2023, 2024)]
+    row = expected(*monthly(*[100] * 36), *given)
+    assert row["expected_net_sales_12m"] == pytest.approx(_pace(1200 - 60, 600), abs=Decimal("0.001"))
+
+
+def test_a_large_order_that_was_sent_back_is_taken_off_what_was_bought_before_and_not_off_the_pace() -> None:
+    # January 2024 is 8,900 below 0; December had 9,100. What is left of the year are eleven months of 100
+    order = line(date(2023, 12, 5), 9000, document_id="order")
+    row = expected(*monthly(*[100] * 36), order, credit(date(2024, 1, 5), -9000))
+    assert row["expected_net_sales_12m"] == pytest.approx(_pace(1100, 600), abs=Decimal("0.001"))
+
+
+def test_the_contribution_of_what_stands_out_goes_the_way_of_its_sales() -> None:
+    costs = [
+        row | {"cost_amount_company": row["net_amount_company"] * 6 // 10}
+        for row in monthly(*YEAR_OF_PARTS * 2, *WITH_PROJECT)
+    ]
+    row = expected(*costs)
+    share = row["expected_contribution_12m"] / row["expected_net_sales_12m"]
+    assert share == pytest.approx(Decimal("0.4"), abs=Decimal("0.000001"))
+    price = expected(
+        *(each | {"cost_amount_company": 60} for each in monthly(*[100] * 36)),
+        credit(date(2024, 12, 20), -600, quantity=0, cost_amount_company=0),
+    )
+    assert price["expected_contribution_12m"] == 480 - 600 / 3
+
+
+def _pace(year: int, half: int) -> Decimal:
+    return Decimal(year + half) / Decimal("1.5")
+
+
+# Season ----------------------------------------------------------------------------------------------------------
 
 SPRING = [0, 0, 0, 0, 900, 900, 0, 0, 0, 0, 0, 0]
 AUTUMN = SPRING[6:] + SPRING[:6]
@@ -159,6 +259,43 @@ def test_contribution_goes_the_way_of_net_sales_and_is_null_without_cost() -> No
 def test_what_comes_after_the_period_is_not_looked_at() -> None:
     later = monthly(*[999] * 3, last=date(2025, 3, 31))
     assert expected(*monthly(*[100] * 24), *later) == expected(*monthly(*[100] * 24))
+
+
+# Level -----------------------------------------------------------------------------------------------------------
+
+
+HALVED_EACH_YEAR = [400] * 12 + [200] * 12 + [100] * 12
+
+
+def alike(*months: int, count: int = 40) -> list[dict[str, Any]]:
+    return [row for n in range(count) for row in monthly(*months, customer=f"F{n:02}")]
+
+
+def test_half_of_what_all_fell_short_of_a_year_ago_is_made_up_for() -> None:
+    # a year ago 2400 of each were expected and 1200 came
+    assert figures(alike(*HALVED_EACH_YEAR)) == [900] * 40
+
+
+def test_it_is_made_up_for_as_far_as_the_data_exceed_a_year() -> None:
+    # nine months ago 1800 of each were expected and 900 came; half of a year is half of the way to two
+    found = figures(alike(*[200] * 9, *[100] * 9))
+    assert found == [_pace(3 * 200 + 9 * 100, 600) * (1 - Decimal(1) / 2 / 2 / 2)] * 40
+    assert figures(alike(*[200] * 6, *[100] * 6)) == [_pace(1800, 600)] * 40
+
+
+def test_a_level_is_between_a_half_and_one_and_a_half() -> None:
+    assert level_of(100, 80, 24) == level_of(100, 80, 36) == 900_000
+    assert level_of(100, 80, 18) == 950_000
+    assert (level_of(100, -50, 24), level_of(100, 900, 24)) == (500_000, 1_500_000)
+    assert level_of(100, 0, 12) == level_of(100, 0, 5) == 1_000_000
+
+
+def test_fewer_than_30_customers_tell_no_level() -> None:
+    assert figures(alike(*HALVED_EACH_YEAR, count=29)) == [1200] * 29
+
+
+def test_a_total_is_off_by_what_remains_after_the_level() -> None:
+    assert expect(facts(alike(*HALVED_EACH_YEAR))).drift[0] == -1_000_000 // 3
 
 
 # Bounds ----------------------------------------------------------------------------------------------------------
@@ -248,8 +385,8 @@ def test_a_season_is_spread_over_its_own_months_and_the_others_as_the_company() 
 
 
 def test_without_two_years_of_data_the_months_are_equal() -> None:
-    # a month at (2 × 400 + 700) ÷ 3
-    assert spread(facts(monthly(100, 700)))["expected_net_sales"].to_list() == [500] * 12
+    # a month at (2 × 175 + 250) ÷ 3
+    assert spread(facts(monthly(100, 250)))["expected_net_sales"].to_list() == [200] * 12
 
 
 def test_totals_sum_up_and_their_bounds_are_narrower_than_the_sum_of_bounds() -> None:
@@ -368,6 +505,42 @@ def of(world: list[list[Decimal]], factor: int = 1) -> list[dict[str, Any]]:
         for n, year in enumerate(world)
         for row in monthly(*[each * factor for each in year], customer=f"C{n}")
     ]
+
+
+signed = st.lists(st.integers(-3000, 9000), min_size=1, max_size=30)
+
+
+@given(st.lists(signed, min_size=1, max_size=5), st.integers(0, 100))
+@settings(max_examples=30, deadline=None)
+def test_what_tells_a_pace_and_what_stands_out_sum_up_to_what_was_bought_and_kept(
+    world: list[list[int]], credited: int
+) -> None:
+    months = pl.LazyFrame(
+        [
+            {
+                **dict.fromkeys(KEY, f"C{n}"),
+                "company_code": "1000",
+                "age": age,
+                "net": net - credit,
+                "gain": net,
+            }
+            | {"credited": -credit}
+            for n, year in enumerate(world)
+            for age, net in enumerate(year)
+            for credit in [credited * (age % 3)]
+        ]
+    ).cast({"net": pl.Int128, "gain": pl.Int128, "credited": pl.Int128})
+    found = evened_months(months).sort(*KEY, "age").collect()
+    for n, year in enumerate(world):
+        rows = found.filter(customer_id=f"C{n}")
+        kept, owed = [], 0
+        for net in year:  # from the latest back
+            owed += net
+            kept.append(max(owed, 0))
+            owed = min(owed, 0)
+        credits_of = [credited * (age % 3) for age in range(len(year))]
+        summed = (rows["even"] + rows["extra"]).to_list()
+        assert summed == [left - credit for left, credit in zip(kept, credits_of, strict=True)]
 
 
 @given(worlds, st.sampled_from([10, 1000]))
