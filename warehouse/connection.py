@@ -154,6 +154,59 @@ def frame(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object = 
     return pl.DataFrame(connection.execute(sql, parameters).to_arrow_reader())
 
 
+@contextmanager
+def lent(connection: duckdb.DuckDBPyConnection, name: str, rows: pl.DataFrame) -> Iterator[None]:
+    """Let what the block asks read a frame by a name.
+
+    DuckDB keeps whatever is registered until the transaction ends, and would keep every frame of a run: it is given a loan.
+    """
+    # Text as Arrow has it of old: only of this can its scanner, which picks columns and rows, pick rows.
+    table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+    # Where an empty frame has its nothing is anywhere, of which Arrow warns on stderr.
+    with _registered(connection, name, table if rows.height else table.schema.empty_table()):
+        yield
+
+
+def add_frame(connection: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:
+    """Add the rows of a frame to a table, column by column name; columns that it does not have are null.
+
+    In one thread: of what Python hands over, DuckDB reads one piece after the other, and a thread that waits for it takes a core.
+    """
+    with in_one_thread(connection), _registered(connection, "new_rows", rows):
+        connection.execute(f"INSERT INTO {table} BY NAME FROM new_rows")
+
+
+@contextmanager
+def _registered(connection: duckdb.DuckDBPyConnection, name: str, rows: _Streamed) -> Iterator[None]:
+    loan = _Loan(rows)
+    connection.register(name, loan)
+    try:
+        yield
+    finally:
+        loan.rows = None
+        connection.unregister(name)
+
+
+class _Streamed(Protocol):
+    """A table that Arrow's C interface can read."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """A stream of its rows."""
+        ...
+
+
+class _Loan:
+    """A table as a stream, as often as it is asked for, until it is taken back."""
+
+    def __init__(self, rows: _Streamed) -> None:
+        self.rows: _Streamed | None = rows
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        if self.rows is None:
+            raise ValueError("a frame was asked for after it was taken back")
+        return self.rows.__arrow_c_stream__(requested_schema)
+
+
 def insert(connection: duckdb.DuckDBPyConnection, table: str, row: Mapping[str, object]) -> None:
     """Add one row, column by column name; columns that it does not name are null."""
     insert_all(connection, table, [row])

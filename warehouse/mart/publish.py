@@ -25,6 +25,7 @@ import polars as pl
 from expectations.contract import CONTRACTS_PATH, Contract, as_published
 from warehouse.connection import (
     PUBLISHED_STORAGE,
+    add_frame,
     in_one_thread,
     is_small,
     literal,
@@ -376,11 +377,7 @@ def create(
         listed = pl.DataFrame(
             rows, schema=list(contract.column_names), orient="row", infer_schema_length=None
         )
-        connection.register("listed", listed)
-        try:
-            connection.execute(f"INSERT INTO {_MAIN}.{quoted(contract.name)} BY NAME FROM listed")
-        finally:
-            connection.unregister("listed")
+        add_frame(connection, f"{_MAIN}.{quoted(contract.name)}", listed)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from datetime import date
 import duckdb
 import polars as pl
 
-from warehouse.connection import count, frame, insert, literal, quoted, scalar
+from warehouse.connection import add_frame, count, frame, insert, literal, quoted, scalar
 
 # Lines that are summed at once: they and their sums take some 200 MB. Four times as many take a third longer for each of them.
 MOST_LINES = 250_000
@@ -249,11 +249,7 @@ def replace_cells(
                     WHERE {day} {within} AND (company_code, customer_id, CAST(date_trunc('month', {day}) AS DATE)) IN (
                         SELECT (company_code, customer_id, month) FROM {chunk.cells})"""
             )
-        connection.register("new_rows", rows)
-        try:
-            connection.execute(f"INSERT INTO rated.{quoted(table)} BY NAME FROM new_rows")
-        finally:
-            connection.unregister("new_rows")
+        add_frame(connection, f"rated.{quoted(table)}", rows)
 
 
 def earliest_change(connection: duckdb.DuckDBPyConnection, company: str) -> date | None:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 import duckdb
 import polars as pl
 
-from warehouse.connection import frame, insert, scalar
+from warehouse.connection import frame, insert, lent, scalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,12 @@ def keep(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> None:
     """Put what was told, or taken for known, in the place of what was told of the same customers and kinds before."""
     if rows.is_empty():
         return
-    connection.register("emitted_now", rows)
-    try:
+    with lent(connection, "emitted_now", rows):
         connection.execute(
             """DELETE FROM ops.emitted_state
                WHERE (company_code, customer_id, kind) IN (SELECT (company_code, customer_id, kind) FROM emitted_now);
                INSERT INTO ops.emitted_state BY NAME FROM emitted_now"""
         )
-    finally:
-        connection.unregister("emitted_now")
 
 
 def latest_day(connection: duckdb.DuckDBPyConnection, company: str | None = None) -> date | None:

@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 
 from expectations.contract import load as load_contract
-from warehouse.connection import frame, quoted
+from warehouse.connection import add_frame, frame, lent, quoted
 
 _LATEST = "QUALIFY row_number() OVER (PARTITION BY customer_id, period ORDER BY revision DESC) = 1"
 
@@ -157,15 +157,12 @@ def doubtful_days(connection: duckdb.DuckDBPyConnection, company: str, before: d
 def rows_of(connection: duckdb.DuckDBPyConnection, ratings: pl.DataFrame) -> pl.DataFrame:
     """The history's rows of these ratings: company_code, customer_id, period, revision; those that it has."""
     columns = ", ".join(quoted(name) for name in load_contract("customer_value_history").column_names)
-    connection.register("wanted_ratings", ratings)
-    try:
+    with lent(connection, "wanted_ratings", ratings):
         return frame(
             connection,
             f"""SELECT {columns} FROM rated.customer_value_history
                 SEMI JOIN wanted_ratings USING (company_code, customer_id, period, revision)""",
         )
-    finally:
-        connection.unregister("wanted_ratings")
 
 
 def replace_moves(
@@ -205,8 +202,7 @@ def name_events(connection: duckdb.DuckDBPyConnection, told: pl.DataFrame) -> No
 
     Columns: company_code, customer_id, to_tier, event_id, supersedes.
     """
-    connection.register("told_tiers", told)
-    try:
+    with lent(connection, "told_tiers", told):
         connection.execute(
             """CREATE OR REPLACE TEMP TABLE told_move AS
                SELECT company_code, customer_id, period, revision, told.event_id, told.supersedes
@@ -214,8 +210,6 @@ def name_events(connection: duckdb.DuckDBPyConnection, told: pl.DataFrame) -> No
                      QUALIFY row_number() OVER (PARTITION BY company_code, customer_id ORDER BY period DESC, revision DESC) = 1) AS move
                JOIN told_tiers AS told USING (company_code, customer_id, to_tier)"""
         )
-    finally:
-        connection.unregister("told_tiers")
     for table, columns in (("tier_change", ("event_id", "supersedes")), ("reason", ("event_id",))):
         settings = ", ".join(f"{column} = told_move.{column}" for column in columns)
         connection.execute(
@@ -228,11 +222,7 @@ def name_events(connection: duckdb.DuckDBPyConnection, told: pl.DataFrame) -> No
 def append(connection: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:
     """Add rows to a rated table that only ever grows."""
     if rows.height:
-        connection.register("new_rows", rows)
-        try:
-            connection.execute(f"INSERT INTO rated.{quoted(table)} BY NAME FROM new_rows")
-        finally:
-            connection.unregister("new_rows")
+        add_frame(connection, f"rated.{quoted(table)}", rows)
 
 
 def replace(connection: duckdb.DuckDBPyConnection, table: str, company: str, rows: pl.DataFrame) -> None:

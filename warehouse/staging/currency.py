@@ -14,7 +14,7 @@ import duckdb
 import polars as pl
 
 from expectations.contract import Column
-from warehouse.connection import count, frame, literal, quoted
+from warehouse.connection import count, frame, lent, literal, quoted
 from warehouse.staging.scratch import Scratch
 from warehouse.staging.tables import StagedTable
 
@@ -219,11 +219,8 @@ def _gather(scratch: Scratch, table: str, known: Known) -> None:
     """Fill the temp table `reference` with a table's rows: the batch's accepted ones, then the known ones of other keys."""
     connection, columns = scratch.connection, _COLUMNS[table]
     own = next((each for each in scratch.tables if each.name == table), None)
-    connection.register("known", known.rows(table))
-    try:
+    with lent(connection, "known", known.rows(table)):
         connection.execute(f"CREATE OR REPLACE TEMP TABLE reference AS SELECT {columns} FROM known")
-    finally:
-        connection.unregister("known")
     if own is None:
         return
     accepted = f"""staging.{quoted(table)} AS own WHERE NOT EXISTS (

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from warehouse.connection import literal, quoted, scalar
+from warehouse.connection import add_frame, lent, literal, quoted, scalar
 from warehouse.delivery.formats.cells import decompression_bomb, max_unpacked
 from warehouse.delivery.headers import bind
 from warehouse.delivery.inspect import CheckedFile
@@ -253,18 +253,15 @@ def _keep_rejects(connection: duckdb.DuckDBPyConnection, found: Sequence[tuple[D
         return
     rows = [(each.name, *reject, each.checked[reject[0]].table is not None) for each, reject in found]
     columns = ("resource", "file", "row_number", "rule", "message", "text", "is_exact")
-    connection.register("unreadable", pl.DataFrame(rows, schema=columns, orient="row"))
-    connection.execute("INSERT INTO rejected.record BY NAME FROM unreadable")
-    connection.unregister("unreadable")
+    add_frame(connection, "rejected.record", pl.DataFrame(rows, schema=columns, orient="row"))
 
 
 def keep_blank_records(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
     """Keep where blank lines stand: they are no records, but they count in the numbers of those below them."""
     for path, file in delivery.checked:
         if file.blank_records:
-            connection.register("blank", pl.DataFrame({"row_number": file.blank_records}))
-            connection.execute("INSERT INTO rejected.blank SELECT ?, row_number FROM blank", [path])
-            connection.unregister("blank")
+            with lent(connection, "blank", pl.DataFrame({"row_number": file.blank_records})):
+                connection.execute("INSERT INTO rejected.blank SELECT ?, row_number FROM blank", [path])
 
 
 def unread_sheets(delivery: Delivery) -> Iterator[str]:
