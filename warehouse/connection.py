@@ -171,6 +171,7 @@ def add_frame(connection: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFr
     """Add the rows of a frame to a table, column by column name; columns that it does not have are null.
 
     In one thread: of what Python hands over, DuckDB reads one piece after the other, and a thread that waits for it takes a core.
+    So not by a connection whose configuration is locked.
     """
     with in_one_thread(connection), _registered(connection, "new_rows", rows):
         connection.execute(f"INSERT INTO {table} BY NAME FROM new_rows")

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from warehouse.connection import add_frame, lent, literal, quoted, scalar
+from warehouse.connection import lent, literal, quoted, scalar
 from warehouse.delivery.formats.cells import decompression_bomb, max_unpacked
 from warehouse.delivery.headers import bind
 from warehouse.delivery.inspect import CheckedFile
@@ -253,7 +253,8 @@ def _keep_rejects(connection: duckdb.DuckDBPyConnection, found: Sequence[tuple[D
         return
     rows = [(each.name, *reject, each.checked[reject[0]].table is not None) for each, reject in found]
     columns = ("resource", "file", "row_number", "rule", "message", "text", "is_exact")
-    add_frame(connection, "rejected.record", pl.DataFrame(rows, schema=columns, orient="row"))
+    with lent(connection, "unreadable", pl.DataFrame(rows, schema=columns, orient="row")):
+        connection.execute("INSERT INTO rejected.record BY NAME FROM unreadable")
 
 
 def keep_blank_records(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
