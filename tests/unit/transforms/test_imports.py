@@ -20,6 +20,7 @@ VALUES = {
         "datetime",
         "decimal",
         "difflib",
+        "fractions",
         "functools",
         "hashlib",
     ),
