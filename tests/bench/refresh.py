@@ -2,7 +2,7 @@
 
 Each case is a process of its own, so that the peak of its memory is its own, and its files are made by another one, which takes more.
 Machines differ, ratios less so: of CPU seconds, which say the same whatever else the machine does. `VALUEMART_MEMORY_LIMIT` says how
-much DuckDB may hold; the peak of a step is printed with it where the system can tell it (Linux).
+much DuckDB may hold; the peak of a step is printed with it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from expectations.gate import Gate
 from flows.pipeline import stages
 from flows.pipeline.rate import default_policy
 from flows.settings import Settings
+from tests import memory
 from tests.bench.cases import CASES, Case
 
 AS_OF = date(2025, 6, 30)
@@ -64,12 +64,12 @@ def command(settings: Settings, *arguments: str) -> None:
 
 def timed(what: str, work: Callable[[], object], yardstick: float | None = None) -> float:
     """CPU seconds that work takes, those of processes that it starts among them; printed with the wall's, and as bare loads."""
-    _forget_the_peak()
+    memory.forget_peak()
     wall, cpu = time.perf_counter(), _cpu()
     work()
     wall, cpu = time.perf_counter() - wall, _cpu() - cpu
     ratio = f"{cpu / yardstick:8.2f} x bare" if yardstick else ""
-    write(f"{what:<34}{wall:8.2f} s wall{cpu:8.2f} s CPU{ratio:>17}{_peak()}")
+    write(f"{what:<34}{wall:8.2f} s wall{cpu:8.2f} s CPU{ratio:>17}{memory.peak() / 1e9:8.2f} GB")
     return cpu
 
 
@@ -79,21 +79,6 @@ def _in_a_process(work: Callable[..., None], *arguments: object) -> None:
     process.join()
     if process.exitcode:
         raise SystemExit(f"the files of the bench were not made: exit code {process.exitcode}")
-
-
-def _forget_the_peak() -> None:
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def _peak() -> str:
-    """The most memory since the peak was forgotten; nothing where the system does not tell."""
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-    except OSError:
-        return ""
-    ((kilobytes, _),) = (line.split()[1:] for line in status.splitlines() if line.startswith("VmHWM:"))
-    return f"{int(kilobytes) / 1e6:8.2f} GB"
 
 
 def _cpu() -> float:

@@ -11,12 +11,12 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from flows.pipeline.load import warehouse_held_open
+from tests import memory
 from tests.fuzz.cells import cells_that_differ
 from tests.fuzz.mutations import SOURCES, Case, make_case
 from tests.warehouse.making import NOW, PROFILE, Loader
@@ -82,7 +82,7 @@ def run(loader: Loader, cases: Iterable[Case], *, watch_memory: bool = True) -> 
 def _run(loader: Loader, case: Case, *, watch_memory: bool) -> Ending:
     folder = case.write(loader.settings.inbox)
     differs = cells_that_differ(folder / case.workbook) if case.workbook else None
-    start = _forget_peak()
+    start = memory.forget_peak()
     began = time.process_time()
     signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
     faulthandler.dump_traceback_later(_HARD_STOP, exit=True)
@@ -99,7 +99,7 @@ def _run(loader: Loader, case: Case, *, watch_memory: bool) -> Ending:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         faulthandler.cancel_dump_traceback_later()
-    peak = _peak()
+    peak = memory.peak()
     if watch_memory and peak > MOST_BYTES and problem is None:
         problem = f"took {peak / 1024**2:.0f} MiB of memory"
     if status == "loaded" and any(table.quarantined for table in outcome.tables):
@@ -121,27 +121,6 @@ def _wrong(outcome: BatchOutcome) -> str | None:
         if told != table.rows_in:
             return f"{table.name}: {table.rows_in} rows came in, {told} are accounted for"
     return None
-
-
-def _forget_peak() -> int:
-    """Let the peak be that of the next file alone; the memory that the process holds already."""
-    with suppress(OSError):  # the peak is then that of all cases so far, which is stricter
-        Path("/proc/self/clear_refs").write_text("5")
-    return _memory("VmRSS") or _peak()
-
-
-def _peak() -> int:
-    import resource
-
-    return _memory("VmHWM") or 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def _memory(name: str) -> int | None:
-    """A figure of this process in bytes; None where the system does not tell."""
-    try:
-        return 1024 * int(Path("/proc/self/status").read_text().split(f"{name}:")[1].split()[0])
-    except (OSError, IndexError):
-        return None
 
 
 def table_of(endings: Iterable[Ending]) -> str:
