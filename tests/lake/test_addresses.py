@@ -101,6 +101,18 @@ def test_a_new_lake_is_not_made_in_a_folder_of_others(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("folder", ["files", "files [1]?*"])
+def test_a_new_lake_is_not_made_around_the_folder_of_another(tmp_path: Path, folder: str) -> None:
+    inner, outer = (
+        Lake("sqlite", str(tmp_path / name), tmp_path / data, tmp_path / "spill")
+        for name, data in (("a", f"{folder}/inner"), ("b", folder))
+    )
+    with open_at(inner):
+        pass
+    with pytest.raises(LakeError, match=r"holds files, and .* name an empty folder"), open_at(outer):
+        pass
+
+
 def test_a_small_lake_that_has_no_files_yet_keeps_its_folder_all_the_same(tmp_path: Path) -> None:
     first, second = (
         Lake("sqlite", str(tmp_path / name), tmp_path / "files", tmp_path / "spill") for name in ("a", "b")

@@ -6,6 +6,8 @@ files yet, so that an empty place need not be free.
 
 from __future__ import annotations
 
+from glob import escape
+
 import duckdb
 
 from warehouse.connection import literal
@@ -17,10 +19,10 @@ FILE = "belongs-to.csv"
 
 def take(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     """Claim the place of a lake that is to be made, by a connection that may write there. LakeError where it is not free."""
-    claim = literal(f"{lake.data}/{FILE}")
-    files = connection.execute(f"SELECT file FROM glob({literal(f'{lake.data}/**')})").fetchall()
-    if any(name.endswith(f"/{FILE}") for (name,) in files):
-        owner = _owner(connection, claim)
+    claim, place = f"{lake.data}/{FILE}", escape(str(lake.data))
+    files = connection.execute(f"SELECT file FROM glob({literal(f'{place}/**')})").fetchall()
+    if (claim,) in files:
+        owner = _owner(connection, f"{place}/{FILE}")
         if owner == str(lake) and len(files) == 1:
             return  # whoever began to make it was killed
         raise LakeError(f"{lake.data} belongs to the lake {owner}; name an empty folder as warehouse_data")
@@ -28,11 +30,11 @@ def take(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
         raise LakeError(
             f"{lake.data} holds files, and {lake} is not there yet; name an empty folder as warehouse_data"
         )
-    connection.execute(f"COPY (SELECT {literal(str(lake))} AS lake) TO {claim} (FORMAT csv)")
+    connection.execute(f"COPY (SELECT {literal(str(lake))} AS lake) TO {literal(claim)} (FORMAT csv)")
 
 
 def _owner(connection: duckdb.DuckDBPyConnection, claim: str) -> str:
     rows = connection.execute(
-        f"SELECT lake FROM read_csv({claim}, header = true, delim = ',', quote = '\"', columns = {{'lake': 'VARCHAR'}})"
+        f"SELECT lake FROM read_csv({literal(claim)}, header = true, delim = ',', quote = '\"', columns = {{'lake': 'VARCHAR'}})"
     ).fetchall()
     return str(rows[0][0]) if rows else "that left its claim empty"
