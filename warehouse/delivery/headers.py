@@ -79,7 +79,11 @@ def _twin_of(name: str, place: int, known: Mapping[str, object]) -> str:
 
 def as_read(header: str) -> str:
     """A header as a person reads it: words parted by single blanks, in one case, nothing unseen."""
-    return " ".join(header.translate(_UNSEEN).split()).casefold()
+    return _seen(header).casefold()
+
+
+def _seen(header: str) -> str:
+    return " ".join(header.translate(_UNSEEN).split())
 
 
 def parted(header: str, dialect: Dialect) -> tuple[str, str | None]:
@@ -152,8 +156,5 @@ def header_names(cells: Sequence[str], path: str) -> list[str]:
 
 def listed(headers: Iterable[str]) -> str:
     """Headers as a message can bear them."""
-    told = [
-        " ".join(header[:40].translate(_UNSEEN).split()) + ("…" if len(header) > 40 else "")
-        for header in headers
-    ]
+    told = [_seen(header[:40]) + ("…" if len(header) > 40 else "") for header in headers]
     return ", ".join(told if len(told) <= 40 else [*told[:40], f"and {len(told) - 40} more"])
