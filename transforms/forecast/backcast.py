@@ -62,7 +62,8 @@ def missed(facts: Facts, rated: pl.LazyFrame, once: pl.LazyFrame, window: Window
     Seasons are those of `rated` and `once` is as today, as in `expected_sales`. Source: docs/figures.md, Expected business.
     """
     ratios, sums, level = [], [], _ONE
-    for ago in times_ago(data_months):
+    times = times_ago(data_months)
+    for ago in times:
         then = Window(month_end(window.month_before(ago)))
         age = months_since(pl.col("month"), window.period)
         came_true = (
@@ -84,9 +85,10 @@ def missed(facts: Facts, rated: pl.LazyFrame, once: pl.LazyFrame, window: Window
                 "large", ratio=div_half_even(pl.col("came_true") * _ONE, pl.col("units"))
             )
         )
-        sums.append((int(found["units"].sum()), int(found["came_true"].sum())))
-        if ago == max(times_ago(data_months)) and found.height >= MIN_CUSTOMERS:
-            level = level_of(*sums[0], data_months)
+        expected, true = int(found["units"].sum()), int(found["came_true"].sum())
+        sums.append((expected, true))
+        if ago == max(times) and found.height >= MIN_CUSTOMERS:
+            level = level_of(expected, true, data_months)
     schema = {"large": pl.Boolean(), "ratio": pl.Int128()}
     return Missed(
         pl.concat(ratios) if ratios else pl.DataFrame(schema=schema),

@@ -25,7 +25,7 @@ def evened_months(months: pl.LazyFrame) -> pl.LazyFrame:
     """Part each month into what tells a pace and what has come once. Grain: company × customer × month, of the latest 36 months.
 
     `months`: key, `age` in months (0 is the latest), and in whole units `net`, `credited` (price credits within it, at most 0) and
-    `gain` (contribution, null where unknown); all stay. Added are `even` and `even_gain`, and `extra` and `extra_gain`, the rest:
+    `gain` (contribution, null where unknown). Added are `even` and `even_gain`, and `extra` and `extra_gain`, the rest:
     - what was returned beyond a month's sales is taken off the months before it, the latest first;
     - of sales beyond 3 × those of the customer's second largest month, the rest has come once. With fewer than three months
       with a sale it is the larger of that and what is usual to peers: the 80th percentile of the second largest months of the
