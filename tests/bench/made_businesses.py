@@ -45,6 +45,18 @@ class Business:
         born = 0 if self.random.random() < old else int(self.random.integers(MONTHS))
         return range(born, min(MONTHS, born + int(self.random.geometric(leaves))))
 
+    def order(self, customer: int, month: int, rate: float, size: float, spread: float) -> None:
+        """Bill a month's orders."""
+        for amount in self.orders(rate, size, spread):
+            self.bill(customer, month, amount)
+
+    def bill_once(
+        self, customer: int, month: int, size: float, spread: float, times: tuple[float, float]
+    ) -> None:
+        """Bill an order of so many times the usual size."""
+        amount = self.random.lognormal(size, spread) * self.random.uniform(*times)
+        self.bill(customer, month, float(amount))
+
     def orders(self, rate: float, size: float, spread: float) -> list[float]:
         """A month's orders: so many on average, of sizes about e to the power of `size`."""
         return [float(self.random.lognormal(size, spread)) for _ in range(self.random.poisson(rate))]
@@ -86,15 +98,10 @@ def _first_orders(made: Business) -> None:
         size, rate = float(made.random.normal(6, 0.9)), float(made.random.gamma(3, 0.15))
         months = made.life(0.3, 0.02)
         if months.start:
-            made.bill(
-                customer,
-                months.start,
-                float(made.random.lognormal(size, 0.5) * made.random.uniform(5, 20)),
-            )
+            made.bill_once(customer, months.start, size, 0.5, (5, 20))
             months = range(0) if made.random.random() < 0.3 else months[1:]
         for month in months:
-            for amount in made.orders(rate, size, 0.4):
-                made.bill(customer, month, amount)
+            made.order(customer, month, rate, size, 0.4)
 
 
 def _one_project(made: Business) -> None:
@@ -104,11 +111,7 @@ def _one_project(made: Business) -> None:
         made.regular(customer, months, float(made.random.gamma(3, 0.35)), size, 0.4)
         for month in months:
             if made.random.random() < 0.015:
-                made.bill(
-                    customer,
-                    month,
-                    float(made.random.lognormal(size, 0.4) * made.random.uniform(8, 40)),
-                )
+                made.bill_once(customer, month, size, 0.4, (8, 40))
 
 
 def _credits(made: Business) -> None:
@@ -147,8 +150,7 @@ def _christmas(made: Business) -> None:
     for customer in range(CUSTOMERS):
         size, rate = float(made.random.normal(6, 1.1)), float(made.random.gamma(3, 0.35))
         for month in made.life(0.6, 0.01):
-            for amount in made.orders(rate * (2 if month % 12 > 8 else 1), size, 0.5):
-                made.bill(customer, month, amount)
+            made.order(customer, month, rate * (2 if month % 12 > 8 else 1), size, 0.5)
 
 
 def _turning(made: Business) -> None:
@@ -156,8 +158,7 @@ def _turning(made: Business) -> None:
     for customer in range(CUSTOMERS):
         size, rate = float(made.random.normal(6, 1.1)), float(made.random.gamma(3, 0.3))
         for month in made.life(0.6, 0.01):
-            for amount in made.orders(rate, size + 0.35 * min(month, 36) / 12, 0.5):
-                made.bill(customer, month, amount)
+            made.order(customer, month, rate, size + 0.35 * min(month, 36) / 12, 0.5)
 
 
 KINDS: dict[str, Callable[[Business], None]] = {

@@ -401,10 +401,10 @@ def _print_made() -> None:
         rows.append(
             (
                 kind,
-                *(f"{np.mean([abs(each.expected[0]) for each in found]):.1f}",),
-                *(f"{np.mean([abs(each.again[0]) for each in found]):.1f}",),
-                *(f"{np.mean([each.expected[1] for each in found]):.1f}",),
-                *(f"{np.mean([each.again[1] for each in found]):.1f}",),
+                f"{np.mean([abs(each.expected[0]) for each in found]):.1f}",
+                f"{np.mean([abs(each.again[0]) for each in found]):.1f}",
+                f"{np.mean([each.expected[1] for each in found]):.1f}",
+                f"{np.mean([each.again[1] for each in found]):.1f}",
                 *(f"{np.mean([each.within[whom] for each in found]):.0f}" for whom in found[0].within),
             )
         )
