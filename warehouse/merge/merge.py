@@ -13,21 +13,19 @@ import duckdb
 from warehouse.connection import count, in_one_thread, is_small, literal, quoted, transaction
 from warehouse.delivery.manifest import Batch
 from warehouse.errors import BatchRefusedError, Fault, Mistakes
-from warehouse.merge import dirty_cells, remembered, replacing, soft_deletes, watermarks
+from warehouse.merge import dirty_cells, quarantine, remembered, replacing, soft_deletes, watermarks
 from warehouse.merge.actions import (
-    ORDER,
     OWN_ORDER,
     WRITTEN,
     Actions,
     Changes,
     Said,
-    key_text,
     left_out_actions,
     merge_actions,
     order_of,
 )
-from warehouse.merge.soft_deletes import NOTHING_MISSING
-from warehouse.staging.derived import WAITS
+from warehouse.merge.quarantine import Kept
+from warehouse.merge.soft_deletes import Missing
 from warehouse.staging.key_sets import KeySet
 from warehouse.staging.scratch import ReferenceResource
 from warehouse.staging.tables import StagedTable
@@ -40,9 +38,6 @@ Owners = Mapping[str, Mapping[str, Sequence[str]]]
 # So few rows of a batch, and of each canonical table, are merged faster in one thread: DuckDB divides no less than 122,880.
 FEW_ROWS, FEW_STORED_ROWS = 100_000, 500_000
 _WRITTEN = ", ".join(map(literal, WRITTEN))
-_REASON = (
-    "source, company_code, batch_id, table_name, file, row_number, rule, column_name, raw_value, message"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +70,7 @@ def merge_batch(
     try:
         with _threads_for(connection, judged), transaction(connection):
             merger = _Merger(connection, judged.batch, owners, shrink_limit, recorded_at)
-            merger.forget_quarantine()
+            quarantine.forget(connection, judged.batch)
             merger.take_back(judged.attempt.mapping_version)
             merger.said = Said.of(connection, judged.batch)
             mistakes, outcomes = Mistakes(), list[TableOutcome]()
@@ -88,9 +83,9 @@ def merge_batch(
                 merger.has_changes(table, outcome, judged.attempt.mapping_version)
                 for table, outcome in zip(judged.tables, outcomes, strict=True)
             )
-            merger.release()
+            quarantine.release(connection, judged.batch)
             for table in judged.tables:
-                merger.release_waiting(table)
+                quarantine.release_waiting(connection, judged.batch, table)
             outcomes += [
                 outcome
                 for resource in judged.reference_resources
@@ -148,7 +143,6 @@ class _Merger:
         self.owners = owners
         self.shrink_limit = shrink_limit
         self.recorded_at = recorded_at
-        self.identity = [batch.source, batch.company, batch.batch_id]
         self.warnings: list[str] = []
         self.is_remapped = False
         self.took_back = 0
@@ -177,71 +171,6 @@ class _Merger:
             found.append(outcome)
         return found
 
-    def forget_quarantine(self) -> None:
-        """What an earlier delivery of the same batch had in quarantine is answered by this one."""
-        for name in ("row", "reason"):
-            self.connection.execute(
-                f"DELETE FROM quarantine.{name} WHERE source = ? AND company_code = ? AND batch_id = ?",
-                self.identity,
-            )
-
-    def release(self) -> None:
-        """Note at the rows that this batch brings again, mended, that it did."""
-        correction = self.batch.about.corrects
-        if correction is None or not correction.rows:
-            return
-        tables, files, numbers = (list(column) for column in zip(*correction.rows, strict=True))
-        self.connection.execute(
-            """UPDATE quarantine."row" AS kept SET released_by = $batch_id
-               FROM (SELECT unnest($tables::VARCHAR[]) AS table_name, unnest($files::VARCHAR[]) AS file,
-                            unnest($numbers::BIGINT[]) AS row_number) AS named
-               WHERE kept.source = $source AND kept.company_code = $company AND kept.batch_id = $corrected
-                 AND (kept.table_name, kept.file, kept.row_number) = (named.table_name, named.file, named.row_number)""",
-            {
-                "tables": tables,
-                "files": files,
-                "numbers": numbers,
-                "source": self.batch.source,
-                "company": self.batch.company,
-                "batch_id": self.batch.batch_id,
-                "corrected": correction.batch_id,
-            },
-        )
-
-    def release_waiting(self, table: StagedTable) -> None:
-        """Note at the rows that earlier batches have in quarantine, and that this one makes again, that it does.
-
-        Of a table that tells of each record by itself these are only rows that waited for another one.
-        """
-        correction = self.batch.about.corrects
-        batches = sorted({str(each.taking.before) for each in self.batch.before})
-        if correction is None or not batches:
-            return
-        key = ", ".join(f"kept.staged->>{literal(name)}" for name in table.contract.key)
-        self.connection.execute(
-            f"""UPDATE quarantine."row" AS kept SET released_by = $batch_id
-                WHERE source = $source AND company_code = $company AND table_name = $table AND released_by IS NULL
-                  AND batch_id IN (SELECT unnest($batches::VARCHAR[]))
-                  AND EXISTS (SELECT 1 FROM quarantine.reason AS r WHERE ($derived OR r.rule = $waits) AND
-                        (r.source, r.company_code, r.batch_id, r.table_name, r.file, r.row_number)
-                        = (kept.source, kept.company_code, kept.batch_id, kept.table_name, kept.file, kept.row_number))
-                  AND (CAST(to_json([{key}]) AS VARCHAR) IN (
-                          SELECT {key_text(table.contract, "s")} FROM scratch.staging.{quoted(table.name)} AS s)
-                       OR (kept.file, kept.row_number) IN (
-                          SELECT (unnest($files::VARCHAR[]), unnest($numbers::BIGINT[]))))""",
-            {
-                "batch_id": self.batch.batch_id,
-                "source": self.batch.source,
-                "company": self.batch.company,
-                "table": table.name,
-                "batches": batches,
-                "waits": WAITS,
-                "derived": table.derived,
-                "files": [file for _, file, _ in correction.rows],
-                "numbers": [number for _, _, number in correction.rows],
-            },
-        )
-
     def merge(self, table: StagedTable) -> TableOutcome:
         """Merge one table; the counts of its rows by action, which add up to the rows that came in."""
         outcome = TableOutcome(
@@ -260,34 +189,16 @@ class _Merger:
         owners = list(self.owners.get(self.batch.company, {}).get(table.name, ()))
         actions = merge_actions(self.connection, self.batch, table, owners, self.said)
         left_out = left_out_actions(self.connection, self.batch, table, owners, self.said)
-        missing = NOTHING_MISSING
-        if (snapshot or table.window) and not actions.is_stale:
-            missing = soft_deletes.find_missing(self.connection, self.batch, table, self.shrink_limit)
-        of_documents = NOTHING_MISSING
-        if not actions.is_stale:
-            of_documents = soft_deletes.find_missing_of_documents(self.connection, self.batch, table)
-        remapped = NOTHING_MISSING
-        if self.is_remapped:
-            # Of rows whose keys are all new none is the same as one that is here.
-            given = None if actions.entering else actions
-            remapped = replacing.find_remapped(self.connection, self.batch, table.contract, given)
-            self.took_back += remapped.rows
-        self.warnings += [*missing.warnings, *of_documents.warnings]
+        missing = self._missing(table, actions)
+        self.warnings += [warning for each in missing for warning in each.warnings]
         if table.unexplained:
             self.warnings.append(_unexplained(table))
-        self._keep_quarantine(table.name)
-        self._quarantine_owned(table, actions)
-        changes = soft_deletes.changes_of(
-            self.connection, table.contract, [missing, of_documents, remapped], actions, left_out
-        )
+        kept = self._keep_out(table, actions)
+        outcome.quarantined, outcome.waiting = kept.quarantined, kept.waiting
+        changes = soft_deletes.changes_of(self.connection, table.contract, missing, actions, left_out)
         soft_deletes.require_few_gone(self.connection, self.batch, table, changes, self.shrink_limit)
         self._apply(table, changes, actions, outcome)
-        self._keep_tombstones(table, actions, left_out, newest_snapshot=snapshot and not actions.is_stale)
-        has_aside = table.name in self.said.aside or actions.rows("owned") > 0
-        kept = self._quarantined(table.name) if has_aside else 0
-        outcome.waiting = self._waiting(table.name) if kept else 0
-        outcome.quarantined = kept - outcome.waiting
-        self._keep_documents(table, outcome, actions, newest_snapshot=snapshot and not actions.is_stale)
+        self._remember(table, actions, left_out, outcome, "".join(each.documents for each in missing))
         self._check_conservation(outcome)
         if table.name in self.said.forgotten:
             late = remembered.warning_of_late(
@@ -296,11 +207,72 @@ class _Merger:
             self.warnings += [late] if late else []
         return outcome
 
+    def _missing(self, table: StagedTable, actions: Actions) -> list[Missing]:
+        """The stored rows that a snapshot, a window, whole documents or today's mapping do not name.
+
+        Where a newer snapshot is here already, only those of today's mapping.
+        """
+        missing = []
+        if not actions.is_stale:
+            if table.mode == "full_snapshot" or table.window:
+                missing.append(
+                    soft_deletes.find_missing(self.connection, self.batch, table, self.shrink_limit)
+                )
+            missing.append(soft_deletes.find_missing_of_documents(self.connection, self.batch, table))
+        if self.is_remapped:
+            # Of rows whose keys are all new none is the same as one that is here.
+            given = None if actions.entering else actions
+            remapped = replacing.find_remapped(self.connection, self.batch, table.contract, given)
+            self.took_back += remapped.rows
+            missing.append(remapped)
+        return missing
+
+    def _keep_out(self, table: StagedTable, actions: Actions) -> Kept:
+        """Put into quarantine what the scratch file rejects, and what belongs to another source."""
+        has_aside = table.name in self.said.aside
+        if has_aside:
+            quarantine.keep(self.connection, self.batch, table.name, self.recorded_at)
+        if actions.rows("owned"):
+            quarantine.keep_owned(self.connection, self.batch, table, actions, self.recorded_at)
+        elif not has_aside:
+            return Kept()
+        return quarantine.kept(self.connection, self.batch, table.name)
+
+    def _remember(
+        self,
+        table: StagedTable,
+        actions: Actions,
+        left_out: Actions,
+        outcome: TableOutcome,
+        documents: str,
+    ) -> None:
+        """Keep for batches that land late which keys are gone, and which `documents` (a relation) came whole."""
+        newest_snapshot = table.mode == "full_snapshot" and not actions.is_stale
+        remembered.keep_tombstones(
+            self.connection,
+            self.batch,
+            table,
+            actions,
+            left_out,
+            newest_snapshot=newest_snapshot,
+            has_some=table.name in self.said.tombstones,
+        )
+        if newest_snapshot or (table.whole_if_split and not actions.is_stale):
+            remembered.keep_documents(
+                self.connection,
+                self.batch,
+                table.name,
+                documents,
+                newest_snapshot=newest_snapshot,
+                answered=not (outcome.quarantined or outcome.waiting),
+            )
+
     def keep_reference(self, resource: ReferenceResource) -> TableOutcome:
         """What of a resource that drives no table could not be read; counted apart, as derived tables are."""
-        self._keep_quarantine(resource.name)
         outcome = TableOutcome(resource.name, resource.name, True, resource.mode, resource.rows_in, "")  # noqa: FBT003
-        outcome.quarantined = self._quarantined(resource.name) if resource.name in self.said.aside else 0
+        if resource.name in self.said.aside:
+            quarantine.keep(self.connection, self.batch, resource.name, self.recorded_at)
+            outcome.quarantined = quarantine.kept(self.connection, self.batch, resource.name).quarantined
         outcome.accepted = outcome.unchanged = outcome.rows_in - outcome.quarantined
         if outcome.quarantined:
             self.warnings.append(
@@ -329,19 +301,6 @@ class _Merger:
             remedy = "Nothing was loaded; this is a defect of the loader: report it with the batch."
             raise BatchRefusedError(Fault("rows_unaccounted", message, remedy))
 
-    def _quarantined(self, name: str) -> int:
-        sql = """SELECT count(*) FROM quarantine.row
-                 WHERE source = ? AND company_code = ? AND batch_id = ? AND table_name = ?"""
-        return count(self.connection, sql, [*self.identity, name])
-
-    def _waiting(self, name: str) -> int:
-        """The rows in quarantine that have no other reason than a record of theirs that is there."""
-        sql = """SELECT count(*) FROM (
-                     SELECT 1 FROM quarantine.reason
-                     WHERE source = ? AND company_code = ? AND batch_id = ? AND table_name = ?
-                     GROUP BY file, row_number HAVING bool_and(rule = ?))"""
-        return count(self.connection, sql, [*self.identity, name, WAITS])
-
     def _empty(self, table: StagedTable) -> Fault:
         return Fault(
             "empty_snapshot",
@@ -365,46 +324,6 @@ class _Merger:
     def _file(self, table: StagedTable) -> str | None:
         resource = self.batch.resource(table.drivers[0])
         return resource.paths[0] if resource else None
-
-    def _keep_quarantine(self, name: str) -> None:
-        """The scratch file's rejected rows of one table or look-up, with the batch's name."""
-        if name not in self.said.aside:
-            return
-        self.connection.execute(
-            """INSERT INTO quarantine."row" (
-                   source, company_code, batch_id, table_name, file, row_number, staged, raw, recorded_at)
-               SELECT ?, ?, ?, table_name, file, row_number, staged, raw, ? FROM scratch.rejected.row
-               WHERE table_name = ?""",
-            [*self.identity, self.recorded_at, name],
-        )
-        self.connection.execute(
-            f"""INSERT INTO quarantine.reason ({_REASON})
-               SELECT ?, ?, ?, table_name, file, row_number, rule, column_name, raw_value, message
-               FROM scratch.rejected.reason WHERE table_name = ?""",
-            [*self.identity, name],
-        )
-
-    def _quarantine_owned(self, table: StagedTable, actions: Actions) -> None:
-        """Rows whose key belongs to a source of higher precedence."""
-        if not actions.rows("owned"):
-            return
-        packed = ", ".join(f"{quoted(name)} := s.{quoted(name)}" for name in table.contract.column_names)
-        self.connection.execute(
-            f"""INSERT INTO quarantine."row" (
-                    source, company_code, batch_id, table_name, file, row_number, staged, recorded_at)
-                SELECT ?, ?, ?, ?, s._file, s._row, to_json(struct_pack({packed})), ?
-                FROM {actions.relation} AS a JOIN scratch.staging.{quoted(table.name)} AS s ON s.rowid = a.staged
-                WHERE action = 'owned'""",
-            [*self.identity, table.name, self.recorded_at],
-        )
-        self.connection.execute(
-            f"""INSERT INTO quarantine.reason ({_REASON})
-                SELECT ?, ?, ?, ?, _file, _row, 'owned_by_other_source', NULL, t.source_system,
-                       'the key belongs to source ' || t.source_system || ', which has precedence'
-                FROM {actions.relation} AS a JOIN erp.{quoted(table.name)} AS t ON t.rowid = a.target
-                WHERE action = 'owned'""",
-            [*self.identity, table.name],
-        )
 
     def _apply(self, table: StagedTable, changes: Changes, actions: Actions, outcome: TableOutcome) -> None:
         """Note what the changes touch, and make them; the counts of the outcome follow."""
@@ -487,71 +406,6 @@ class _Merger:
                    FROM {actions.relation} AS a
                    JOIN scratch.staging.{quoted(table.name)} AS s ON s.rowid = a.staged {hashes} {old}
                    WHERE action IN ({_WRITTEN})"""
-
-    def _keep_tombstones(
-        self, table: StagedTable, actions: Actions, left_out: Actions, *, newest_snapshot: bool
-    ) -> None:
-        """Remember what this batch said is gone and is not here; forget what the table or a snapshot says itself now.
-
-        What a snapshot leaves out it also lacks, and that is known by its order.
-        """
-        place = "company_code = $company AND table_name = $table AND source = $source"
-        about = {"company": self.batch.company, "table": table.name, "source": self.batch.source}
-        said = {"tombstone": self._keys(table, actions, "tombstone")} if actions.rows("tombstone") else {}
-        if left_out.rows("tombstone") and not newest_snapshot:
-            said["rule"] = self._keys(table, left_out, "tombstone")
-        if table.name in self.said.tombstones:
-            again = "".join(f" OR key IN ({keys})" for keys in said.values())
-            self.connection.execute(
-                f"""DELETE FROM ops.tombstone WHERE {place} AND (
-                        key IN ({self._keys(table, actions, *WRITTEN)})
-                        OR (({ORDER}) < ({OWN_ORDER}) AND ($snapshot{again})))""",
-                {**about, **order_of(self.batch), "snapshot": newest_snapshot},
-            )
-        for cause, keys in said.items():
-            self.connection.execute(
-                f"""INSERT INTO ops.tombstone (
-                        company_code, table_name, source, key, batch_sequence, recorded_at, batch_id, deleted_by)
-                    SELECT $company, $table, $source, said.key, {OWN_ORDER}, $cause
-                    FROM (SELECT DISTINCT key FROM ({keys})) AS said
-                    WHERE NOT EXISTS (SELECT 1 FROM ops.tombstone AS m WHERE m.key = said.key AND {place})""",
-                {**about, **order_of(self.batch), "cause": cause},
-            )
-
-    def _keep_documents(
-        self, table: StagedTable, outcome: TableOutcome, actions: Actions, *, newest_snapshot: bool
-    ) -> None:
-        """Remember which documents this batch delivered whole; forget what it, or a snapshot, says itself now.
-
-        While it holds rows in quarantine it has said nothing of them, and older deliveries still count.
-        """
-        if actions.is_stale or not (table.whole_if_split or newest_snapshot):
-            return
-        place = "company_code = $company AND table_name = $table AND source = $source"
-        about = {"company": self.batch.company, "table": table.name, "source": self.batch.source}
-        again = (
-            "false"
-            if outcome.quarantined or outcome.waiting or not table.whole_if_split
-            else "document IN (SELECT document FROM temp.whole_document)"
-        )
-        self.connection.execute(
-            f"""DELETE FROM ops.whole_document WHERE {place} AND (
-                    batch_id = $batch_id OR (({ORDER}) < ({OWN_ORDER}) AND ($snapshot OR {again})))""",
-            {**about, **order_of(self.batch), "snapshot": newest_snapshot},
-        )
-        if table.whole_if_split:
-            self.connection.execute(
-                f"""INSERT INTO ops.whole_document (
-                        company_code, table_name, source, document, batch_sequence, recorded_at, batch_id)
-                    SELECT $company, $table, $source, document, {OWN_ORDER} FROM temp.whole_document""",
-                {**about, **order_of(self.batch)},
-            )
-
-    def _keys(self, table: StagedTable, actions: Actions, *wanted: str) -> str:
-        """The keys of the rows that do one of these, as SQL."""
-        return f"""SELECT {key_text(table.contract, "s")} AS key FROM {actions.relation} AS a
-                   JOIN {actions.rows_of} AS s ON s.rowid = a.staged
-                   WHERE action IN ({", ".join(map(literal, wanted))})"""
 
 
 def _unexplained(table: StagedTable) -> str:

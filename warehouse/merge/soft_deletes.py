@@ -38,13 +38,15 @@ class Missing:
     """Live rows of a source that a batch, which names all there are, does not name: a relation (target: rowid), and its rows.
 
     `stamped`: they take the batch's order as they are deleted. A row that a window deletes keeps the order of the version
-    that it deletes: a batch from in between may yet move the row out of the window.
+    that it deletes: a batch from in between may yet move the row out of the window. `documents`: those that the batch names
+    all rows of, as a relation (document); "" if it is not documents that it names.
     """
 
     relation: str = ""
     rows: int = 0
     stamped: bool = True
     cause: str = "snapshot"
+    documents: str = ""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -120,12 +122,10 @@ def find_missing_of_documents(
 ) -> Missing:
     """The rows of documents that the batch delivers whole, and does not name; outside its window, if it has one.
 
-    temp.whole_document is filled with these documents: those in which no row's key was left unread. None are whole if a
-    record could not be split, since it may be a line of any.
+    Whole are those in which no row's key was left unread; none if a record could not be split, since it may be a line of any.
     """
     if not table.whole_if_split:
         return NOTHING_MISSING
-    connection.execute("CREATE OR REPLACE TEMP TABLE whole_document (document VARCHAR)")
     unsplit = count(
         connection,
         "SELECT count(*) FROM scratch.rejected.record WHERE resource IN "
@@ -141,7 +141,8 @@ def find_missing_of_documents(
         )
         return Missing(warnings=[warning])
     connection.execute(
-        f"INSERT INTO temp.whole_document SELECT document FROM scratch.whole.{quoted(table.name)} EXCEPT {unread}"
+        f"""CREATE OR REPLACE TEMP TABLE whole_document AS
+            SELECT document FROM scratch.whole.{quoted(table.name)} EXCEPT {unread}"""
     )
     inside = f"NOT coalesce({_inside(table.contract, table.window)}, false)" if table.window else "true"
     connection.execute(
@@ -152,7 +153,7 @@ def find_missing_of_documents(
         {"company": batch.company, "source": batch.source, **order_of(batch)},
     )
     rows = count(connection, "SELECT count(*) FROM temp.missing_of_document")
-    return Missing("temp.missing_of_document", rows, cause="whole_document")
+    return Missing("temp.missing_of_document", rows, cause="whole_document", documents="temp.whole_document")
 
 
 def changes_of(
