@@ -9,7 +9,8 @@ from datetime import date
 from pathlib import Path
 
 from flows.cli.run_flow import run_demo, run_refresh
-from flows.cli.views.customer import FATES, as_published, why_moved
+from flows.cli.views.moves import as_published, why_moved
+from flows.cli.views.status import FATES
 from flows.console.output import echo, echo_json, pairs, place, plain, table
 from flows.demo.world import COMPANY, World, build_world
 from flows.errors import UsageError

@@ -57,7 +57,7 @@ def land(
 
     The same files taken at the same time are one batch, however often you land them.
     """
-    from flows.cli.views import customer
+    from flows.cli.views.bring_in import show_landed
     from flows.inbox.announce import announce
     from flows.inbox.landing import FURTHEST_AHEAD, extraction_time, land
     from flows.settings import aware
@@ -87,7 +87,7 @@ def land(
         stated=stated,
         window=window,
     )
-    customer.show_landed(landed, untold=announce(landed), as_json=as_json)
+    show_landed(landed, untold=announce(landed), as_json=as_json)
 
 
 def _window(mode: str | None, first: date | None, last: date | None) -> Window | None:
@@ -266,9 +266,9 @@ def demo(
 @app.command(group=work)
 def sources(*, as_json: Json = False) -> None:
     """List the sources that can be landed, where their mappings lie, and what each delivers."""
-    from flows.cli.views import customer
+    from flows.cli.views.bring_in import show_sources
     from warehouse.delivery.profile import find_sources, read_source
 
     settings = settings_of_this_process()
     known = [read_source(folder) for folder in find_sources(settings.sources_path).values()]
-    customer.show_sources(known, as_json=as_json)
+    show_sources(known, as_json=as_json)

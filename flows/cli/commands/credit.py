@@ -43,9 +43,9 @@ def credit(
     as_json: Json = False,
 ) -> None:
     """Say before the sale whether an order may go out on credit: allowed, ask, prepay or stop, and why."""
-    from flows.cli.views import customer as views
+    from flows.cli.views.credit import show_order
     from flows.policy.credit_order import decide_order
 
     settings = settings_of_this_process()
     form: Form = "exact" if as_json else "en"
-    views.show_order(decide_order(settings, customer, company, order, form), as_json=as_json)
+    show_order(decide_order(settings, customer, company, order, form), as_json=as_json)

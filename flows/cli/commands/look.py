@@ -18,7 +18,7 @@ def status(
     *, latest: Annotated[int, Parameter(help="How many batches to list.")] = 10, as_json: Json = False
 ) -> None:
     """Show what was loaded, what was kept out, what is waiting or not published yet, and whether events went out."""
-    from flows.cli.views import customer as views
+    from flows.cli.views.status import Standing, show_status
     from flows.delivery.routes import backlogs
     from flows.inbox.landing import scan_inbox
     from flows.pipeline.committed import unpublished
@@ -26,16 +26,15 @@ def status(
     from warehouse.mart import queries
 
     settings = settings_of_this_process()
-    views.show_status(
-        settings,
+    standing = Standing(
         queries.status(settings.ops_file, latest=latest),
         scan_inbox(settings.inbox),
         backlogs(settings),
         asked_of_a_person(settings),
         queries.findings(settings.mart_file),
         unpublished(settings),
-        as_json=as_json,
     )
+    show_status(settings, standing, as_json=as_json)
 
 
 @app.command(group=look)
@@ -82,7 +81,7 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Say why a customer has its tier: measures, scores, what changed, gates, memory, what would move it."""
-    from flows.cli.views import customer as views
+    from flows.cli.views.customer import show_customer
     from flows.policy.explain import explain_customer, recorded
     from flows.settings.days import aware
     from warehouse.mart import queries
@@ -92,8 +91,8 @@ def explain(
     if as_recorded is not None:
         then = recorded(settings, aware(as_recorded, settings.timezone), customer, company)
         explained = explain_customer(then.file, then.policy_text, form)
-        views.show_customer(then.file, explained, as_json=as_json, recorded=then.committed)
+        show_customer(then.file, explained, as_json=as_json, recorded=then.committed)
         return
     file = queries.customer_file(settings.mart_file, customer, company)
     ruling_policy = queries.policy_text(settings.ops_file, file.current["policy_hash"])
-    views.show_customer(file, explain_customer(file, ruling_policy, form), as_json=as_json)
+    show_customer(file, explain_customer(file, ruling_policy, form), as_json=as_json)

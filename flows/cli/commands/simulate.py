@@ -124,7 +124,7 @@ def what_if(
 
     Nothing is stored, and nobody is told. Credit and conduct are judged by the facts as they are.
     """
-    from flows.cli.views.customer import show_what_if
+    from flows.cli.views.what_if import show_what_if
     from flows.policy.what_if import what_if
     from transforms.simulation.what_if import Supposition
 

@@ -7,12 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flows.cli.views.customer import backlog_text
-from flows.console.output import echo, echo_err, echo_json, fields_of, pairs, table
+from flows.console.output import echo, echo_err, echo_json, fields_of, pairs, table, text
 
 if TYPE_CHECKING:
     from flows.delivery.relay import RelayReport, SinkReport
-    from warehouse.relay.records import DeadLetter, StoredEvent
+    from warehouse.relay.records import Backlog, DeadLetter, StoredEvent
 
 
 def show_relayed(report: RelayReport, *, as_json: bool) -> None:
@@ -41,6 +40,16 @@ def sink_text(sink: SinkReport) -> str:
         return f"another relay is serving it, {backlog_text(sink.backlog)}"
     refused = f"{sink.refused:,} refused, " if sink.refused else ""
     return f"{sink.delivered:,} delivered, {refused}{backlog_text(sink.backlog)}"
+
+
+def backlog_text(backlog: Backlog) -> str:
+    """What a sink has not got yet, in a few words."""
+    if backlog.disabled:
+        return f"disabled ({backlog.disabled}), {backlog.waiting:,} waiting"
+    if not backlog.waiting and not backlog.dead:
+        return "has everything"
+    oldest = f" since {text(backlog.oldest)}" if backlog.oldest else ""
+    return f"{backlog.waiting:,} waiting{oldest}, {backlog.dead:,} given up, {backlog.blocked:,} customers held back"
 
 
 def show_events(events: Sequence[StoredEvent], *, as_json: bool) -> None:

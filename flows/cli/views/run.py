@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from flows.cli.views.customer import FATES, as_published, why_moved
 from flows.cli.views.events import sink_text
+from flows.cli.views.moves import as_published, why_moved
 from flows.cli.views.policy import outdated
+from flows.cli.views.status import FATES
 from flows.console.output import Row, echo, echo_err, echo_json, fields_of, pairs, place, table
 from flows.wording.words import label
 from transforms.policy.model import is_outdated

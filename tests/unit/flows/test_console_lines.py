@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from flows.cli.run_flow import Countdown
-from flows.cli.views.customer import TERMINAL, _batch_columns
+from flows.cli.views.status import TERMINAL, _batch_columns
 from flows.console.output import table
 from flows.console.progress import listening, report_step, saying_first
 
