@@ -90,7 +90,7 @@ def test_a_code_that_a_cell_holds_as_a_number_is_refused_and_not_padded(tmp_path
     assert [row[2] for row in accepted.rows] == ["00017", "17"]
     with pytest.raises(
         BatchRefusedError,
-        match=r"row 2, column Kunde: is a code, but the file holds all 2 of them as numbers",
+        match=r"row 2, column Kunde: is a code, but every value in the file is a number \(2, such as 17\)",
     ):
         read(tmp_path / "3", {"a.xlsx": workbook([HEADER, ["R1", 17, DAY, 1], ["R2", 23, DAY, 1]])})
 

@@ -365,8 +365,8 @@ class _Builder:
         faults = [
             Fault(
                 "code_is_numeric",
-                f"is a code, but the file holds all {code.filled} of them as numbers, such as {code.first[1]}, which "
-                "have lost leading zeros",
+                f"is a code, but every value in the file is a number ({code.filled:,}, such as {code.first[1]}): leading zeros "
+                "are lost",
                 "Format the column as text before it is filled, or set accept_number for it in the profile where codes "
                 "never have any.",
                 self.path,
