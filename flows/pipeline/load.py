@@ -18,6 +18,7 @@ from flows.runner import data_docs
 from flows.runner.ahead import Ahead
 from flows.runner.task import Order, mapping_version, stage_and_judge
 from flows.settings import Settings
+from flows.settings.values import LEAST_MEMORY
 from warehouse.delivery.manifest import MANIFEST, Batch, read_manifest
 from warehouse.delivery.profile import Source, get_source
 from warehouse.errors import BatchRefusedError, Fault, SourceError
@@ -340,13 +341,14 @@ def _load(
 
 
 def _order(settings: Settings, arrival: _Arrival, corrected: Corrected | None = None) -> Order:
+    """What staging a batch takes; not all the memory, since the warehouse is open beside, and buffers of text count in neither."""
     return Order(
         batch=arrival.batch,
         sources_path=tuple(folder.absolute() for folder in settings.sources_path),
         attempt=arrival.attempt,
         folder=settings.scratch / "-".join(arrival.landed.identity),
         days_ahead=settings.days_ahead,
-        memory=settings.memory_limit,
+        memory=max(settings.memory_limit * 5 // 6, LEAST_MEMORY),
         data_docs=settings.data_docs,
         kept_out=corrected.kept_out if corrected else (),
     )
