@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 from weakref import WeakKeyDictionary
@@ -30,6 +30,10 @@ CONFIG = {
     "arrow_output_version": "1.4",
     "produce_arrow_string_view": "true",
 }
+
+
+# What DuckDB is to hold for a moment when it is to let go of the rest.
+_ENOUGH = 256 << 20
 
 
 def quoted(identifier: str) -> str:
@@ -144,6 +148,19 @@ def in_one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     finally:
         with suppress(duckdb.Error):  # a database that has failed for good is what is to be told
             connection.execute(f"SET threads = {threads}")
+
+
+def let_go(connection: duckdb.DuckDBPyConnection, memory: int) -> None:
+    """Have DuckDB give back what it can read again, and pages that its allocator keeps; it may hold `memory` bytes as before.
+
+    Told by a connection of its own: if it cannot do with so little, that statement fails, and would end a transaction with it.
+    """
+    with closing(connection.cursor()) as other:
+        if count(other, "SELECT sum(memory_usage_bytes) FROM duckdb_memory()") <= _ENOUGH:
+            return
+        with suppress(duckdb.OutOfMemoryException):
+            other.execute(f"SET memory_limit = '{_ENOUGH >> 10}KiB'")
+        other.execute(f"SET memory_limit = '{memory >> 10}KiB'")
 
 
 def frame(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object = None) -> pl.DataFrame:

@@ -27,7 +27,7 @@ from transforms.policy import model as policy_model
 from transforms.policy.errors import PolicyError
 from transforms.policy.model import Policy, in_force, parse_policy
 from transforms.rating.rules_version import RULES_VERSION
-from warehouse.connection import in_one_thread, is_small, transaction
+from warehouse.connection import in_one_thread, is_small, let_go, transaction
 from warehouse.files import write_text
 from warehouse.lake.opening import open_at
 from warehouse.rating import cells
@@ -245,6 +245,8 @@ class _Run(RatingRun):
             is_first = cells.is_first(self.connection)
             for chunk in cells.chunks(self.connection, self.as_of, is_first=is_first):
                 self._sum_chunk(chunk, products, no_order_categories)
+            # From here on the frames of the rating need the room.
+            let_go(self.connection, self.settings.memory_limit)
         return touched
 
     def _sum_chunk(
