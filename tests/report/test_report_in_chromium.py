@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-WIDTHS = (320, 375, 768, 1024, 1440, 1920)
+WIDTHS = (320, 375, 768, 1024, 1280, 1440, 1920)
+PHONE = 640
+OUT_OF_SIGHT = """
+    [...document.querySelectorAll("nav.sections")].filter((each) => each.offsetParent).flatMap((nav) => {
+        const box = nav.getBoundingClientRect();
+        return [...nav.querySelectorAll("a")].filter((link) => {
+            const at = link.getBoundingClientRect();
+            return at.left < box.left || at.right > box.right || at.bottom > box.bottom;
+        }).map((link) => link.hash);
+    })
+"""
 PROBES = (Path(__file__).parent / "probes.js").read_text(encoding="utf-8")
 
 FIRST, QUALITY, LIST = "index.html", "quality.html", "customers/index.html"
@@ -74,6 +84,34 @@ def test_no_page_is_wider_than_its_window(
         for width in WIDTHS:
             tab.set_viewport_size({"width": width, "height": 900})
             assert tab.evaluate("document.documentElement.scrollWidth") <= width, width
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_all_sections_are_in_sight_at_the_top_of_a_window_wider_than_a_phone(
+    browser: Browser, reported: Settings, page: str, language: str
+) -> None:
+    with opened(browser, reported, page, locale=language) as tab:
+        for width in (width for width in WIDTHS if width > PHONE):
+            tab.set_viewport_size({"width": width, "height": 900})
+            assert tab.evaluate(OUT_OF_SIGHT) == [], width
+
+
+def test_a_section_that_is_led_to_lies_below_the_head_of_the_page_however_many_lines_that_has(
+    browser: Browser, reported: Settings
+) -> None:
+    with opened(browser, reported, reduced_motion="reduce") as tab:
+        for width in WIDTHS:
+            tab.set_viewport_size({"width": width, "height": 900})
+            tab.locator("nav.sections a", has_text="Tier migration").click()
+            tab.wait_for_function("scrollY > 0")
+            head, heading = (
+                tab.locator(found).bounding_box() for found in ("header.top", "section[id$=-migration] h2")
+            )
+            assert head is not None
+            assert heading is not None
+            assert head["y"] + head["height"] <= heading["y"] <= head["height"] + 100, width
+            tab.evaluate("scrollTo(0, 0)")
 
 
 @pytest.mark.parametrize("page", EVERY_PAGE)

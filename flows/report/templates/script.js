@@ -26,6 +26,10 @@
       keep("theme", root.dataset.theme);
     });
 
+    // What is led to lies below the head of the page, which has as many lines as its sections need.
+    const head = document.querySelector("header.top");
+    new ResizeObserver(() => { root.style.scrollPaddingTop = head.offsetHeight + 16 + "px"; }).observe(head);
+
     // One company at a time, where there are several.
     const choice = document.getElementById("company");
     const show = (company) => document.querySelectorAll("[data-company]").forEach((part) => {
