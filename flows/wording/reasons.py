@@ -183,12 +183,12 @@ def _in_sentence(group: str) -> Callable[[str, Reason, Form], str]:
     return said
 
 
-def _number(value: Decimal, _: Reason, form: Form) -> str:
-    return numbers.plain(value) if form == "exact" else numbers.trimmed(value, 3)
+def _number(value: Decimal, _: Reason, form: Form, more: int = 0) -> str:
+    return numbers.plain(value) if form == "exact" else numbers.trimmed(value, 3 + more)
 
 
-def _share(value: Decimal, _: Reason, form: Form) -> str:
-    return numbers.plain(value) if form == "exact" else f"{numbers.trimmed(value * 100, 1)}%"
+def _share(value: Decimal, _: Reason, form: Form, more: int = 0) -> str:
+    return numbers.plain(value) if form == "exact" else f"{numbers.trimmed(value * 100, 1 + more)}%"
 
 
 def _change(value: Decimal, _: Reason, form: Form) -> str:
@@ -199,8 +199,8 @@ def _change(value: Decimal, _: Reason, form: Form) -> str:
     return f"+{numbers.plain(percent)}%" if percent > 0 else f"{numbers.plain(percent)}%"
 
 
-def _days(value: Decimal, _: Reason, form: Form) -> str:
-    return numbers.plain(value) if form == "exact" else numbers.trimmed(value, 1)
+def _days(value: Decimal, _: Reason, form: Form, more: int = 0) -> str:
+    return numbers.plain(value) if form == "exact" else numbers.trimmed(value, 1 + more)
 
 
 def _points(value: Decimal, _: Reason, form: Form) -> str:
@@ -209,9 +209,9 @@ def _points(value: Decimal, _: Reason, form: Form) -> str:
     return numbers.signed(value, numbers.POINTS)
 
 
-def _money(value: Decimal, _: Reason, form: Form) -> str:
+def _money(value: Decimal, _: Reason, form: Form, more: int = 0) -> str:
     """To the cent in the mart; on a page only where the cents are much of it."""
-    return numbers.grouped(value, 2 if form == "exact" or abs(value) < WHOLE_FROM else 0)
+    return numbers.grouped(value, 2 if form == "exact" or abs(value) < WHOLE_FROM or more else 0)
 
 
 def _bar(value: Decimal, _: Reason, __: Form) -> str:
@@ -220,7 +220,22 @@ def _bar(value: Decimal, _: Reason, __: Form) -> str:
 
 def _figure(value: Decimal, reason: Reason, form: Form) -> str:
     """A figure in the unit of what the reason speaks of."""
-    return _BY_UNIT[_unit(reason)](value, reason, form)
+    return _told_apart(_BY_UNIT[_unit(reason)], value, reason, form)
+
+
+def _above_limit(value: Decimal, reason: Reason, form: Form) -> str:
+    return _told_apart(_money, value, reason, form)
+
+
+def _told_apart(written: Callable[..., str], value: Decimal, reason: Reason, form: Form) -> str:
+    """With more digits than the eye asks for where it would be written as the bar that it is above or below."""
+    said, bar = written(value, reason, form), reason.get("bar")
+    if form == "exact" or bar is None or bar == value or said != written(bar, reason, form):
+        return said
+    finer = (
+        (written(value, reason, form, more), written(bar, reason, form, more)) for more in range(1, _MOST_PLACES)
+    )
+    return next((figure for figure, other in finer if figure != other), said)
 
 
 def _figure_bar(value: Decimal, reason: Reason, form: Form) -> str:
@@ -229,6 +244,7 @@ def _figure_bar(value: Decimal, reason: Reason, form: Form) -> str:
     return numbers.bar(value)
 
 
+_MOST_PLACES = 6  # a ratio has no more
 _BY_UNIT = {"number": _number, "share": _share, "days": _days, "money": _money}
 _FORMATS: dict[str, Callable[[Any, Reason, Form], str]] = {
     **_BY_UNIT,
@@ -244,6 +260,7 @@ _FORMATS: dict[str, Callable[[Any, Reason, Form], str]] = {
     "bar": _bar,
     "figure": _figure,
     "figure_bar": _figure_bar,
+    "above_limit": _above_limit,
     "points": _points,
     "change": _change,
     "deviations": _days,

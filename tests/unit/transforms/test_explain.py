@@ -269,15 +269,15 @@ def test_the_memory_tells_its_runs():
         (
             {"net_sales_12m": 108_800, "loyalty": "0.9"},
             "core",
-            "net_sales_12m 41,200.00 below 150,000",
+            "net_sales_12m below 150,000 by 41,200.00",
             "net sales +41,200.00",
         ),
-        ({"net_sales_12m": 900_000, "loyalty": "0.53"}, "core", "loyalty 0.07 below 0.6", "loyalty +0.07"),
-        ({"net_sales_12m": 9000, "loyalty": "0.53"}, "cultivate", "loyalty 0.07 below 0.6", "loyalty +0.07"),
+        ({"net_sales_12m": 900_000, "loyalty": "0.53"}, "core", "loyalty below 0.6 by 0.07", "loyalty +0.07"),
+        ({"net_sales_12m": 9000, "loyalty": "0.53"}, "cultivate", "loyalty below 0.6 by 0.07", "loyalty +0.07"),
         (
             {"net_sales_12m": 900_000, "loyalty": "0.9", "contribution_12m": -250},
             "core",
-            "contribution_12m 250.00 below 0",
+            "contribution_12m below 0 by 250.00",
             "contribution +250.00",
         ),
         (
@@ -306,8 +306,8 @@ def test_of_several_bars_the_one_furthest_away_binds():
     row = explained(
         rated({"net_sales_12m": 900_000, "loyalty": "0.9", "steadiness": "0.79", "feedback_rate": "0.1"})
     )
-    assert row["shortfall"] == "steadiness 0.01 below 0.8; feedback_rate 0.1 below 0.2"
-    assert row["binding_bar"] == "feedback_rate 0.1 below 0.2"
+    assert row["shortfall"] == "steadiness below 0.8 by 0.01; feedback_rate below 0.2 by 0.1"
+    assert row["binding_bar"] == "feedback_rate below 0.2 by 0.1"
     assert (
         row["counterfactual"]
         == "steadiness +0.01 and feedback a month +0.1 would make this customer strategic"
@@ -317,7 +317,7 @@ def test_of_several_bars_the_one_furthest_away_binds():
 def test_at_the_top_the_bar_that_would_be_missed_first_binds():
     figures = RUNG_FIGURES["strategic"] | {"steadiness": "0.82", "contribution_12m": 750_000}
     row = explained(rated(figures))
-    assert (row["binding_bar"], row["counterfactual"]) == ("steadiness 0.02 above 0.8", None)
+    assert (row["binding_bar"], row["counterfactual"]) == ("steadiness above 0.8 by 0.02", None)
 
 
 @pytest.mark.parametrize(

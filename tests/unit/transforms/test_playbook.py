@@ -200,7 +200,7 @@ def test_a_core_customer_about_to_slip_is_protected():
     watch = {"watch_tier": "marginal", "watch_direction": "down", "watch_deadline": date(2025, 2, 28)}
     found = action(in_tier("core", **watch, watch_gap=[LACKS]))
     assert found["action"] == "protect"
-    assert found["reason"] == "expected to become marginal by 2025-02-28: loyalty 0.1 below 0.57"
+    assert found["reason"] == "expected to become marginal by 2025-02-28: loyalty below 0.57 by 0.1"
     assert action(in_tier("core", **watch | {"watch_direction": "up"}))["action"] == "maintain"
 
 

@@ -238,20 +238,20 @@ def test_who_is_where_the_figures_say_is_not_watched():
 
 def test_a_run_down_names_what_is_lacking_to_keep_the_tier_and_when_it_ends():
     found = watched(remembered("core", tier_since=date(2023, 1, 1), periods_down=1, down_tier="cultivate"))
-    assert found == ("cultivate", "down", "net_sales_12m 1,500.00 below 142,500", date(2024, 4, 30))
+    assert found == ("cultivate", "down", "net_sales_12m below 142,500 by 1,500.00", date(2024, 4, 30))
 
 
 def test_a_run_up_names_the_bar_that_would_be_missed_first():
     state = remembered("cultivate", tier_since=date(2023, 1, 1), periods_up=1, up_tier="core")
     found = watched(state, net_sales_12m="160000", loyalty="0.9")
-    assert found == ("core", "up", "net_sales_12m 2,500.00 above 157,500", date(2024, 3, 31))
+    assert found == ("core", "up", "net_sales_12m above 157,500 by 2,500.00", date(2024, 3, 31))
 
 
 @pytest.mark.parametrize(
     ("tier", "other", "volume", "gap"),
     [
-        ("marginal", "speculative", 160_000, "net_sales_12m 2,500.00 above 157,500"),
-        ("speculative", "marginal", 141_000, "net_sales_12m 1,500.00 below 142,500"),
+        ("marginal", "speculative", 160_000, "net_sales_12m above 157,500 by 2,500.00"),
+        ("speculative", "marginal", 141_000, "net_sales_12m below 142,500 by 1,500.00"),
     ],
 )
 def test_a_run_to_the_other_kind_names_how_far_volume_lies_beyond_its_bar(tier, other, volume, gap):
@@ -286,7 +286,7 @@ PARTNER = {"net_sales_12m": 900_000, "score": 90, "steadiness": "0.9", "feedback
 def test_a_bar_that_will_be_asked_is_announced_a_period_ahead_to_whom_it_will_cost_the_tier():
     old = date(2023, 1, 1)
     partner = remembered("strategic", tier_since=old)
-    said = "feedback_rate is asked from the next period on: 0.1 below 0.19"
+    said = "feedback_rate is asked from the next period on: below 0.19 by 0.1"
     assert watched(partner, **PARTNER, to_come="0.09") == ("core", "down", said, date(2024, 5, 31))
     assert watched(partner, **PARTNER, to_come="0.19") == (None, None, None, None)
     assert watched(partner, **PARTNER) == (None, None, None, None)
