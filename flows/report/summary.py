@@ -51,6 +51,7 @@ class Listed:
     entries: list[Entry]
     summed: Localized | None
     section: str
+    none: Localized  # why it has no entries, where it has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def first_screen(summary: Summary, currency: str) -> FirstScreen:
         list(_figures(summary, currency)),
         list(_sentences(summary, currency)),
         [
-            Listed(key, _entries(key, rows), _summed(rows, currency), section)
+            Listed(key, _entries(key, rows), _summed(rows, currency), section, _nobody(key, summary.figures))
             for key, section in _LISTS.items()
             for rows in (getattr(summary, key),)
         ],
@@ -265,6 +266,16 @@ def _summed(rows: Sequence[Row], currency: str) -> Localized | None:
     return _said("count_money", customers=numbers.grouped(first["total"]), amount=amount)
 
 
+def _nobody(key: str, found: Row) -> Localized:
+    """Why a list is empty: nobody is like that, or nothing of it could be assessed."""
+    is_assessed = {
+        "loss": found["contribution"] is not None,
+        "credit": found["has_credit"],
+        "conduct": found["has_conduct"],
+    }
+    return label("list_none" if is_assessed.get(key, True) else "list_unknown", key)
+
+
 def _entries(key: str, rows: Sequence[Row]) -> list[Entry]:
     return [Entry(row, row["money"], _REASONS[key](row)) for row in rows]
 
@@ -306,9 +317,10 @@ def _why_call(row: Mapping[str, Any]) -> Localized:
 
 
 def _why_cultivate(row: Mapping[str, Any]) -> Localized:
-    if row["money"] is None:
-        return label("reason", row["headroom_reason"])
-    return _bought(row["net_sales_12m"])
+    bought = _bought(row["net_sales_12m"])
+    if row["money"] is not None:
+        return bought
+    return _joined([bought, _said("demand_unknown", reason=label("reason", row["headroom_reason"]))])
 
 
 def _bought(net_sales: Decimal) -> Localized:

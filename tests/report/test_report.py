@@ -19,6 +19,8 @@ from flows.report import build, pages, stamp
 from flows.settings import Settings
 from tests.flows.small_company import settings_of
 from tests.report.reported_company import BUYERS, LAST, PATH_ID, SCRIPT
+from tests.warehouse.mart_of_rows import move
+from tests.warehouse.publishing import insert
 from transforms.frames.plan import month_end
 
 
@@ -270,6 +272,17 @@ def test_the_page_of_data_quality_says_why_a_batch_was_refused_and_what_counts_f
         ),
     ):
         assert said in page, said
+
+
+def test_a_move_says_since_when_its_money_is_compared(copied: Settings) -> None:
+    table, moved = move("GIANT", "down", 900_000, 720_000, period=LAST, base_period=date(2024, 9, 1))
+    with duckdb.connect(str(copied.mart_file)) as connection:
+        insert(connection, table, schema="main", company_code="1000", **moved)
+    copied.report_file.unlink()
+    build.build_if_behind(copied)
+    english = in_one_language(copied.report_file, "zh-Hans")
+    assert "900,000 Sep 2024720,000−180,000" in english
+    assert "900,000 2024年9月720,000−180,000" in in_one_language(copied.report_file, "en")
 
 
 def test_a_mart_without_a_rating_makes_a_report_that_says_so(tmp_path: Path) -> None:

@@ -160,7 +160,9 @@ def test_the_map_has_every_customer_that_has_both_figures_and_names_the_four_qua
     with opened(browser, reported) as tab:
         assert tab.locator("#c1-map g.mark > g").count() == 6
         named = tab.locator("#c1-map svg text.strong tspan[lang=en]").all_text_contents()
-        assert set(named) == {"Core", "Cultivate", "Speculative", "Marginal"}
+        assert set(named) == {
+            f"{volume} volume · {loyal}" for volume in ("High", "Low") for loyal in ("loyal", "not loyal")
+        }
 
 
 def test_the_language_is_switched_kept_and_leaves_nothing_behind(
@@ -171,7 +173,7 @@ def test_the_language_is_switched_kept_and_leaves_nothing_behind(
         assert "价值客户" not in tab.inner_text("main")
         tab.click("#language")
         said = tab.inner_text("main")
-        for term in ("价值客户", "培植客户", "投机客户", "窜货", "低价倾销/乱价", "拖欠货款", "等级迁移"):
+        for term in ("价值客户", "核心客户", "销量小 · 忠诚", "投机客户", "窜货", "低价倾销/乱价", "拖欠货款", "等级迁移"):
             assert term in said, term
         assert "Value customers" not in said
         assert tab.title() == "客户价值报告"

@@ -58,6 +58,12 @@ def test_what_is_not_assessed_is_left_out_of_a_sum_and_makes_no_zero(tmp_path: P
     assert found["cultivate_headroom"] == (None, None)
 
 
+def test_no_loss_is_known_where_nobodys_contribution_is(tmp_path: Path) -> None:
+    nobody = published(tmp_path / "nobody", rating("A", NOW, "core", 5, 100))
+    nobody_loses = published(tmp_path / "none", rating("A", NOW, "core", 5, 100, contribution_12m=5))
+    assert (headlines(nobody)["loss"], headlines(nobody_loses)["loss"]) == ((None, None), (0, None))
+
+
 def test_where_nothing_was_sold_there_is_no_share_and_no_margin(tmp_path: Path) -> None:
     mart = published(tmp_path, rating("A", NOW, "core", 5, 0, contribution_12m=-5))
     found = headlines(mart)

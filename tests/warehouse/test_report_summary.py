@@ -75,7 +75,7 @@ def test_what_neither_quantity_nor_price_is_said_to_have_made_is_named_so_that_t
         "(+38.0k, of it quantity −70.0k, price +8.0k, and +100k with those who did not buy in both years"
         in said.en
     )
-    assert "（+3.8万，其中数量影响 −7.0万、价格影响 +8,000、两年未均采购或数量不明的客户 +10.0万）" in said.zh
+    assert "（+3.8万，其中数量影响 −7.0万、价格影响 +8,000、仅其中一年采购或数量不明的客户 +10.0万）" in said.zh
 
 
 def test_a_year_like_the_last_one_is_said_to_be_so(tmp_path: Path) -> None:
@@ -205,6 +205,63 @@ def test_who_bought_nothing_in_the_year_is_told_so(tmp_path: Path) -> None:
     found = screen(tmp_path, REACH, *year("A", 500, 0, **gone))
     [call] = [each for each in found.lists if each.key == "call"]
     assert [each.reason.zh for each in call.entries] == ["年内未采购；最近下单 2023-04-02"]
+
+
+def test_an_empty_list_says_that_nobody_is_like_that_only_where_somebody_could_have_been_told_so(
+    tmp_path: Path,
+) -> None:
+    looked_at = [
+        ("credit_watch", {"customer_id": "A", "credit_action": "open"}),
+        ("conduct_finding", {"customer_id": "A", "kind": "diversion", "confidence": "none"}),
+    ]
+    sold = rating("A", NOW, "core", 5, 10)
+    unseen = ("conduct_finding", {"customer_id": "A", "kind": "diversion", "confidence": "not_assessable"})
+    known = screen(tmp_path / "known", REACH, *year("A", 10, 10), *looked_at)
+    unknown = screen(tmp_path / "unknown", sold, unseen)
+
+    def said(found: FirstScreen) -> dict[str, str]:
+        return {each.key: each.none.en for each in found.lists if each.key in {"loss", "credit", "conduct"}}
+
+    assert said(known) == {
+        "loss": "Nobody is known to cost more than it brings.",
+        "credit": "Nobody is over the limit or to be asked to pay before.",
+        "conduct": "No finding is confirmed or suspected.",
+    }
+    assert said(unknown) == {
+        "loss": "The contribution is not assessed for any customer.",
+        "credit": "No receivables were delivered, so credit is not assessed.",
+        "conduct": "Nobody's conduct could be assessed.",
+    }
+
+
+def test_whom_to_cultivate_without_a_known_demand_comes_by_what_it_buys(tmp_path: Path) -> None:
+    def small(customer: str, sales: int, **more: object) -> tuple[str, dict[str, Any]]:
+        return rating(customer, NOW, "cultivate", 4, sales, **more)
+
+    unknown = {"headroom_reason": "no_estimate"}
+    found = screen(
+        tmp_path, small("A", 900, **unknown), small("B", 2_500, **unknown), small("C", 10, headroom_12m=70)
+    )
+    [cultivate] = [each for each in found.lists if each.key == "cultivate"]
+    assert [(each.row["customer_id"], each.reason.en) for each in cultivate.entries] == [
+        ("C", "buys 10 a year"),
+        ("B", "buys 2.5k a year; demand not known: no demand estimate"),
+        ("A", "buys 900 a year; demand not known: no demand estimate"),
+    ]
+
+
+def test_the_only_channel_or_territory_is_not_named_for_what_the_whole_company_did(tmp_path: Path) -> None:
+    def sold_in(channels: dict[str, str]) -> set[str]:
+        masters = [
+            ("customer", {"customer_id": who, "name": who, "channel": channel, "territory_id": channel})
+            for who, channel in channels.items()
+        ]
+        years = [row for who in channels for row in year(who, 100, 150)]
+        found = summary(tmp_path / str(len(set(channels.values()))), REACH, *masters, *years)
+        return {row["fact"] for row in found.changed}
+
+    assert sold_in({"A": "direct", "B": "direct"}) == {"largest_rise"}
+    assert sold_in({"A": "direct", "B": "export"}) >= {"channel_rose", "territory_rose"}
 
 
 def test_nothing_to_do_is_said(tmp_path: Path) -> None:

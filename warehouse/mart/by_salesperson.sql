@@ -6,7 +6,8 @@ SELECT company_code, year.salesperson_id, count(*)::INTEGER AS customers,
     (sum(year.contribution_12m)
         / nullif(greatest(sum(year.net_sales_12m) FILTER (WHERE year.contribution_12m IS NOT NULL), 0), 0))::DECIMAL(18,6)::DOUBLE
         AS margin_12m,
-    coalesce(-sum(value.contribution_12m) FILTER (WHERE value.is_loss_making), 0)::DECIMAL(38,4) AS loss,
+    CASE WHEN count(value.contribution_12m) > 0
+        THEN coalesce(-sum(value.contribution_12m) FILTER (WHERE value.is_loss_making), 0) END::DECIMAL(38,4) AS loss,
     sum(value.headroom_12m) FILTER (WHERE value.effective_tier = 'cultivate') AS cultivate_headroom,
     sum(overdue) AS overdue, count(call.stake)::INTEGER AS customers_to_call, sum(call.stake) AS stake
 FROM customer_year AS year

@@ -23,7 +23,7 @@ class Summary:
     """One company's first screen; the lists are cut at MOST_FIRST, and each row carries the `total` and the `sum` of all."""
 
     # The year, the same months of last year (…_then), difference and share, and what of the difference neither quantity nor price
-    # is said to have made (unsplit_difference); what is overdue.
+    # is said to have made (unsplit_difference); what is overdue; whether credit and conduct could be assessed of anybody.
     figures: Row
     line: list[
         Row
@@ -87,6 +87,8 @@ _QUERIES = {
             ((contribution - contribution_then) / nullif(greatest(contribution_then, 0), 0))::DECIMAL(18,6) AS contribution_share,
             value_customers - value_customers_then AS value_customers_difference,
             ageing.overdue, ageing.overdue_share, ageing.overdue_over_90,
+            EXISTS {_of_company("credit_watch")} AS has_credit,
+            EXISTS (FROM {_of_company("conduct_finding")} WHERE confidence <> 'not_assessable') AS has_conduct,
             (SELECT count(*) FROM {_of_company("over_limit")}) AS over_limit,
             (SELECT sum(over_by) FROM {_of_company("over_limit")}) AS over_by
         FROM compared LEFT JOIN {_of_company("credit_ageing")} AS ageing ON true

@@ -120,7 +120,7 @@ _SHEETS = {
     "moves": (
         ("tier_move",),
         """
-        SELECT company_code, customer_id, name, period, from_tier, to_tier, direction, cause, net_sales_before, net_sales_after,
+        SELECT company_code, customer_id, name, period, from_tier, to_tier, direction, cause, base_period, net_sales_before, net_sales_after,
             net_sales_difference, contribution_difference, quantity_effect_12m, price_effect_12m, reasons, revision
         FROM mart.tier_move
         ORDER BY company_code, period DESC, abs(net_sales_difference) DESC NULLS LAST, customer_id, revision DESC

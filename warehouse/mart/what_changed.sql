@@ -3,6 +3,11 @@ WITH customer_fact AS (
     SELECT company_code, period, customer_id, name, territory_id, channel, net_sales_difference,
         net_sales_12m > 0 AND net_sales_year_before <= 0 AS is_won, coalesce(net_sales_12m, 0) <= 0 AND net_sales_year_before > 0 AS is_lost
     FROM customer_year WHERE net_sales_difference IS NOT NULL
+), cut AS (
+    -- The only channel or territory says what the company's change says already.
+    SELECT company_code, count(DISTINCT coalesce(channel, '')) > 1 AS has_channels,
+        count(DISTINCT coalesce(territory_id, '')) > 1 AS has_territories
+    FROM customer_fact GROUP BY company_code
 ), fact AS (
     SELECT company_code, period, 'customers_won' AS fact, NULL AS customer_id, NULL AS name, NULL AS territory_id, NULL AS channel,
         sum(net_sales_difference) AS amount, count(*) AS customers
@@ -21,13 +26,13 @@ WITH customer_fact AS (
     UNION ALL
     SELECT company_code, period, CASE WHEN sum(net_sales_difference) < 0 THEN 'territory_fell' ELSE 'territory_rose' END,
         NULL, NULL, territory_id, NULL, sum(net_sales_difference), count(*)
-    FROM customer_fact WHERE territory_id IS NOT NULL GROUP BY company_code, period, territory_id
+    FROM customer_fact JOIN cut USING (company_code) WHERE territory_id IS NOT NULL AND has_territories GROUP BY company_code, period, territory_id
     QUALIFY row_number() OVER (
         PARTITION BY company_code, sum(net_sales_difference) < 0 ORDER BY abs(sum(net_sales_difference)) DESC, territory_id) = 1
     UNION ALL
     SELECT company_code, period, CASE WHEN sum(net_sales_difference) < 0 THEN 'channel_fell' ELSE 'channel_rose' END,
         NULL, NULL, NULL, channel, sum(net_sales_difference), count(*)
-    FROM customer_fact WHERE channel IS NOT NULL GROUP BY company_code, period, channel
+    FROM customer_fact JOIN cut USING (company_code) WHERE channel IS NOT NULL AND has_channels GROUP BY company_code, period, channel
     QUALIFY row_number() OVER (
         PARTITION BY company_code, sum(net_sales_difference) < 0 ORDER BY abs(sum(net_sales_difference)) DESC, channel) = 1
     UNION ALL
