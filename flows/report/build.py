@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from jinja2 import Template
 from markupsafe import Markup
@@ -82,6 +84,12 @@ def _swap(link: Path, folder: Path) -> str | None:
     return before
 
 
+def _moments_in(timezone: str) -> Callable[[datetime], Localized]:
+    """How a stored instant, which is of UTC, is written: by the company's clock."""
+    zone = ZoneInfo(timezone)
+    return lambda instant: numbers.day(instant.replace(tzinfo=UTC).astimezone(zone))
+
+
 def _key(row: Row) -> report_customers.Key:
     return row["company_code"], row["customer_id"]
 
@@ -105,11 +113,12 @@ class _Renderer:
         self._files = {key: pages.file_name(*key) for key in sorted(paged)}
         self._unpaged = frozenset(unpaged)
         self._environment = dress.environment(
-            filters=_FILTERS,
+            filters=_FILTERS | {"moment": _moments_in(settings.timezone)},
             saying=_SAYING
             | {
                 "publication": data.publication,
                 "currency": settings.company_currency,
+                "timezone": settings.timezone,
                 "workbook": settings.workbook_file.name,
                 "quality": QUALITY_FILE,
                 "stamp": mark,

@@ -21,7 +21,8 @@ def wanted(settings: Settings) -> str | None:
     publication = publish.read_publication(settings.mart_file)
     if publication is None:
         return None
-    digest = hashlib.sha256(repr((publication, settings.company_currency, settings.customer_pages)).encode())
+    shown_by = (publication, settings.company_currency, settings.customer_pages, settings.timezone)
+    digest = hashlib.sha256(repr(shown_by).encode())
     for path in sorted(path for room in _ROOMS for pattern in _MADE_OF for path in room.glob(pattern)):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:20]

@@ -233,7 +233,8 @@ def _told_apart(written: Callable[..., str], value: Decimal, reason: Reason, for
     if form == "exact" or bar is None or bar == value or said != written(bar, reason, form):
         return said
     finer = (
-        (written(value, reason, form, more), written(bar, reason, form, more)) for more in range(1, _MOST_PLACES)
+        (written(value, reason, form, more), written(bar, reason, form, more))
+        for more in range(1, _MOST_PLACES)
     )
     return next((figure for figure, other in finer if figure != other), said)
 

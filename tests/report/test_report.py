@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
@@ -283,6 +284,21 @@ def test_a_move_says_since_when_its_money_is_compared(copied: Settings) -> None:
     english = in_one_language(copied.report_file, "zh-Hans")
     assert "900,000 Sep 2024720,000−180,000" in english
     assert "900,000 2024年9月720,000−180,000" in in_one_language(copied.report_file, "en")
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/New_York"])
+def test_moments_are_told_by_the_companys_clock(copied: Settings, zone: str) -> None:
+    [(published, taken)] = mart(
+        copied,
+        "SELECT published_at, (SELECT max(extracted_at) FROM data_quality) FROM publication",
+    )
+    stages.report_stage(copied.model_copy(update={"timezone": zone}))
+
+    def there(instant: datetime) -> str:
+        return f"{instant.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+
+    assert f"{there(published)} {zone}" in in_one_language(copied.report_file, "zh-Hans")
+    assert there(taken) in in_one_language(copied.report_folder / "quality.html", "zh-Hans")
 
 
 def test_a_mart_without_a_rating_makes_a_report_that_says_so(tmp_path: Path) -> None:

@@ -173,7 +173,16 @@ def test_the_language_is_switched_kept_and_leaves_nothing_behind(
         assert "价值客户" not in tab.inner_text("main")
         tab.click("#language")
         said = tab.inner_text("main")
-        for term in ("价值客户", "核心客户", "销量小 · 忠诚", "投机客户", "窜货", "低价倾销/乱价", "拖欠货款", "等级迁移"):
+        for term in (
+            "价值客户",
+            "核心客户",
+            "销量小 · 忠诚",
+            "投机客户",
+            "窜货",
+            "低价倾销/乱价",
+            "拖欠货款",
+            "等级迁移",
+        ):
             assert term in said, term
         assert "Value customers" not in said
         assert tab.title() == "客户价值报告"

@@ -75,7 +75,9 @@ def test_what_neither_quantity_nor_price_is_said_to_have_made_is_named_so_that_t
         "(+38.0k, of it quantity −70.0k, price +8.0k, and +100k with those who did not buy in both years"
         in said.en
     )
-    assert "（+3.8万，其中数量影响 −7.0万、价格影响 +8,000、仅其中一年采购或数量不明的客户 +10.0万）" in said.zh
+    assert (
+        "（+3.8万，其中数量影响 −7.0万、价格影响 +8,000、仅其中一年采购或数量不明的客户 +10.0万）" in said.zh
+    )
 
 
 def test_a_year_like_the_last_one_is_said_to_be_so(tmp_path: Path) -> None:
