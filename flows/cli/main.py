@@ -11,9 +11,10 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from cyclopts import CycloptsError
+from cyclopts import CoercionError, CycloptsError
 
 from flows.cli.commands import app
 from flows.cli.exit_codes import exit_code, is_of_an_interrupt
@@ -22,6 +23,9 @@ from flows.errors import SIGNALLED, USAGE
 
 if TYPE_CHECKING:
     from types import FrameType
+
+
+_WRITTEN: dict[object, str] = {date: "2026-10-31", datetime: "2026-10-31 or 2026-10-31T18:00:00+01:00"}
 
 
 def main() -> None:
@@ -46,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()  # while a reader that is gone can still be answered
     except CycloptsError as error:
-        _fail(f"{str(error).strip()} Try `valuemart --help`.")
+        _fail(_misused(error))
         return USAGE
     except KeyboardInterrupt:
         return _interrupted()
@@ -64,6 +68,13 @@ def run(arguments: Sequence[str]) -> int:
             _fail(line)
         return known
     return code if isinstance(code, int) else 0
+
+
+def _misused(error: CycloptsError) -> str:
+    """What is wrong with an argument, how it is written where that can be said, and where to read on."""
+    said, command = str(error).strip(), " ".join(("valuemart", *(error.command_chain or ())))
+    written = _WRITTEN.get(error.target_type) if isinstance(error, CoercionError) else None
+    return f"{said}{f' Write it as {written}.' if written else ''} Try `{command} --help`."
 
 
 def _to_tell(error: Exception) -> Exception:

@@ -36,9 +36,9 @@ def simulate(policy: str, first: Month | None = None, last: Month | None = None)
 
 def _summary(found: Simulation) -> str:
     compared = found.comparison
-    ours, theirs = compared.ruling, compared.candidate
+    ours, theirs = compared.names
     moved = [row for row in compared.migration if row["from_tier"] != row["to_tier"]]
-    title = f"{theirs.policy_id} {theirs.policy_version} instead of {ours.policy_id} {ours.policy_version}"
+    title = f"{theirs} instead of {ours}"
     return "\n".join(
         [
             f"### {title}, {compared.first:%Y-%m} to {compared.last:%Y-%m}",

@@ -91,6 +91,20 @@ def test_a_fall_that_prices_did_not_make_is_not_said_to_be_one_of_price(
     closed, cheaper = (said(capsys, "explain", who) for who in falls)
     assert re.search(r"change of sales +quantity −960, price 0 on the 12 months before\n", closed)
     assert re.search(r"change of sales +quantity 0, price −1,200 on .* before: a change of price\n", cheaper)
+    assert re.search(r"net sales +11,040 in 12 months, 12,000 in the 12 before \(−8.0%\)\n", closed)
+    assert re.search(r"last order +2024-12-10\n", closed)
+
+
+def test_the_year_before_is_not_said_to_be_nothing_where_the_data_do_not_reach_back_over_it(
+    tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = settings_of(tmp_path / "home")
+    months = [months_before(LAST, back) for back in range(22, -1, -1)]
+    sold = [line(f"A-{month:%Y%m}", "A", month.replace(day=10), 100) for month in months]
+    land(settings, {"customers": [customer("A")], "invoice_lines": sold}, taken=date(2025, 1, 1), sequence=1)
+    refresh(settings, gate, month_end(LAST))
+    monkeypatch.setenv("VALUEMART_HOME", str(settings.home))
+    assert re.search(r"net sales +1,200 in 12 months\n", said(capsys, "explain", "A"))
 
 
 def test_what_a_lapsed_customer_is_expected_to_bring_is_not_said_without_a_word(

@@ -185,6 +185,20 @@ def test_the_flow_replays_and_leaves_a_summary(lived: Settings, monkeypatch: pyt
     assert left[0].startswith("### default 1.0.0 instead of default 1.0.0, 2024-08 to 2024-08")
 
 
+def test_a_candidate_that_kept_the_name_of_the_policy_in_force_is_told_apart_by_its_hash(
+    lived: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = lived.policy_file.read_text("utf-8")
+    changed = tmp_path / "changed.toml"
+    changed.write_text(re.sub(r"(?m)^loyalty_from = .*$", "loyalty_from = 0.65", text), "utf-8")
+    hashes_of = [read_policy(file).content_hash[:12] for file in (changed, lived.policy_file)]
+    monkeypatch.setenv("VALUEMART_HOME", str(lived.home))
+    monkeypatch.setenv("VALUEMART_POLICY", str(lived.policy_file))
+    assert main.run(["simulate", str(changed), "--from", "2024-09", "--to", "2024-09"]) == 0
+    theirs, ours = (f"default 1.0.0 ({each})" for each in hashes_of)
+    assert f"{theirs} instead of {ours}, 2024-09 to 2024-09" in capsys.readouterr().out
+
+
 def test_late_cells_are_those_a_line_known_later_counts_in(lived: Settings) -> None:
     from warehouse.rating.cells import late_arriving
 

@@ -67,6 +67,15 @@ class Comparison:
     movers: list[Row]
     outcomes: list[Row]
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """The policy in force and the candidate by id and version; two that share them by their hashes, too."""
+        sides = (self.ruling, self.candidate)
+        ours, theirs = (f"{side.policy_id} {side.policy_version}" for side in sides)
+        if ours != theirs or self.ruling.policy_hash == self.candidate.policy_hash:
+            return ours, theirs
+        return f"{ours} ({self.ruling.policy_hash[:12]})", f"{theirs} ({self.candidate.policy_hash[:12]})"
+
 
 def compare(
     ruling: Replayed, candidate: Replayed, policies: tuple[Policy, Policy], *, first: date, last: date

@@ -14,6 +14,7 @@ from warehouse.mart.publish import building, fill_table
 # All that `queries.customer_file` reads.
 OF_ONE_CUSTOMER = (
     "customer",
+    "customer_month",
     "customer_value_history",
     "tier_change",
     "credit_watch",

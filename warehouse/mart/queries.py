@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -57,6 +58,7 @@ class CustomerFile:
 
     current: Row
     previous: Row | None
+    net_sales_year_before: Decimal | None  # null where the company's data do not reach back over those months
     moves: list[Row]
     credit: Row | None
     conduct: list[Row]  # one a kind of conduct, also where nothing was found or nothing could be
@@ -275,6 +277,13 @@ def customer_file(mart_file: Path, customer: str, company: str | None) -> Custom
             LIMIT 2
             """,
         )
+        [reach] = _rows(
+            connection,
+            f"""
+            SELECT min(month) <= {literal(str(periods[0]["period"]))}::DATE - INTERVAL 23 MONTHS AS covers_two_years
+            FROM mart.customer_month WHERE company_code = {literal(code)}
+            """,
+        )
         moves = _rows(
             connection,
             f"""
@@ -293,6 +302,7 @@ def customer_file(mart_file: Path, customer: str, company: str | None) -> Custom
     return CustomerFile(
         current=periods[0],
         previous=periods[1] if len(periods) > 1 else None,
+        net_sales_year_before=periods[0]["net_sales_12m_before"] if reach["covers_two_years"] else None,
         moves=moves,
         credit=credit[0] if credit else None,
         conduct=conduct,

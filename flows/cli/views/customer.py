@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from flows.cli.views.moves import why_moved
 from flows.console.output import Row, echo, echo_json, fields_of, pairs, table, text
+from flows.wording.numbers import signed_share
 from flows.wording.words import label
 
 if TYPE_CHECKING:
@@ -124,6 +125,18 @@ def _said(file: CustomerFile, row: Row, column: str) -> str | None:
     return said.en if said else None
 
 
+def _net_sales(file: CustomerFile) -> str | None:
+    """The twelve months beside the twelve before, where the data reach back over those; nothing where it never ordered."""
+    bought, before = file.current["net_sales_12m"], file.net_sales_year_before
+    if bought is None:
+        return None
+    said = f"{text(bought)} in 12 months"
+    if before is None:
+        return said
+    share = f" ({signed_share((bought - before) / before)})" if before > 0 and bought != before else ""
+    return f"{said}, {text(before)} in the 12 before{share}"
+
+
 def _change_of_sales(now: Row) -> str | None:
     """What quantity and price did to net sales of 12 months; nothing where that is not known, or nothing changed."""
     cause, by_quantity, by_price = (
@@ -216,7 +229,9 @@ def _standing(file: CustomerFile, why: Row) -> dict[str, object]:
         "rated": f"through {now['closed_through']}, revision {now['revision']}, {policy}",
         "score": f"{text(now['score'])} (before: {text(before.get('score'))})",
         "changed by": why["drivers"],
+        "net sales": _net_sales(file),
         "change of sales": _change_of_sales(now),
+        "last order": now["last_order_on"],
         **_decline(file),
         "returns": _returns(now),
         "not assessed": _said(file, now, "customer_value.unassessed"),

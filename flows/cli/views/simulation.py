@@ -36,9 +36,9 @@ def show(found: Simulation, out: Path | None, *, as_json: bool) -> None:
         return
     compared = found.comparison
     ours, theirs = compared.ruling, compared.candidate
+    ruling, candidate = compared.names
     echo(
-        f"{theirs.policy_id} {theirs.policy_version} instead of {ours.policy_id} {ours.policy_version}, "
-        f"{compared.first:%Y-%m} to {compared.last:%Y-%m}; nothing was published"
+        f"{candidate} instead of {ruling}, {compared.first:%Y-%m} to {compared.last:%Y-%m}; nothing was published"
     )
     sums = {
         "customers": "customers",

@@ -273,7 +273,12 @@ def test_the_memory_tells_its_runs():
             "net sales +41,200.00",
         ),
         ({"net_sales_12m": 900_000, "loyalty": "0.53"}, "core", "loyalty below 0.6 by 0.07", "loyalty +0.07"),
-        ({"net_sales_12m": 9000, "loyalty": "0.53"}, "cultivate", "loyalty below 0.6 by 0.07", "loyalty +0.07"),
+        (
+            {"net_sales_12m": 9000, "loyalty": "0.53"},
+            "cultivate",
+            "loyalty below 0.6 by 0.07",
+            "loyalty +0.07",
+        ),
         (
             {"net_sales_12m": 900_000, "loyalty": "0.9", "contribution_12m": -250},
             "core",
