@@ -3,7 +3,9 @@
 Asked are the sample company's own mart (made by `valuemart demo`, or found in HOME), and one of 20,000 customers: the
 sample company's rated tables with each customer many times over, published as always. Every view is read whole, as Arrow;
 the yardstick is reading the table `customer_value` whole. Judged is the CPU time of all cores, which says the same
-whatever else the machine does, and without which no answer comes; it ends with 1 where a view takes more than it may.
+whatever else the machine does, and without which no answer comes; it ends with 1 where a view takes more than it may. A view
+that hands a table over row by row may take as long as that table does by the same reader, and a quarter longer: what it
+costs to hand the values over is not the view's.
 """
 
 from __future__ import annotations
@@ -30,6 +32,10 @@ from warehouse.mart.publish import PUBLISHED_TABLES
 CUSTOMERS = 20_000
 RUNS = 7
 YARDSTICK = "customer_value"
+HANDED_OVER = {
+    "customer_value_by_month": "customer_value_history"
+}  # view: the table with its rows and columns
+OWN_WORK = 1.25  # times what its table takes
 VIEWS = tuple(name for name in PUBLISHED_TABLES if load(name).physical == "view")
 
 # What is published of each customer; the books grow with batches, and the structure with its cells.
@@ -108,7 +114,7 @@ def grow(demo: Settings, large: Settings) -> None:
 def measured(title: str, settings: Settings, at_most: float) -> list[str]:
     """Print how long each view takes, also against the yardstick; which of them take longer than they may."""
     with duckdb.connect(str(settings.mart_file), read_only=True) as mart:
-        answers = {name: answer(mart, name) for name in (YARDSTICK, *VIEWS)}
+        answers = {name: answer(mart, name) for name in (YARDSTICK, *HANDED_OVER.values(), *VIEWS)}
         customers, periods = (
             count(mart, f"SELECT count(DISTINCT {column}) FROM customer_value_history")
             for column in ("(company_code, customer_id)", "period")
@@ -121,7 +127,8 @@ def measured(title: str, settings: Settings, at_most: float) -> list[str]:
             for name, it in answers.items()
         ],
     )  # fmt: skip
-    return [f"{name} of {title}" for name in VIEWS if answers[name].cpu >= at_most]
+    may = {view: max(at_most, OWN_WORK * answers[of].cpu) for view, of in HANDED_OVER.items()}
+    return [f"{name} of {title}" for name in VIEWS if answers[name].cpu >= may.get(name, at_most)]
 
 
 def answer(mart: duckdb.DuckDBPyConnection, name: str) -> Answer:
