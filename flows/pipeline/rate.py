@@ -147,6 +147,7 @@ def update(
             report.calibrated = settings.policy_file if looks_ahead else report.calibrated
             report.unconfirmed = calibration.is_unconfirmed(settings, report.policy)
             report.other_currencies = other_currencies(connection, settings.company_currency)
+            report.looked_back_from = run.rated_as_of if shown and run.looks_back else None
             cells.clear_dirty(connection, run.left_behind, looks_back=run.looks_back)
             reached = _due(connection, report.policy, as_of)
             ledger.set_generation(connection, "rating", reached, recorded_at)

@@ -52,6 +52,8 @@ class RatingReport:
     unconfirmed: bool = False
     # A sentence for each company whose books are in another currency than is set.
     other_currencies: Sequence[str] = ()
+    # The later day as of which everything was rated before, where this run looks back and its mart is shown.
+    looked_back_from: date | None = None
     cells: int = 0
     periods: list[date] = field(default_factory=list)
     new_rows: int = 0

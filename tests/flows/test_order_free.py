@@ -341,7 +341,10 @@ def test_who_looks_back_and_forward_again_ends_where_he_was(gate: Gate, grown: S
     looked = refresh(grown, gate, date.fromisoformat(day))
     assert looked is not None
     assert looked.periods == [first_of_month(closed_through(date.fromisoformat(day)))]
-    refresh(grown, gate, month_end(LAST_MONTH))
+    assert looked.looked_back_from == month_end(LAST_MONTH)
+    forward = refresh(grown, gate, month_end(LAST_MONTH))
+    assert forward is not None
+    assert forward.looked_back_from is None
     assert_same(before, final(grown.home, aside))
 
 

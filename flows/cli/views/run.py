@@ -167,6 +167,12 @@ def _attention(result: RefreshResult) -> Iterator[str]:
     if result.rating:
         yield from (f"warning: {told}" for told in result.rating.other_currencies)
         yield from _of_the_policy(result.rating)
+        if result.rating.looked_back_from:
+            yield (
+                f"warning: everything was rated as of {result.rating.looked_back_from} before: the mart now shows credit, conduct "
+                f"and what to do as of {result.rating.as_of}, beside tiers and sales of a later period; "
+                f"`valuemart refresh --as-of {result.rating.looked_back_from}` brings it back"
+            )
 
 
 def _of_the_policy(rating: RatingReport) -> Iterator[str]:

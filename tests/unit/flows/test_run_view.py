@@ -45,6 +45,18 @@ def test_a_policy_that_rules_waits_for_nothing(capsys: pytest.CaptureFixture[str
     assert "waits" not in capsys.readouterr().out
 
 
+def test_a_run_of_an_earlier_day_warns_of_the_mart_that_it_leaves_and_says_how_to_bring_it_back(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    looked_back = result(NOW, NOW)
+    assert looked_back.rating is not None
+    looked_back.rating.looked_back_from = date(2026, 12, 31)
+    show_refresh(looked_back, as_json=False)
+    [told] = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert "as of 2026-10-31, beside tiers and sales of a later period" in told
+    assert "`valuemart refresh --as-of 2026-12-31` brings it back" in told
+
+
 def test_what_holds_for_every_month_of_a_backfill_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     months = [result(NOW, NOW) for _ in range(3)]
     for each in months:
