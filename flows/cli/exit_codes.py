@@ -15,9 +15,12 @@ def exit_code(error: BaseException) -> int | None:
 
 
 def is_of_an_interrupt(error: BaseException | None) -> bool:
-    """Ctrl-C in the middle of a query is an error of DuckDB's, and what fails on its way up hides it further."""
+    """Ctrl-C in the middle of a query is an error of DuckDB's, and what fails on its way up hides it further.
+
+    A library in another language has it in the words of its own error alone.
+    """
     while error is not None:
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt) or KeyboardInterrupt.__name__ in str(error):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from multiprocessing import resource_tracker
 from pathlib import Path
 from threading import Thread, local
 from typing import TYPE_CHECKING
@@ -77,7 +78,8 @@ class _Worker:
         self._pipe, other = context.Pipe()
         self.process = context.Process(target=_work, args=[other], daemon=True)
         try:
-            self.process.start()
+            with _unborn_processes_spared():
+                self.process.start()
         finally:
             other.close()
 
@@ -92,6 +94,17 @@ class _Worker:
     def close(self) -> None:
         self._pipe.close()
         self.process.join()
+
+
+@contextmanager
+def _unborn_processes_spared() -> Iterator[None]:
+    """No interrupt reaches what is started within, until it says itself what it does with one: it would die of it, or say so."""
+    resource_tracker.ensure_running()  # which is started with the first process, and lets interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class StagedNothingError(Exception):

@@ -132,11 +132,16 @@ def test_a_command_that_is_told_to_end_says_what_stays_and_leaves_with_the_signa
     )
 
 
+@pytest.mark.parametrize(
+    "error",
+    [KeyboardInterrupt(), RuntimeError("Error calling function `_ser_model`: KeyboardInterrupt: ")],
+    ids=["as it is", "in a library's words"],
+)
 def test_ctrl_c_is_one_line_and_exit_130(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException
 ) -> None:
     def interrupted() -> None:
-        raise KeyboardInterrupt
+        raise error
 
     monkeypatch.setattr(settings, "load", interrupted)
 

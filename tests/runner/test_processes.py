@@ -65,6 +65,31 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
     assert held(settings) == held(alone)
 
 
+@pytest.mark.usefixtures("in_processes")
+def test_an_interrupt_of_the_terminal_is_not_a_workers_even_while_it_starts(
+    inbox: Path,
+    gate: Gate,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    counted = counted_verdicts(monkeypatch)
+    interrupted = list[int]()
+
+    class Interrupted(processes._Worker):
+        def __init__(self) -> None:
+            super().__init__()
+            assert self.process.pid is not None
+            os.kill(self.process.pid, signal.SIGINT)
+            interrupted.append(self.process.pid)
+
+    monkeypatch.setattr(processes, "_Worker", Interrupted)
+    loaded(tmp_path / "home", inbox, gate)
+    assert interrupted
+    assert all(counted.values()), "what an interrupted process was to stage was staged again"
+    assert "KeyboardInterrupt" not in capfd.readouterr().err
+
+
 _LOADING = """
 import sys
 from flows.pipeline import load, stages
