@@ -33,6 +33,8 @@ CAUSES = ("tombstone", "rule", "snapshot", "window", "key_set", "whole_document"
 REMAPPED = "mapping"
 # Those that are held to what may go at once table by table, and not by the snapshot, window or key set that lacks the row.
 SAID_GONE = ("rule", "whole_document")
+# A record of the same key whose own day moved by more than this is taken for another one, be it of the same customer.
+DAYS_MOVED = 31
 # From so many rows on it is worth asking first whether any of their keys is known.
 MANY_ROWS = 10_000
 _SUPERSEDING = "STRUCT(batch_sequence BIGINT, recorded_at TIMESTAMP, batch_id VARCHAR, cause VARCHAR)"
@@ -55,7 +57,8 @@ class Actions:
     insert_deleted, update_deleted: so too, but a newer batch said that it is gone;
     touch: the same content from a newer batch; keep: nothing to say; delete: a tombstone for a live row;
     tombstone: one for a row of this source that is not here (yet); owned: another source has precedence.
-    `earlier`: the row that stays was known before the stored version says; so many of them there are.
+    `earlier`: the row that stays was known before the stored version says; so many of them there are. `another`: the row
+    replaces, or comes behind, a live one of its key that is another record by its day or customer; so many of them there are.
 
     `is_stale`: a newer full snapshot of the table is here already. `rows_of` is the relation that `staged` is a rowid of.
 
@@ -69,6 +72,7 @@ class Actions:
     is_stale: bool
     entering: str | None = None
     earlier: int = 0
+    another: int = 0
 
     def rows(self, *actions: str) -> int:
         """How many rows do one of these."""
@@ -254,7 +258,8 @@ def _actions_of(
             WITH {_said_by_newer(contract, newer)} compared AS ({_compared(contract, staged, owners, newer)}),
             judged AS (SELECT *, {_action(stale=newer.snapshot is not None)} AS action FROM compared)
             SELECT staged, _file, _row, target, available_on, superseding_batch, action,
-                   action IN ('keep', 'owned') AND NOT deletes AND available_on < available_before AND ({may_be_earlier}) AS earlier
+                   action IN ('keep', 'owned') AND NOT deletes AND available_on < available_before AND ({may_be_earlier}) AS earlier,
+                   action IN ('update', 'keep') AND is_another AS another
             FROM judged""",
         {
             **order_of(batch),
@@ -265,12 +270,13 @@ def _actions_of(
         },
     )
     counted = connection.execute(
-        f"SELECT action, count(*), count(*) FILTER (earlier) FROM {relation} GROUP BY action"
+        f"""SELECT action, count(*), count(*) FILTER (earlier), count(*) FILTER (another)
+            FROM {relation} GROUP BY action"""
     ).fetchall()
     rows_of = f"scratch.{schema}.{quoted(table.name)}"
-    counts = {action: rows for action, rows, _ in counted}
-    earlier = sum(rows for _, _, rows in counted)
-    return Actions(relation, rows_of, counts, newer.snapshot is not None, earlier=earlier)
+    counts = {action: rows for action, rows, _, _ in counted}
+    earlier, another = (sum(each[place] for each in counted) for place in (2, 3))
+    return Actions(relation, rows_of, counts, newer.snapshot is not None, earlier=earlier, another=another)
 
 
 def _action(*, stale: bool) -> str:
@@ -307,6 +313,7 @@ def _compared(contract: Contract, rows: str, owners: Sequence[str], newer: _Newe
                t.rowid IS NOT NULL AND {_rank("t.source_system", owners)} < {_rank("$source", owners)} AS outranked,
                ({in_snapshot}) OR (({stored_order}) > ({OWN_ORDER}) AND t.deleted_by IS DISTINCT FROM '{REMAPPED}') AS late,
                CASE WHEN t.rowid IS NULL THEN true ELSE ({staged}) IS DISTINCT FROM ({stored}) END AS differs,
+               {_is_another(contract)} AS is_another,
                {_available_on(contract)} AS available_on, t.available_on AS available_before,
                {_superseding_batch(contract, newer, in_snapshot)} AS superseding_batch,
                {_in_newer_window(contract, newer)} AS in_newer_window
@@ -393,6 +400,20 @@ def _struct(sequence: str, recorded_at: str, batch_id: str, cause: str) -> str:
         f"struct_pack(batch_sequence := CAST({sequence} AS BIGINT), recorded_at := CAST({recorded_at} AS TIMESTAMP), "
         f"batch_id := CAST({batch_id} AS VARCHAR), cause := CAST({cause} AS VARCHAR))"
     )
+
+
+def _is_another(contract: Contract) -> str:
+    """Whether the stored row is live, and another record by its day or customer; never where records bear no number.
+
+    A date that is put right moves by days, and a document that is moved to another customer keeps its date.
+    """
+    day, who = contract.own_date, "customer_id"
+    if not day or {day, who} & set(contract.key) or who not in contract.column_names or contract.is_undated:
+        return "false"
+    new, old = (f"CAST({side}.{quoted(day)} AS DATE)" for side in ("s", "t"))
+    moved = f"abs(datediff('day', {old}, {new}))"
+    return f"""coalesce(t.source_system = $source AND NOT t.is_deleted AND ({moved} > {DAYS_MOVED}
+                        OR {new} <> {old} AND s.{who} <> t.{who}), false)"""
 
 
 def _available_on(contract: Contract) -> str:

@@ -13,7 +13,7 @@ import duckdb
 from warehouse.connection import count, in_one_thread, is_small, literal, quoted, transaction
 from warehouse.delivery.manifest import Batch
 from warehouse.errors import BatchRefusedError, Fault, Mistakes
-from warehouse.merge import dirty_cells, quarantine, remembered, replacing, soft_deletes, watermarks
+from warehouse.merge import contradictions, dirty_cells, quarantine, remembered, replacing, soft_deletes, watermarks
 from warehouse.merge.actions import (
     OWN_ORDER,
     WRITTEN,
@@ -191,6 +191,8 @@ class _Merger:
         left_out = left_out_actions(self.connection, self.batch, table, owners, self.said)
         missing = self._missing(table, actions)
         self.warnings += [warning for each in missing for warning in each.warnings]
+        if not self.is_remapped:
+            self.warnings += contradictions.told(self.connection, self.batch, table, actions)
         if table.unexplained:
             self.warnings.append(_unexplained(table))
         kept = self._keep_out(table, actions)
