@@ -143,6 +143,28 @@ def test_credit_notes_that_raise_sales_are_counted_and_one_line_of_several_is_no
     assert findings(warehouse, tmp_path) == {"invoice_lines": "credit_note_above_zero: 2"}
 
 
+def test_costs_against_their_quantity_and_charges_below_zero_are_counted(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    lines = [
+        (-5, -100, 60, None, None, False),  # a return that costs
+        (5, 100, -60, None, None, False),
+        (5, 100, -60, None, None, True),
+        (5, 100, 60, 1, -1, False),  # a rebate that brings money in
+        (5, 100, 60, -1, None, False),
+        (-5, -100, -60, 2, -1, False),  # a rebate taken back with the goods
+        (0, -10, 3, None, None, False),
+        (5, 100, 0, 0, None, False),
+    ]
+    names = ("quantity", "net_amount_company", "cost_amount_company", "freight_amount", "rebate_amount")
+    for number, (*amounts, is_cancelled) in enumerate(lines):
+        about = {**OF_BATCH, **dict(zip(names, amounts, strict=True)), "is_cancelled": is_cancelled}
+        insert(warehouse, "invoice_lines", **about, document_id=f"R{number}", line_id="1")
+    assert findings(warehouse, tmp_path) == {
+        "invoice_lines": "charge_below_zero: 2, cost_against_its_quantity: 2"
+    }
+
+
 @pytest.mark.parametrize(
     ("masters", "found"),
     [

@@ -102,6 +102,16 @@ WITH RECURSIVE rated AS (
     FROM erp.invoice_lines SEMI JOIN unturned USING (company_code, document_id) WHERE NOT is_deleted
     GROUP BY ALL
     UNION ALL
+    -- Cost is added up with the sign it has: a return that costs, or a sale that brings its cost in, comes of a mapping.
+    SELECT company_code, source_system, batch_id, 'invoice_lines', 'cost_against_its_quantity', count(*)
+    FROM erp.invoice_lines WHERE NOT is_deleted AND NOT is_cancelled AND sign(cost_amount_company) * sign(quantity) < 0
+    GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'invoice_lines', 'charge_below_zero', count(*)
+    FROM erp.invoice_lines
+    WHERE NOT is_deleted AND NOT is_cancelled AND net_amount_company > 0 AND least(freight_amount, rebate_amount) < 0
+    GROUP BY ALL
+    UNION ALL
     SELECT company_code, source_system, batch_id, 'invoice_lines', 'customer_code_like_another', count(*)
     FROM erp.invoice_lines SEMI JOIN doubtful USING (company_code, customer_id) WHERE NOT is_deleted
     GROUP BY ALL
