@@ -217,6 +217,12 @@ def test_money_entered_in_erpnext_s_journal_pays_what_is_due_and_another_entry_d
             {"res_company": [{"id": "2", "partner_id": "2", "currency_id": "1", "is_own": "t"}]},
             "is_own of res_company marks 2 companies",
         ),
+        (
+            "01-kingdee-unapproved-receivable-stays/b1",
+            "kingdee",
+            {"收款单_1": [{"单据编号": number, "结算组织": of} for number, of in (("SK8", "甲"), ("SK9", "乙"))]},
+            "names 2 organizations (乙, 甲)",
+        ),
     ],
 )
 def test_an_extract_of_several_companies_is_refused_and_says_which_file_holds_them(

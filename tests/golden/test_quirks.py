@@ -86,6 +86,8 @@ DEMANDED = [
     "u8_tax",
     "kingdee_approved",
     "kingdee_estimated",
+    "kingdee_receipts",
+    "kingdee_refunds",
     "u8_approved",
     "u8_gone",
     "kingdee_red",

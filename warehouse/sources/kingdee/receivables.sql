@@ -1,5 +1,6 @@
 -- Grain: one approved document of the customer ledger: a receivable (应收单, tax included, its entries summed) or money received
--- (收款单, negative until it is matched; a refund, 退款, the other way round).
+-- (收款单, negative until it is matched; a refund, 退款, the other way round). A receipt settles its 应收金额: what the bank kept, or
+-- was granted as a cash discount, is not owed any more.
 WITH currency (name, code) AS (
     VALUES
         ('人民币', 'CNY'), ('美元', 'USD'), ('欧元', 'EUR'), ('港币', 'HKD'), ('港元', 'HKD'), ('日元', 'JPY'), ('日圆', 'JPY'),
@@ -19,8 +20,12 @@ document AS (
     UNION ALL
     SELECT
         bill_no, customer, NULL, bill_date, bill_date, currency, local_currency, 'payment_on_account',
-        CASE WHEN contains(bill_type, '退款') THEN amount ELSE -amount END,
-        CASE WHEN contains(bill_type, '退款') THEN amount_local ELSE -amount_local END,
+        CASE WHEN contains(bill_type, '退款') THEN 1 ELSE -1 END * coalesce(settled, amount),
+        CASE WHEN contains(bill_type, '退款') THEN 1 ELSE -1 END * CASE
+            WHEN coalesce(settled, amount) = amount THEN amount_local
+            WHEN currency = local_currency THEN settled
+            ELSE settled_local
+        END,
         NULL, status, cancel_status, NULL, _file, _row
     FROM receipt
 )
