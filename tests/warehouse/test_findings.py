@@ -143,6 +143,41 @@ def test_credit_notes_that_raise_sales_are_counted_and_one_line_of_several_is_no
     assert findings(warehouse, tmp_path) == {"invoice_lines": "credit_note_above_zero: 2"}
 
 
+def test_credits_above_zero_are_counted_and_a_refund_beside_payments_is_none(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    items = [
+        ("s", "credit_note", 40),
+        ("s", "credit_note", -40),
+        ("s", "invoice", 40),
+        ("s", "payment_on_account", 40),  # a refund
+        ("s", "payment_on_account", -40),
+        ("t", "payment_on_account", 40),
+        ("t", "payment_on_account", 50),
+    ]
+    for number, (source, kind, amount) in enumerate(items):
+        about = {**OF_BATCH, "source_system": source, "item_type": kind, "original_amount": amount}
+        insert(warehouse, "receivables", **about, item_id=f"I{number}")
+    counted = "SELECT source_system, finding, row_count FROM batch_finding ORDER BY 1"
+    publish(warehouse, tmp_path, contracts(), 1, RECORDED_AT)
+    with duckdb.connect(str(tmp_path / "mart.duckdb"), read_only=True) as mart:
+        assert mart.execute(counted).fetchall() == [
+            ("s", "credit_item_above_zero", 1),
+            ("t", "credit_item_above_zero", 2),
+        ]
+
+
+def test_items_that_their_allocations_raise_are_counted_and_one_that_is_owed_again_is_none(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    for item, amount in (("I1", 100), ("I2", 100), ("I3", -100), ("I4", -100)):
+        insert(warehouse, "receivables", **OF_BATCH, item_id=item, original_amount=amount)
+    taken = [("P1", "I1", -60), ("P2", "I2", 60), ("P3", "I2", -60), ("P4", "I3", 60), ("P5", "I4", -60)]
+    for payment, item, amount in taken:
+        insert(warehouse, "payment_allocations", **OF_BATCH, payment_id=payment, item_id=item, amount=amount)
+    assert findings(warehouse, tmp_path) == {"receivables": "raised_by_what_settles_it: 2"}
+
+
 def test_costs_against_their_quantity_and_charges_below_zero_are_counted(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:

@@ -12,6 +12,9 @@ WITH RECURSIVE rated AS (
 ), unturned AS (
     SELECT company_code, document_id FROM erp.invoice_lines WHERE NOT is_deleted AND NOT is_cancelled
     GROUP BY ALL HAVING bool_and(document_type = 'credit_note') AND sum(net_amount_company) > 0
+), unturned_payment AS (
+    SELECT company_code, source_system, true AS is_unturned FROM item WHERE item_type = 'payment_on_account'
+    GROUP BY ALL HAVING min(original_amount) > 0
 ), settled AS (
     SELECT company_code, item_id, sum(amount) AS amount FROM allocation GROUP BY ALL
 ), said_gone AS (
@@ -77,6 +80,18 @@ WITH RECURSIVE rated AS (
     SELECT item.company_code, item.source_system, item.batch_id, 'receivables', 'paid_beyond_its_amount', count(*)
     FROM item JOIN settled USING (company_code, item_id)
     WHERE sign(settled.amount) = sign(item.original_amount) AND abs(settled.amount) > abs(item.original_amount)
+    GROUP BY ALL
+    UNION ALL
+    SELECT item.company_code, item.source_system, item.batch_id, 'receivables', 'raised_by_what_settles_it', count(*)
+    FROM item JOIN settled USING (company_code, item_id)
+    WHERE sign(settled.amount) * sign(item.original_amount) < 0
+    GROUP BY ALL
+    UNION ALL
+    -- A refund is a payment above 0; where no payment of the source is below it, nobody has turned their signs.
+    SELECT company_code, source_system, batch_id, 'receivables', 'credit_item_above_zero', count(*)
+    FROM item
+    LEFT JOIN unturned_payment USING (company_code, source_system)
+    WHERE original_amount > 0 AND (item_type = 'credit_note' OR item_type = 'payment_on_account' AND is_unturned)
     GROUP BY ALL
     UNION ALL
     SELECT company_code, source_system, batch_id, 'receivables', 'settlement_unknown', count(*)
