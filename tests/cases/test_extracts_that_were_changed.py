@@ -220,7 +220,11 @@ def test_money_entered_in_erpnext_s_journal_pays_what_is_due_and_another_entry_d
         (
             "01-kingdee-unapproved-receivable-stays/b1",
             "kingdee",
-            {"收款单_1": [{"单据编号": number, "结算组织": of} for number, of in (("SK8", "甲"), ("SK9", "乙"))]},
+            {
+                "收款单_1": [
+                    {"单据编号": number, "结算组织": of} for number, of in (("SK8", "甲"), ("SK9", "乙"))
+                ]
+            },
             "names 2 organizations (乙, 甲)",
         ),
     ],

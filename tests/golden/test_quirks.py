@@ -87,6 +87,7 @@ DEMANDED = [
     "kingdee_approved",
     "kingdee_estimated",
     "kingdee_receipts",
+    "kingdee_other_receivables",
     "kingdee_refunds",
     "u8_approved",
     "u8_gone",

@@ -8,4 +8,10 @@ SELECT
                 || string_agg(DISTINCT organization, ', ' ORDER BY organization)
                 || '), and a batch is of one: filter the lists by that one, and land the others each under a company of its own')
     END AS checked
-FROM (SELECT organization FROM receivable UNION ALL SELECT organization FROM receipt)
+FROM (
+    SELECT organization FROM receivable
+    UNION ALL
+    SELECT organization FROM receipt
+    UNION ALL
+    SELECT organization FROM other_receivable
+)

@@ -17,6 +17,7 @@ SELECT
     receipt._row,
     CASE
         WHEN receipt.status NOT IN ('已审核', 'C', '重新审核', 'D') THEN 'not_approved'
+        WHEN receipt.party_type NOT IN ('客户', 'BD_Customer') THEN 'not_a_customer'
         WHEN contains(receipt.bill_type, '退款') THEN 'refund'
     END AS _excluded
 FROM receipt

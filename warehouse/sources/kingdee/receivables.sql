@@ -1,4 +1,5 @@
--- Grain: one approved document of the customer ledger: a receivable (应收单, tax included, its entries summed) or money received
+-- Grain: one approved document of the customer ledger: a receivable (应收单, tax included, its entries summed), another one that bills
+-- no goods (其他应收单), or money received
 -- (收款单, negative until it is matched; a refund, 退款, the other way round). A receipt settles its 应收金额: what the bank kept, or
 -- was granted as a cash discount, is not owed any more.
 WITH currency (name, code) AS (
@@ -13,7 +14,7 @@ document AS (
         sum(gross_amount) AS amount, sum(gross_amount_local) AS amount_local,
         CASE WHEN sum(gross_amount) < 0 AND min(origin_no) = max(origin_no) AND count(origin_no) = count(*) THEN min(origin_no) END
             AS origin_no,
-        status, cancel_status, billed_as,
+        status, cancel_status, billed_as, NULL AS party_type,
         arg_min(_file, (_file, _row)) AS _file, arg_min(_row, (_file, _row)) AS _row
     FROM receivable
     GROUP BY bill_no, customer, bill_date, due_date, currency, local_currency, status, cancel_status, billed_as
@@ -26,8 +27,13 @@ document AS (
             WHEN currency = local_currency THEN settled
             ELSE settled_local
         END,
-        NULL, status, cancel_status, NULL, _file, _row
+        NULL, status, cancel_status, NULL, party_type, _file, _row
     FROM receipt
+    UNION ALL
+    SELECT
+        bill_no, customer, NULL, bill_date, due_date, currency, local_currency, 'other', amount, amount_local,
+        NULL, status, cancel_status, NULL, party_type, _file, _row
+    FROM other_receivable
 )
 SELECT
     document.bill_no AS item_id,
@@ -48,6 +54,7 @@ SELECT
     CASE
         WHEN document.status NOT IN ('已审核', 'C', '重新审核', 'D') THEN 'not_approved'
         WHEN document.billed_as = '暂估应收' THEN 'estimated_receivable'
+        WHEN document.party_type NOT IN ('客户', 'BD_Customer') THEN 'not_a_customer'    -- an employee, a supplier, a bank
     END AS _excluded
 FROM document
 LEFT JOIN currency AS document_currency ON document_currency.name = document.currency
