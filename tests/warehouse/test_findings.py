@@ -167,6 +167,33 @@ def test_credits_above_zero_are_counted_and_a_refund_beside_payments_is_none(
         ]
 
 
+def test_documents_that_claim_less_than_their_lines_are_counted(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    # By document: lines' net amounts, currency, what is cancelled; its items.
+    documents: list[tuple[str, list[int], str, bool, list[int]]] = [
+        ("R1", [100, 50, 100, 50], "EUR", False, [178]),  # its lines came twice
+        ("R2", [100, 50], "EUR", False, [100, 78]),  # two instalments
+        ("R3", [100], "EUR", False, [98]),  # no tax, and a cent or two
+        ("R4", [100], "EUR", False, [97]),
+        ("R5", [100], "EUR", True, [97]),
+        ("R6", [100], "USD", False, [92]),  # owed in another currency
+        ("C1", [-100], "EUR", False, [-119]),
+        ("C2", [-100, -100], "EUR", False, [-119]),
+        ("R7", [100], "EUR", False, []),
+    ]
+    for document, lines, currency, is_cancelled, items in documents:
+        kind = "credit_note" if document.startswith("C") else "invoice"
+        for number, net in enumerate(lines):
+            about = {**OF_BATCH, "document_id": document, "document_type": kind, "currency": currency}
+            amounts = {"net_amount": net, "net_amount_company": net, "is_cancelled": is_cancelled}
+            insert(warehouse, "invoice_lines", **about, **amounts, line_id=str(number))
+        for number, amount in enumerate(items):
+            about = {**OF_BATCH, "document_id": document, "item_type": kind, "currency": "EUR"}
+            insert(warehouse, "receivables", **about, item_id=f"{document}/{number}", original_amount=amount)
+    assert findings(warehouse, tmp_path) == {"receivables": "owed_less_than_its_lines: 3"}
+
+
 def test_items_that_their_allocations_raise_are_counted_and_one_that_is_owed_again_is_none(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:

@@ -6,12 +6,28 @@ WITH RECURSIVE rated AS (
     SELECT * FROM erp.receivables WHERE NOT is_deleted
 ), allocation AS (
     SELECT * FROM erp.payment_allocations WHERE NOT is_deleted
+), document AS MATERIALIZED (
+    SELECT company_code, document_id, bool_and(is_cancelled) AS is_cancelled,
+        bool_or(is_cancelled) AS is_cancelled_in_part,
+        coalesce(bool_and(document_type = 'credit_note') FILTER (NOT is_cancelled), false) AS is_credit_note,
+        sum(net_amount_company) FILTER (NOT is_cancelled) AS net_amount_company,
+        sum(net_amount) AS net_amount, min(currency) AS currency, max(currency) AS other_currency
+    FROM erp.invoice_lines WHERE NOT is_deleted
+    GROUP BY ALL
 ), cancelled AS (
-    SELECT company_code, document_id FROM erp.invoice_lines WHERE NOT is_deleted
-    GROUP BY ALL HAVING bool_and(is_cancelled)
+    SELECT company_code, document_id FROM document WHERE is_cancelled
 ), unturned AS (
-    SELECT company_code, document_id FROM erp.invoice_lines WHERE NOT is_deleted AND NOT is_cancelled
-    GROUP BY ALL HAVING bool_and(document_type = 'credit_note') AND sum(net_amount_company) > 0
+    SELECT company_code, document_id FROM document WHERE is_credit_note AND net_amount_company > 0
+), overbilled AS (
+    -- What a document claims is its lines' net amount and the tax; a little less comes of rounding.
+    SELECT company_code, document_id
+    FROM document JOIN (
+        SELECT company_code, document_id, currency, sum(original_amount) AS original_amount FROM item
+        WHERE document_id IS NOT NULL AND item_type IN ('invoice', 'credit_note', 'debit_note')
+        GROUP BY ALL
+    ) AS owed USING (company_code, document_id, currency)
+    WHERE currency = other_currency AND NOT is_cancelled_in_part
+        AND original_amount * sign(net_amount) < abs(net_amount) * 0.98
 ), unturned_payment AS (
     SELECT company_code, source_system, true AS is_unturned FROM item WHERE item_type = 'payment_on_account'
     GROUP BY ALL HAVING min(original_amount) > 0
@@ -80,6 +96,10 @@ WITH RECURSIVE rated AS (
     SELECT item.company_code, item.source_system, item.batch_id, 'receivables', 'paid_beyond_its_amount', count(*)
     FROM item JOIN settled USING (company_code, item_id)
     WHERE sign(settled.amount) = sign(item.original_amount) AND abs(settled.amount) > abs(item.original_amount)
+    GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'receivables', 'owed_less_than_its_lines', count(*)
+    FROM item SEMI JOIN overbilled USING (company_code, document_id)
     GROUP BY ALL
     UNION ALL
     SELECT item.company_code, item.source_system, item.batch_id, 'receivables', 'raised_by_what_settles_it', count(*)
