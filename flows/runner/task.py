@@ -76,12 +76,13 @@ def stage_and_judge(order: Order, source: Source, gate: Gate, known: Known) -> V
     # Of its own for each try: whoever comes late with one that was given up writes where nobody reads.
     path = order.folder / uuid.uuid4().hex / SCRATCH
     pages: dict[str, str] = {}
+    old_rates: list[str] = []
     with staging.stage(
         order.batch, source, path, days_ahead=order.days_ahead, memory=order.memory
     ) as scratch:
         for tables in currency.rounds(scratch):
             for table in tables:
-                currency.convert(scratch, table, known)
+                old_rates += currency.convert(scratch, table, known)
             judgements = _judged(gate, scratch, tables)
             for table, judgement in zip(tables, judgements, strict=True):
                 quarantine.quarantine_rows(scratch, table, judgement.violations)
@@ -95,7 +96,7 @@ def stage_and_judge(order: Order, source: Source, gate: Gate, known: Known) -> V
         tables=tables,
         reference_resources=scratch.reference_resources,
         key_sets=scratch.key_sets,
-        warnings=(*scratch.warnings, *waiting),
+        warnings=(*scratch.warnings, *old_rates, *waiting),
         attempt=replace(order.attempt, record_counts=scratch.record_counts, bytes_read=scratch.bytes_read),
     )
     return Verdict(judged, pages)

@@ -126,3 +126,17 @@ def test_a_quantity_without_a_factor_stays_in_no_common_unit_and_a_delivered_one
         )
     )
     assert of_lines(loader, "base_quantity") == {"R1": None, "R2": "50.000000", "R3": None}
+
+
+@pytest.mark.parametrize(("rate_date", "is_old"), [("2025-03-31", False), ("2025-03-30", True)])
+def test_an_amount_converted_by_a_rate_of_more_than_a_month_ago_is_told(
+    loader: Loader, rate_date: str, is_old: bool
+) -> None:
+    rates = [{**RATE, "rate_date": rate_date}, {**RATE, "from_currency": "CHF"}]
+    lines = [line(1), line(2, invoice_date="2025-04-05"), line(3, currency="CHF")]
+    outcome = loader.loaded(batch(fx_rates=rates, invoice_lines=lines))
+    told = [warning for warning in outcome.warnings if "[old_rate]" in warning]
+    assert len(told) == is_old
+    if told:
+        assert "1 amounts in USD were converted into EUR" in told[0]
+        assert "as that of 2025-03-30 for 2025-05-05" in told[0]

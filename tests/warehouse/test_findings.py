@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -192,6 +192,47 @@ def test_documents_that_claim_less_than_their_lines_are_counted(
             about = {**OF_BATCH, "document_id": document, "item_type": kind, "currency": "EUR"}
             insert(warehouse, "receivables", **about, item_id=f"{document}/{number}", original_amount=amount)
     assert findings(warehouse, tmp_path) == {"receivables": "owed_less_than_its_lines: 3"}
+
+
+def test_amounts_that_were_converted_before_the_rate_of_their_day_came_are_counted(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    landed, later = datetime(2024, 6, 1), datetime(2024, 6, 2)
+    rates = [
+        ("USD", date(2024, 1, 1), "0.5", landed),
+        ("USD", date(2024, 5, 1), "0.9", later),
+        ("DKK", date(2024, 1, 1), "0.134", landed),
+        ("DKK", date(2024, 5, 1), "0.134", later),  # the same as before
+    ]
+    for currency, day, rate, known in rates:
+        about = {**OF_BATCH, "from_currency": currency, "to_currency": "EUR", "rate_date": day}
+        insert(warehouse, "fx_rates", **about, rate=Decimal(rate), recorded_at=known)
+    lines = [
+        ("USD", date(2024, 5, 2), "100", "50", landed),
+        ("USD", date(2024, 5, 2), "100", "90", later),  # landed again
+        ("USD", date(2024, 4, 30), "100", "50", landed),  # before the rate that came
+        ("USD", date(2024, 5, 2), "100", "51", landed),  # the company's own
+        ("DKK", date(2024, 5, 2), "100", "13.4", landed),
+        ("EUR", date(2024, 5, 2), "100", "100", landed),
+    ]
+    for number, (currency, day, net, company, recorded) in enumerate(lines):
+        about = {**OF_BATCH, "currency": currency, "company_currency": "EUR", "recorded_at": recorded}
+        amounts = (Decimal(net), Decimal(company))
+        named = dict(zip(("net_amount", "net_amount_company"), amounts, strict=True))
+        insert(
+            warehouse,
+            "invoice_lines",
+            **about,
+            **named,
+            document_id=f"R{number}",
+            line_id="1",
+            invoice_date=day,
+        )
+        named = dict(zip(("original_amount", "original_amount_company"), amounts, strict=True))
+        insert(warehouse, "receivables", **about, **named, item_id=f"I{number}", posting_date=day)
+    assert findings(warehouse, tmp_path) == dict.fromkeys(
+        ("invoice_lines", "receivables"), "converted_by_an_older_rate: 1"
+    )
 
 
 def test_items_that_their_allocations_raise_are_counted_and_one_that_is_owed_again_is_none(

@@ -28,6 +28,24 @@ WITH RECURSIVE rated AS (
     ) AS owed USING (company_code, document_id, currency)
     WHERE currency = other_currency AND NOT is_cancelled_in_part
         AND original_amount * sign(net_amount) < abs(net_amount) * 0.98
+), foreign_day AS (
+    SELECT DISTINCT company_code, currency, company_currency, invoice_date AS day, recorded_at FROM erp.invoice_lines
+    WHERE NOT is_deleted AND currency <> company_currency
+    UNION
+    SELECT DISTINCT company_code, currency, company_currency, posting_date, recorded_at FROM item
+    WHERE currency <> company_currency
+), rate AS MATERIALIZED (
+    SELECT company_code, from_currency AS currency, to_currency AS company_currency, rate_date, rate, recorded_at AS known_at
+    FROM erp.fx_rates WHERE NOT is_deleted
+), outdated AS (
+    -- Days for which a rate came after what was converted of them, and the rate that was there then.
+    SELECT company_code, currency, company_currency, day, recorded_at,
+        arg_max(rate, rate_date) FILTER (known_at <= recorded_at) AS rate
+    FROM foreign_day JOIN rate USING (company_code, currency, company_currency)
+    WHERE rate_date <= day
+    GROUP BY ALL
+    HAVING arg_max(known_at, rate_date) > recorded_at
+        AND arg_max(rate, rate_date) <> arg_max(rate, rate_date) FILTER (known_at <= recorded_at)
 ), unturned_payment AS (
     SELECT company_code, source_system, true AS is_unturned FROM item WHERE item_type = 'payment_on_account'
     GROUP BY ALL HAVING min(original_amount) > 0
@@ -145,6 +163,17 @@ WITH RECURSIVE rated AS (
     SELECT company_code, source_system, batch_id, 'invoice_lines', 'charge_below_zero', count(*)
     FROM erp.invoice_lines
     WHERE NOT is_deleted AND NOT is_cancelled AND net_amount_company > 0 AND least(freight_amount, rebate_amount) < 0
+    GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'invoice_lines', 'converted_by_an_older_rate', count(*)
+    FROM erp.invoice_lines JOIN outdated USING (company_code, currency, company_currency, recorded_at)
+    WHERE NOT is_deleted AND day = invoice_date
+        AND net_amount_company = TRY_CAST(net_amount::DECIMAL(38, 6) * rate AS DECIMAL(18, 4))
+    GROUP BY ALL
+    UNION ALL
+    SELECT company_code, source_system, batch_id, 'receivables', 'converted_by_an_older_rate', count(*)
+    FROM item JOIN outdated USING (company_code, currency, company_currency, recorded_at)
+    WHERE day = posting_date AND original_amount_company = TRY_CAST(original_amount::DECIMAL(38, 6) * rate AS DECIMAL(18, 4))
     GROUP BY ALL
     UNION ALL
     SELECT company_code, source_system, batch_id, 'invoice_lines', 'customer_code_like_another', count(*)

@@ -19,6 +19,8 @@ from warehouse.staging.scratch import Scratch
 from warehouse.staging.tables import StagedTable
 
 RATES, FACTORS, PRODUCTS = "fx_rates", "uom_conversions", "products"
+# A rate that was fixed this long before the day that it is taken for, or less, may be the one of the month.
+RATE_MAX_DAYS = 35
 _COLUMNS = {
     RATES: "from_currency, to_currency, rate_date, rate",
     FACTORS: "product_id, from_uom, to_uom, factor",
@@ -137,20 +139,22 @@ def rounds(scratch: Scratch) -> list[tuple[StagedTable, ...]]:
     return [first, then] if first and any(lacking) else [scratch.tables]
 
 
-def convert(scratch: Scratch, table: StagedTable, known: Known) -> None:
-    """Fill what is to be converted in one staged table, before it is judged.
+def convert(scratch: Scratch, table: StagedTable, known: Known) -> tuple[str, ...]:
+    """Fill what is to be converted in one staged table, before it is judged; warnings of rates that are old.
 
     An amount for which there is no rate becomes a problem of its row (`fx_rate_missing`, with currencies and day); a
     quantity for which there is no factor stays null, which is "in no common unit".
     """
+    told: list[str] = []
     for column in table.contract.columns:
         if column.converted_by == RATES:
-            _convert_amounts(scratch, table, column, known)
+            told += _convert_amounts(scratch, table, column, known)
         elif column.converted_by == FACTORS:
             _convert_quantities(scratch, table, column, known)
+    return tuple(told)
 
 
-def _convert_amounts(scratch: Scratch, table: StagedTable, column: Column, known: Known) -> None:
+def _convert_amounts(scratch: Scratch, table: StagedTable, column: Column, known: Known) -> list[str]:
     """A rate holds from its day until the next one; there is none before the first."""
     connection, value = scratch.connection, quoted(column.name)
     amount, day = (
@@ -163,7 +167,7 @@ def _convert_amounts(scratch: Scratch, table: StagedTable, column: Column, known
         f"AND {day} IS NOT NULL AND staged.currency <> staged.company_currency"
     )
     if not count(connection, f"SELECT count(*) FROM {staged} WHERE {missing}"):
-        return
+        return []
     _gather(scratch, RATES, known)
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE needed AS
@@ -176,14 +180,26 @@ def _convert_amounts(scratch: Scratch, table: StagedTable, column: Column, known
     known.note(connection, RATES, f"SELECT {pairs}, day, answered FROM temp.needed")
     converted = f"TRY_CAST({_wide(amount)} * needed.rate AS {column.type})"
     told = "needed.currency || '/' || needed.company_currency || ' ' || needed.day"
+    needs = f"""{missing} AND staged.currency = needed.currency AND staged.company_currency = needed.company_currency
+              AND {day} = needed.day"""
+    old = connection.execute(
+        f"""SELECT needed.currency, needed.company_currency, count(*), arg_max(answered, needed.day - answered),
+                   arg_max(needed.day, needed.day - answered)
+            FROM {staged}, needed WHERE {needs} AND needed.day - answered > {RATE_MAX_DAYS} GROUP BY ALL ORDER BY ALL"""
+    ).fetchall()
     connection.execute(
         f"""UPDATE {staged} SET {value} = {converted}, _problems = CASE
                 WHEN needed.rate IS NULL THEN [{literal(column.name + ":fx_rate_missing:")} || {told}]
                 WHEN {converted} IS NULL THEN [{literal(column.name + ":too_many_digits:")} || {told}] END
             FROM needed
-            WHERE {missing} AND staged.currency = needed.currency AND staged.company_currency = needed.company_currency
-              AND {day} = needed.day"""
+            WHERE {needs}"""
     )
+    return [
+        f"{table.name}: {rows:,} amounts in {currency} were converted into {company_currency} by a rate of more than "
+        f"{RATE_MAX_DAYS} days before, as that of {rate_date} for {of} [old_rate]: land fx_rates with later ones, then these rows "
+        "again as a later extract"
+        for currency, company_currency, rows, rate_date, of in old
+    ]
 
 
 def _convert_quantities(scratch: Scratch, table: StagedTable, column: Column, known: Known) -> None:
