@@ -59,6 +59,7 @@ class Actions:
     tombstone: one for a row of this source that is not here (yet); owned: another source has precedence.
     `earlier`: the row that stays was known before the stored version says; so many of them there are. `another`: the row
     replaces, or comes behind, a live one of its key that is another record by its day or customer; so many of them there are.
+    `outdated`: a live row of a later extract stands, and says something else; so many of them there are.
 
     `is_stale`: a newer full snapshot of the table is here already. `rows_of` is the relation that `staged` is a rowid of.
 
@@ -73,6 +74,7 @@ class Actions:
     entering: str | None = None
     earlier: int = 0
     another: int = 0
+    outdated: int = 0
 
     def rows(self, *actions: str) -> int:
         """How many rows do one of these."""
@@ -259,7 +261,8 @@ def _actions_of(
             judged AS (SELECT *, {_action(stale=newer.snapshot is not None)} AS action FROM compared)
             SELECT staged, _file, _row, target, available_on, superseding_batch, action,
                    action IN ('keep', 'owned') AND NOT deletes AND available_on < available_before AND ({may_be_earlier}) AS earlier,
-                   action IN ('update', 'keep') AND is_another AS another
+                   action IN ('update', 'keep') AND is_another AS another,
+                   action = 'keep' AND late AND differs AND NOT deletes AND NOT is_deleted_here AS outdated
             FROM judged""",
         {
             **order_of(batch),
@@ -270,13 +273,21 @@ def _actions_of(
         },
     )
     counted = connection.execute(
-        f"""SELECT action, count(*), count(*) FILTER (earlier), count(*) FILTER (another)
+        f"""SELECT action, count(*), count(*) FILTER (earlier), count(*) FILTER (another), count(*) FILTER (outdated)
             FROM {relation} GROUP BY action"""
     ).fetchall()
     rows_of = f"scratch.{schema}.{quoted(table.name)}"
-    counts = {action: rows for action, rows, _, _ in counted}
-    earlier, another = (sum(each[place] for each in counted) for place in (2, 3))
-    return Actions(relation, rows_of, counts, newer.snapshot is not None, earlier=earlier, another=another)
+    counts = {action: rows for action, rows, *_ in counted}
+    earlier, another, outdated = (sum(each[place] for each in counted) for place in (2, 3, 4))
+    return Actions(
+        relation,
+        rows_of,
+        counts,
+        newer.snapshot is not None,
+        earlier=earlier,
+        another=another,
+        outdated=outdated,
+    )
 
 
 def _action(*, stale: bool) -> str:

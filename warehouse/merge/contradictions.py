@@ -14,7 +14,12 @@ def told(
     connection: duckdb.DuckDBPyConnection, batch: Batch, table: StagedTable, actions: Actions
 ) -> list[str]:
     """A warning of each kind that there is, with one of its rows."""
-    return [_used_again(connection, batch, table, actions)] if actions.another else []
+    found = []
+    if actions.another:
+        found.append(_used_again(connection, batch, table, actions))
+    if actions.outdated and batch.about.corrects is None:
+        found.append(_outdated(connection, batch, table, actions))
+    return found
 
 
 def _used_again(
@@ -31,6 +36,20 @@ def _used_again(
         f"{new_day} ({new_customer}) and of {old_day} ({old_customer}) [number_used_again]: of two with one number only that of "
         "the later extract counts. If numbers begin anew, each year or in each branch, have the SQL of the source put the year "
         f"or branch in front of {table.contract.key[0]}, then `valuemart reload {batch.source}`"
+    )
+
+
+def _outdated(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, table: StagedTable, actions: Actions
+) -> str:
+    """That rows differ from those of a later extract, which stand."""
+    [(key, batch_id, later)] = connection.execute(
+        f"SELECT {_key(table)}, t.batch_id, t.recorded_at {_rows(table, actions)} WHERE a.outdated ORDER BY 1 LIMIT 1"
+    ).fetchall()
+    return (
+        f"{table.name}: {actions.outdated:,} rows differ from those of a later extract, which stand, such as {key} of {batch_id}, "
+        f"extracted at {later:%Y-%m-%d %H:%M} [older_extract]: this one was extracted at {batch.extracted_at:%Y-%m-%d %H:%M}. If its "
+        "rows are the corrected ones, land them with the time at which they were made (--extracted-at)"
     )
 
 

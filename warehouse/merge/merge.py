@@ -13,7 +13,15 @@ import duckdb
 from warehouse.connection import count, in_one_thread, is_small, literal, quoted, transaction
 from warehouse.delivery.manifest import Batch
 from warehouse.errors import BatchRefusedError, Fault, Mistakes
-from warehouse.merge import contradictions, dirty_cells, quarantine, remembered, replacing, soft_deletes, watermarks
+from warehouse.merge import (
+    contradictions,
+    dirty_cells,
+    quarantine,
+    remembered,
+    replacing,
+    soft_deletes,
+    watermarks,
+)
 from warehouse.merge.actions import (
     OWN_ORDER,
     WRITTEN,

@@ -1,4 +1,4 @@
-"""A number that two records bear: the later extract's replaces the other, which is not done without a word."""
+"""What the order of extracts decides is not decided without a word: one number for two records, and corrections that are older."""
 
 from __future__ import annotations
 
@@ -63,3 +63,21 @@ def test_a_number_whose_record_is_gone_may_be_used_again(bench: Bench) -> None:
     bench.loaded(of_lines(line(1, day="05.05.2024"), line(2, day="05.05.2024"), number=1))
     bench.loaded(of_lines(line(2, day="05.05.2024"), number=2, mode="full_snapshot"))
     assert told(bench, of_lines(line(1, day="05.05.2025"), number=3)) == []
+
+
+def outdated(bench: Bench, delivery: Delivery) -> list[str]:
+    return [each for each in bench.loaded(delivery).warnings if "[older_extract]" in each]
+
+
+def test_rows_that_a_later_extract_says_something_else_of_change_nothing_and_are_told(bench: Bench) -> None:
+    assert outdated(bench, of_lines(line(1, net="10,00"), line(2), number=2)) == []
+    (warning,) = outdated(bench, of_lines(line(1, net="11,00"), line(2), line(3), number=1))
+    assert warning.startswith("invoice_lines: 1 rows differ from those of a later extract")
+    assert "such as R1/1 of b2" in warning
+    assert bench.rows("SELECT net_amount::INTEGER FROM erp.invoice_lines ORDER BY document_id") == [(10,)] * 3
+
+
+def test_an_older_extract_of_what_is_gone_or_the_same_is_no_correction(bench: Bench) -> None:
+    bench.loaded(of_lines(line(1), line(2), number=2, mode="full_snapshot"))
+    bench.loaded(of_lines(line(1), number=3, mode="full_snapshot"))
+    assert outdated(bench, of_lines(line(1), line(2, net="11,00"), number=1, mode="full_snapshot")) == []
