@@ -89,6 +89,7 @@ DEMANDED = [
     "kingdee_receipts",
     "kingdee_other_receivables",
     "kingdee_refunds",
+    "kingdee_set_off",
     "u8_approved",
     "u8_gone",
     "kingdee_red",
