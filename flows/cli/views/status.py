@@ -70,7 +70,7 @@ def show_status(settings: Settings, standing: Standing, *, as_json: bool) -> Non
         echo("Data Docs")
         pairs(documented)
     _list(
-        "Accepted, and counted for nothing yet, or deleted",
+        "Accepted, and doubtful, counted for nothing yet, or deleted",
         [f"{row['batch_id']} {row['table_name']}: {_finding(row)}" for row in standing.findings],
         "batch_finding of the mart has them all",
     )
