@@ -48,8 +48,8 @@ def _outdated(
     ).fetchall()
     return (
         f"{table.name}: {actions.outdated:,} rows differ from those of a later extract, which stand, such as {key} of {batch_id}, "
-        f"extracted at {later:%Y-%m-%d %H:%M} [older_extract]: this one was extracted at {batch.extracted_at:%Y-%m-%d %H:%M}. If its "
-        "rows are the corrected ones, land them with the time at which they were made (--extracted-at)"
+        f"extracted at {later:%Y-%m-%d %H:%M} [older_extract]: this one was extracted at {batch.extracted_at:%Y-%m-%d %H:%M} (UTC). If "
+        "its rows are the corrected ones, land them with the time at which they were made (--extracted-at)"
     )
 
 
