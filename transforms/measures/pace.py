@@ -35,7 +35,7 @@ PACE: Final = (
 )
 """The columns that are measured of a pace, beside the key."""
 
-_MONTH = columns_of(CUSTOMER_MONTH, (*KEY, "month", "net_sales", "invoiced"))
+_MONTH = columns_of(CUSTOMER_MONTH, (*KEY, "month", "net_sales", "invoiced", "returns", "price_credits"))
 _CELL = columns_of(SALES_CELL, (*KEY, "month", "product_id", "invoiced_net_sales", "invoiced_quantity"))
 
 

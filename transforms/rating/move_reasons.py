@@ -71,7 +71,8 @@ def move_reasons(
 
     `movers`: rating rows with the terms of the score's change since the base; `base`: as `base_rows` gives it. In this
     order: an override; a cap, or the end of one; late facts, a succession, other rules or another policy; the bars that were crossed, by the margin of the policy;
-    what happened to the business: net sales then and now, quantity and price within a year (no growth on a year in which it only began), the last order where it is
+    what happened to the business: net sales then and now, quantity and price within a year (neither where both are as they were, no
+    growth on a year in which it only began), the last order where it is
     overdue by the customer's own rhythm; and the terms of the score, largest first. Source: docs/figures.md, Tiers.
     """
     met = [met.alias(f"met_{each.measure}{BASE}") for each, met in _met(policy)]
@@ -202,15 +203,17 @@ def _business() -> tuple[pl.Expr, ...]:
     by_price, by_quantity = pl.col(_PRICE_CHANGE), pl.col("quantity_change_12m")
     since = (pl.col("closed_through") - pl.col("last_order_on")).dt.total_days()
     usual = pl.col("usual_gap_days")
-    is_compared, is_split = then.is_not_null(), by_quantity.is_not_null() & by_price.is_not_null()
+    is_compared = then.is_not_null()
+    # Where neither moved anything, there is nothing to say of them.
+    is_split = (pl.col("quantity_effect_12m") != 0) | (pl.col("price_effect_12m") != 0)
     # Who began within the year that it is compared with has grown by far more than its business did.
     year_before = pl.col("period").dt.offset_by(f"-{2 * YEAR - 1}mo")
     has_begun = (pl.col("first_order_on").dt.month_start() > year_before).fill_null(value=False)
     return (
         pl.when(is_compared & (now != then)).then(reason("sales_moved", bar=then, value=now)),
-        pl.when(is_compared & is_split & ~(has_begun & (by_quantity > 0))).then(
+        pl.when(is_compared & is_split & by_quantity.is_not_null() & ~(has_begun & (by_quantity > 0))).then(
             reason("quantity_moved", value=by_quantity)
         ),
-        pl.when(is_compared & is_split).then(reason("price_moved", value=by_price)),
+        pl.when(is_compared & is_split & by_price.is_not_null()).then(reason("price_moved", value=by_price)),
         pl.when(is_compared & (since > usual)).then(reason("last_order", counted=since, value=usual)),
     )

@@ -1,12 +1,15 @@
 -- Grain: one customer of whom quantities are known for 80 % of what was invoiced, in both years.
 -- Reading: a product not bought the year before has no price of then, so all it brings now is quantity; what is invoiced in
--- another unit, credits and everything else that is no quantity at a price falls to the price.
+-- another unit, credits without goods and everything else that is no quantity at a price falls to the price. Goods that came back
+-- are quantity that was not bought, worth what was credited for them.
 CREATE OR REPLACE TABLE oracle.change_split AS
 WITH booked AS (
     SELECT company_code, customer_id,
         coalesce(sum(net_sales) FILTER (age < 12), 0) AS net_now, coalesce(sum(net_sales) FILTER (age >= 12), 0) AS net_then,
         coalesce(sum(invoiced) FILTER (age < 12), 0) AS invoiced_now,
-        coalesce(sum(invoiced) FILTER (age >= 12), 0) AS invoiced_then
+        coalesce(sum(invoiced) FILTER (age >= 12), 0) AS invoiced_then,
+        coalesce(sum(returns - price_credits) FILTER (age < 12), 0) AS back_now,
+        coalesce(sum(returns - price_credits) FILTER (age >= 12), 0) AS back_then
     FROM oracle.customer_month
     JOIN oracle.complete_month USING (month)
     GROUP BY ALL
@@ -29,15 +32,20 @@ effect AS (
                  ELSE sold_now END) AS effect
     FROM product
     GROUP BY ALL
+),
+kept AS (
+    SELECT company_code, customer_id, net_now - net_then AS change, effect + back_now - back_then AS by_quantity,
+        sold_then + back_then AS kept_then
+    FROM booked
+    JOIN effect USING (company_code, customer_id)
+    WHERE sold_now > 0 AND sold_then > 0 AND sold_now * 5 >= invoiced_now * 4 AND sold_then * 5 >= invoiced_then * 4
 )
 SELECT company_code, customer_id,
-    effect::DECIMAL(38, 4) AS quantity_effect_12m,
-    (net_now - net_then - effect)::DECIMAL(38, 4) AS price_effect_12m,
-    effect::DOUBLE / sold_then::DOUBLE AS quantity_change_12m,
-    CASE WHEN net_now = net_then THEN NULL WHEN abs(effect) * 10 <= sold_then THEN 'price' ELSE 'quantity' END AS sales_change_cause
-FROM booked
-JOIN effect USING (company_code, customer_id)
-WHERE sold_now > 0 AND sold_then > 0 AND sold_now * 5 >= invoiced_now * 4 AND sold_then * 5 >= invoiced_then * 4;
+    by_quantity::DECIMAL(38, 4) AS quantity_effect_12m,
+    (change - by_quantity)::DECIMAL(38, 4) AS price_effect_12m,
+    CASE WHEN kept_then > 0 THEN by_quantity::DOUBLE / kept_then::DOUBLE END AS quantity_change_12m,
+    CASE WHEN change = 0 THEN NULL WHEN abs(by_quantity) * 10 <= kept_then THEN 'price' ELSE 'quantity' END AS sales_change_cause
+FROM kept;
 
 -- Grain: one rated customer. Who ordered once and not in the last year has sold for 0, which is a figure;
 -- who never ordered has none, unless a note without an invoice is a sum all the same.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
@@ -355,6 +356,49 @@ def test_a_product_not_bought_before_is_quantity_and_a_credit_is_price() -> None
     credit = line(date(2024, 5, 5), -50, quantity=0, document_type="credit_note", document_id="K")
     row = estimated(then, now, fresh, credit)
     assert (row["quantity_effect_12m"], row["price_effect_12m"]) == (300, -50)
+
+
+def credit_for_goods(on: date, net: int, quantity: int, **other: Any) -> dict[str, Any]:
+    return line(on, net, quantity=quantity, document_type="credit_note", document_id=f"K{on}", **other)
+
+
+@pytest.mark.parametrize(
+    ("came_back", "quantity_effect", "change", "cause"),
+    [
+        (date(2024, 5, 5), -250, Decimal("-0.25"), "quantity"),
+        (date(2023, 5, 5), 250, Decimal("0.333333"), "quantity"),  # of the 750 that were kept then
+    ],
+    ids=["this year", "last year"],
+)
+def test_goods_that_came_back_are_quantity_and_no_price(
+    came_back: date, quantity_effect: int, change: Decimal, cause: str
+) -> None:
+    then, now = line(date(2023, 3, 5), 1000, quantity=10), line(date(2024, 3, 5), 1000, quantity=10)
+    row = estimated(then, now, credit_for_goods(came_back, -250, -2))
+    assert (row["quantity_effect_12m"], row["price_effect_12m"]) == (quantity_effect, 0)
+    assert (row["quantity_change_12m"], row["sales_change_cause"]) == (change, cause)
+
+
+def test_what_is_credited_and_billed_anew_changes_neither_quantity_nor_price() -> None:
+    then, now = line(date(2023, 3, 5), 1000, quantity=10), line(date(2024, 3, 5), 1000, quantity=10)
+    again = line(date(2024, 3, 20), 1000, quantity=10, document_id="R")
+    row = estimated(then, now, credit_for_goods(date(2024, 3, 19), -1000, -10), again)
+    assert (row["quantity_effect_12m"], row["price_effect_12m"], row["sales_change_cause"]) == (0, 0, None)
+
+
+def test_of_a_year_in_which_all_came_back_no_share_is_said() -> None:
+    then, now = line(date(2023, 3, 5), 1000, quantity=10), line(date(2024, 3, 5), 1000, quantity=10)
+    row = estimated(then, now, credit_for_goods(date(2023, 5, 5), -1000, -10))
+    assert (row["quantity_effect_12m"], row["quantity_change_12m"]) == (1000, None)
+    assert row["sales_change_cause"] == "quantity"
+
+
+def test_goods_that_came_back_are_no_slower_pace() -> None:
+    monthly_orders = [
+        line(date(year, month, 5), 100, quantity=1) for year in (2023, 2024) for month in range(1, 13)
+    ]
+    row = estimated(*monthly_orders, credit_for_goods(date(2024, 12, 20), -400, -4))
+    assert (row["pace_ratio"], row["pace_basis"]) == (1, "quantity")
 
 
 @pytest.mark.parametrize(("uncounted", "is_split"), [(250, True), (251, False)])

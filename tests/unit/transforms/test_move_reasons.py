@@ -119,6 +119,22 @@ def test_nobody_is_said_to_have_grown_on_a_year_in_which_it_only_began(
     assert [each for each in reasons if "quantity" in each or "price" in each] == said
 
 
+def test_quantity_and_price_that_are_as_they_were_are_no_reason():
+    as_before = {"quantity_effect_12m": 0, "price_effect_12m": 0, "quantity_change_12m": 0}
+    reasons = told(FALLEN | as_before, *RUN_DOWN)["reasons"]
+    assert "quantity" not in reasons
+    assert "price" not in reasons
+
+
+def test_of_a_year_in_which_more_came_back_than_was_bought_the_quantity_is_said_without_a_price():
+    """Net sales of 12 months at the prices of the year before are below 0, and a change of prices is no share of them."""
+    business = {
+        "net_sales_12m": -40_000, "quantity_effect_12m": -240_000, "price_effect_12m": 0, "quantity_change_12m": "-1.2",
+    }  # fmt: skip
+    reasons = told(FALLEN | business, *RUN_DOWN)["reasons"].split("; ")
+    assert [each for each in reasons if "quantity" in each or "price" in each] == ["quantity −120% in a year"]
+
+
 def test_an_order_within_the_usual_gap_is_no_reason():
     business = {"last_order_on": date(2024, 4, 15), "usual_gap_days": 21}
     assert "last order" not in told(FALLEN | business, *RUN_DOWN)["reasons"]
