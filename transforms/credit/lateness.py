@@ -40,8 +40,8 @@ def lateness(ledger: Ledger, rule: CreditRule, as_of: date) -> pl.LazyFrame:
     Grain: customer with such a part. A part paid counts on the day of its payment, an open rest (net of unapplied credit)
     on `as_of`; a rest not yet due, what was settled otherwise than by payment, and items ever in dispute count nowhere (with
     a dated end of the dispute: from there on). `days_late_12m` takes early as 0, `days_beyond_terms_12m` as negative;
-    `days_late_trend` = days late of the last 3 months (open rests among them) less those of the 9 before. Null where nothing
-    counts. `counted_amount` is what was looked at, `late_amount` what of it was late. `days_late_p90_12m` is the
+    `days_late_trend` = days late of the last 3 months (open rests among them) less those of the 9 before, `paid_late_trend` the
+    same of what was paid alone. Null where nothing counts. `counted_amount` is what was looked at, `late_amount` what of it was late. `days_late_p90_12m` is the
     habit: the days late that nine of ten of the paid items do not exceed, each counting once, on the day its paid sum reached
     98 % of what was to be paid. Source: docs/figures.md, Credit: lateness.
     """
@@ -59,11 +59,14 @@ def lateness(ledger: Ledger, rule: CreditRule, as_of: date) -> pl.LazyFrame:
             beyond=(weight * pl.col("days")).sum(),
             recent_weight=pl.when(recent).then(weight).sum(),
             recent_late=pl.when(recent).then(weight * late).sum(),
+            recent_paid_weight=pl.when(recent & ~pl.col("is_open")).then(weight).sum(),
+            recent_paid_late=pl.when(recent & ~pl.col("is_open")).then(weight * late).sum(),
         )
         .with_columns(
             days_late_12m=ratio(pl.col("late"), weight, WIDE_RATIO),
             days_beyond_terms_12m=ratio(pl.col("beyond"), weight, WIDE_RATIO),
-            days_late_trend=_trend(),
+            days_late_trend=_trend(pl.col("recent_late"), pl.col("recent_weight")),
+            paid_late_trend=_trend(pl.col("recent_paid_late"), pl.col("recent_paid_weight")),
         )
     )
     return means.join(_habit(ledger.parts, rule, as_of), on=CUSTOMER, how="left", validate="1:1").select(
@@ -71,6 +74,7 @@ def lateness(ledger: Ledger, rule: CreditRule, as_of: date) -> pl.LazyFrame:
         "days_late_12m",
         "days_beyond_terms_12m",
         "days_late_trend",
+        "paid_late_trend",
         "days_late_p90_12m",
         "late_amount",
         "counted_amount",
@@ -89,13 +93,18 @@ def _paid(parts: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
         amount="part",
         days=(settled - pl.col("late_from")).dt.total_days().cast(pl.Int128),
         is_recent=settled > months_before(as_of, RECENT_MONTHS),
+        is_open=pl.lit(value=False),
     )
 
 
 def _open(items: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
     days = (pl.lit(as_of) - pl.col("late_from")).dt.total_days()
     return items.filter("is_late_counted", pl.col("net_open") > 0, days > 0).select(
-        *CUSTOMER, amount="net_open", days=days.cast(pl.Int128), is_recent=pl.lit(value=True)
+        *CUSTOMER,
+        amount="net_open",
+        days=days.cast(pl.Int128),
+        is_recent=pl.lit(value=True),
+        is_open=pl.lit(value=True),
     )
 
 
@@ -144,10 +153,10 @@ def paid_days(parts: pl.LazyFrame, kinds: tuple[str, ...] | None) -> pl.LazyFram
     )
 
 
-def _trend() -> pl.Expr:
+def _trend(recent_late: pl.Expr, recent_weight: pl.Expr) -> pl.Expr:
     """Days late of the recent months less those before; both carried with 12 digits, so that it is rounded once."""
     before_weight = pl.col("weight") - pl.col("recent_weight")
-    recent = div_half_even(pl.col("recent_late") * _FINE, pl.col("recent_weight"))
+    recent = div_half_even(recent_late * _FINE, recent_weight)
     before = div_half_even((pl.col("late") - pl.col("recent_late")) * _FINE, before_weight)
     return from_scaled_int(div_half_even(recent - before, int128(_FINE // 10**RATIO_PLACES)), WIDE_RATIO)
 

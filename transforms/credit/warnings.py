@@ -140,13 +140,7 @@ def warning_causes(rule: CreditRule) -> tuple[Cause, ...]:
             cleared.utilisation,
             pl.lit(value=True),
         ),
-        _of_figure(
-            "days_late_trend",
-            "pays later than it did; raised only where what it paid late within the year is material",
-            raised.days_late_trend,
-            cleared.days_late_trend,
-            habit_counts(rule),
-        ),
+        _by_trend(raised.days_late_trend, cleared.days_late_trend, rule),
         _newly_overdue(raised.newly_overdue_share, cleared.newly_overdue_share, rule),
         _of_figure(
             "broken_promises",
@@ -156,6 +150,24 @@ def warning_causes(rule: CreditRule) -> tuple[Cause, ...]:
             is_material(pl.col("broken_amount"), _OWED, rule),
         ),
         _by_habit(raised.days_late_p90_12m, cleared.days_late_p90_12m, rule),
+    )
+
+
+def _by_trend(raised_from: Decimal, cleared_at: Decimal, rule: CreditRule) -> Cause:
+    """Warn of who pays later than it did; rests that are open for years are no news, unless they are material."""
+    trend = _of_figure(
+        "days_late_trend",
+        "pays later than it did; raised only where what it paid late within the year is material, and what is overdue now, too, "
+        "unless what it paid tells the same",
+        raised_from,
+        cleared_at,
+        habit_counts(rule),
+    )
+    is_overdue, paid = is_material(pl.col("net_overdue"), _OWED, rule), pl.col("paid_late_trend")
+    return replace(
+        trend,
+        is_raised=trend.is_raised & (is_overdue | (paid >= pl.lit(raised_from)).fill_null(value=False)),
+        holds_on=trend.holds_on & (is_overdue | (paid > pl.lit(cleared_at)).fill_null(value=False)),
     )
 
 

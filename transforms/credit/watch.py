@@ -47,6 +47,7 @@ BEHIND_A_WARNING: Final = pl.Schema(
             ),
             MONEY_SUM,
         ),
+        "paid_late_trend": WIDE_RATIO,
         "is_credit_stop": pl.Boolean(),
         "is_blocked": pl.Boolean(),
         "is_chronically_late": pl.Boolean(),

@@ -106,11 +106,11 @@ LEFT JOIN oracle.yearly_sales USING (company_code, customer_id);
 CREATE OR REPLACE TABLE oracle.lateness AS
 WITH counted AS (
     SELECT company_code, customer_id, part AS amount, settled_on - late_from AS days,
-        settled_on > getvariable('as_of') - INTERVAL 3 MONTH AS is_recent
+        settled_on > getvariable('as_of') - INTERVAL 3 MONTH AS is_recent, true AS is_paid
     FROM oracle.credit_part
     WHERE is_payment AND is_late_counted AND part > 0 AND settled_on > getvariable('as_of') - INTERVAL 12 MONTH
     UNION ALL
-    SELECT company_code, customer_id, net_open, getvariable('as_of') - late_from, true
+    SELECT company_code, customer_id, net_open, getvariable('as_of') - late_from, true, false
     FROM oracle.credit_ledger
     WHERE is_late_counted AND net_open > 0 AND late_from < getvariable('as_of')
 )
@@ -120,7 +120,10 @@ SELECT company_code, customer_id,
     sum(amount * greatest(days, 0))::DOUBLE / sum(amount)::DOUBLE AS days_late_12m,
     sum(amount * days)::DOUBLE / sum(amount)::DOUBLE AS days_beyond_terms_12m,
     (sum(amount * greatest(days, 0)) FILTER (is_recent))::DOUBLE / (sum(amount) FILTER (is_recent))::DOUBLE
-      - (sum(amount * greatest(days, 0)) FILTER (NOT is_recent))::DOUBLE / (sum(amount) FILTER (NOT is_recent))::DOUBLE AS days_late_trend
+      - (sum(amount * greatest(days, 0)) FILTER (NOT is_recent))::DOUBLE / (sum(amount) FILTER (NOT is_recent))::DOUBLE AS days_late_trend,
+    -- the same without open rests
+    (sum(amount * greatest(days, 0)) FILTER (is_recent AND is_paid))::DOUBLE / (sum(amount) FILTER (is_recent AND is_paid))::DOUBLE
+      - (sum(amount * greatest(days, 0)) FILTER (NOT is_recent))::DOUBLE / (sum(amount) FILTER (NOT is_recent))::DOUBLE AS paid_late_trend
 FROM counted
 GROUP BY ALL;
 

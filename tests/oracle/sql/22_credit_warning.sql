@@ -31,8 +31,10 @@ cause AS (
          'is_raised': six(used) >= getvariable('credit.warnings.raise_from.utilisation'),
          'is_on': six(used) > getvariable('credit.warnings.clear_at.utilisation')},
         {'place': 4, 'cause': 'days_late_trend',
-         'is_raised': habit_counts AND six(days_late_trend) >= getvariable('credit.warnings.raise_from.days_late_trend'),
-         'is_on': six(days_late_trend) > getvariable('credit.warnings.clear_at.days_late_trend')},
+         'is_raised': habit_counts AND six(days_late_trend) >= getvariable('credit.warnings.raise_from.days_late_trend')
+             AND (overdue_counts OR coalesce(six(paid_late_trend) >= getvariable('credit.warnings.raise_from.days_late_trend'), false)),
+         'is_on': six(days_late_trend) > getvariable('credit.warnings.clear_at.days_late_trend')
+             AND (overdue_counts OR coalesce(six(paid_late_trend) > getvariable('credit.warnings.clear_at.days_late_trend'), false))},
         {'place': 5, 'cause': 'newly_overdue_share',
          'is_raised': newly_counts AND six(net_newly_overdue_share) >= getvariable('credit.warnings.raise_from.newly_overdue_share'),
          'is_on': newly_past_grace > 0 AND six(net_newly_overdue_share) > getvariable('credit.warnings.clear_at.newly_overdue_share')},

@@ -125,6 +125,32 @@ def test_what_fell_overdue_is_a_cause_while_some_of_it_is_beyond_the_days_of_gra
     assert causes(on(after(2), held, **much)) is None
 
 
+@pytest.mark.parametrize(
+    ("overdue", "paid", "warns"),
+    [
+        ("999.99", None, False),  # nothing paid in the quarter
+        ("999.99", "9.9", False),
+        ("999.99", "10", True),
+        ("1000", "0", True),
+        ("1000", None, True),
+    ],
+)
+def test_rests_that_are_open_for_years_are_no_trend_unless_they_are_material(overdue, paid, warns):
+    late = {"late_amount": MUCH, "counted_amount": MUCH, "days_late_trend": Decimal(11)}
+    given = late | {"net_overdue": Decimal(overdue), "paid_late_trend": None if paid is None else Decimal(paid)}
+    assert causes(on(DAY, **given)) == ("days_late_trend" if warns else None)
+
+
+@pytest.mark.parametrize(
+    ("overdue", "paid", "stands"), [("999.99", "5", False), ("999.99", "5.1", True), ("1000", "0", True)]
+)
+def test_a_trend_ends_when_neither_what_is_overdue_nor_what_was_paid_tells_it(overdue, paid, stands):
+    late = {"late_amount": MUCH, "counted_amount": MUCH, "days_late_trend": Decimal(11), "net_overdue": MUCH}
+    raised = on(DAY, **late)
+    later = late | {"net_overdue": Decimal(overdue), "paid_late_trend": Decimal(paid)}
+    assert (causes(on(after(1), raised, **later)) is not None) == stands
+
+
 def test_a_habit_warns_of_what_is_overdue_from_its_first_day_on_and_ends_with_it():
     habit = {"days_late_p90_12m": Decimal(25)}
     before = on(DAY, **habit)
@@ -155,7 +181,7 @@ def test_the_action_is_a_cause_until_goods_are_sold_on_credit_again(action, stan
         ({"graded_overdue_days": Decimal(200), "credit_grade": "E"}, "past_grace"),
         ({"net_newly_overdue_share": Decimal("0.9")}, "newly_past_grace"),
         ({"days_late_p90_12m": Decimal(30)}, "net_overdue"),
-        ({"days_late_trend": Decimal(90)}, "late_amount"),
+        ({"days_late_trend": Decimal(90), "paid_late_trend": Decimal(90)}, "late_amount"),
         ({"broken_promises": 9}, "broken_amount"),
     ],
 )

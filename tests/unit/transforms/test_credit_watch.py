@@ -309,6 +309,14 @@ def test_the_trend_is_the_last_three_months_less_the_nine_before():
     assert credit(settled(100, late=10, ago=20))["days_late_trend"] is None
 
 
+def test_what_was_paid_has_a_trend_of_its_own_without_what_is_open():
+    paid = [settled(100, late=10, ago=20), settled(100, late=4, ago=200)]
+    row = one(watch(*paid, item(100, overdue=20)))
+    assert (row["days_late_trend"], row["paid_late_trend"]) == (11, 6)
+    unpaid = one(watch(settled(100, late=4, ago=200), item(100, overdue=20)))
+    assert (unpaid["days_late_trend"], unpaid["paid_late_trend"]) == (16, None)
+
+
 def test_the_trend_is_rounded_once():
     # 1/3 of a day lately, 2/3 before: rounded each, they would differ by 0.333334
     lately = [settled(100, late=late, ago=20) for late in (1, 0, 0)]
