@@ -144,6 +144,7 @@ CODES: Final[dict[str, tuple[str, ...]]] = {
     "joint_work": ("counted",),
     "share_plans": (),
     "unserved_demand": ("amount",),
+    "unserved_by_us": ("amount",),
     "small_and_loyal": (),
     "customer_for_months": ("value",),
 }

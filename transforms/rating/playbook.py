@@ -43,7 +43,9 @@ _VALUE: Final = columns_of(
         "contribution_12m",
         "loss_component",
         "headroom_12m",
+        "volume_class",
         "loyalty",
+        "loyalty_class",
         "season_months",
         "decline_state",
         "decline_stake",
@@ -58,7 +60,8 @@ _VALUE: Final = columns_of(
     ),
 )
 _LOYAL: Final = ("strategic", "core", "cultivate")
-_MAY_NOT_ORDER: Final = ("blocked", "inactive")
+_CLOSED: Final = "inactive"
+_MAY_NOT_ORDER: Final = ("blocked", _CLOSED)
 REST: Final = "maintain"
 """The action where nothing presses."""
 
@@ -111,10 +114,11 @@ def next_actions(rated: RatedPeriod, facts: Facts, as_of: date, policy: Policy) 
 def plays() -> tuple[Play, ...]:
     """Give the playbook, the most pressing action first. Columns are those of `_situation`.
 
-    Nobody is to sell more to whom the master calls blocked or inactive. A prospect that costs samples is no customer yet whose
-    terms could be renegotiated.
+    Nobody is to sell more to whom the master calls blocked or inactive, and whom it calls inactive is no customer any more to
+    talk with about terms or plans. A prospect that costs samples is no customer yet whose terms could be renegotiated.
     """
     tier = pl.col("effective_tier")
+    is_open = pl.col("status").ne_missing(_CLOSED)
     is_loyal = pl.col("memory_tier").is_in(_LOYAL)
     may_order = ~pl.col("status").is_in(_MAY_NOT_ORDER).fill_null(value=False)
     imports = pl.col("import_demand").is_not_null() & may_order
@@ -127,7 +131,7 @@ def plays() -> tuple[Play, ...]:
         amount=-pl.col("contribution_12m"),
         label=pl.col("loss_component").fill_null("cost"),
     )
-    unserved = reason("unserved_demand", amount=pl.col("headroom_12m"))
+    to_cultivate = _why_cultivated(slips)
     works_with_us = (pl.col("joint_work_12m") > 0).fill_null(value=False)
     is_old_enough = pl.col("months_of_history") >= MONTHS_TO_TELL
     irregular = reason("buys_irregularly", amount=pl.col("net_sales_12m"), value=pl.col("loyalty"))
@@ -172,8 +176,8 @@ def plays() -> tuple[Play, ...]:
         ),
         Play(
             "renegotiate",
-            "contribution below 0, and no prospect",
-            (pl.col("contribution_12m") < 0) & (tier != PROSPECT),
+            "contribution below 0, neither prospect nor inactive",
+            (pl.col("contribution_12m") < 0) & (tier != PROSPECT) & is_open,
             reasons(loss),
             -pl.col("contribution_12m"),
         ),
@@ -193,15 +197,15 @@ def plays() -> tuple[Play, ...]:
         ),
         Play(
             "handle_speculator",
-            f"speculative, customer for {MONTHS_TO_TELL} months or more, and without a season",
-            (tier == "speculative") & is_old_enough & pl.col("season_months").is_null(),
+            f"speculative, customer for {MONTHS_TO_TELL} months or more, without a season, and not inactive",
+            (tier == "speculative") & is_old_enough & pl.col("season_months").is_null() & is_open,
             reasons(pl.when(is_figured).then(irregular)),
             pl.col("net_sales_12m"),
         ),
         Play(
             "protect",
-            "strategic or core, and expected to move down",
-            tier.is_in(["strategic", "core"]) & (pl.col("watch_direction") == "down"),
+            "strategic or core, expected to move down, and not inactive",
+            tier.is_in(["strategic", "core"]) & (pl.col("watch_direction") == "down") & is_open,
             joined(reasons(slips), pl.col("watch_gap")),
             pl.col("net_sales_12m"),
         ),
@@ -221,8 +225,8 @@ def plays() -> tuple[Play, ...]:
         ),
         Play(
             "partner",
-            "strategic",
-            tier == "strategic",
+            "strategic, and not inactive",
+            (tier == "strategic") & is_open,
             reasons(reason("share_plans")),
             pl.col("net_sales_12m"),
         ),
@@ -230,7 +234,7 @@ def plays() -> tuple[Play, ...]:
             "cultivate",
             "cultivate, and may order; the largest headroom first",
             (tier == "cultivate") & may_order,
-            reasons(pl.when(pl.col("headroom_12m") > 0).then(unserved).otherwise(reason("small_and_loyal"))),
+            to_cultivate,
             pl.col("headroom_12m"),
         ),
         Play(
@@ -247,6 +251,25 @@ def plays() -> tuple[Play, ...]:
             reasons(pl.when((tier == "speculative") & ~is_old_enough).then(so_far)),
             nothing,
         ),
+    )
+
+
+def _why_cultivated(expected: pl.Expr) -> pl.Expr:
+    """Say why a customer is to be cultivated: only what holds of the period, whatever the tier remembers (reasons).
+
+    `expected`: the reason that names the tier a move is expected to.
+    """
+    is_loyal = pl.col("loyalty_class").ne_missing("not_loyal")
+    is_small = pl.col("volume_class").ne_missing("high")
+    headroom = pl.col("headroom_12m")
+    return reasons(
+        pl.when((headroom > 0) & is_loyal)
+        .then(reason("unserved_demand", amount=headroom))
+        .when(headroom > 0)
+        .then(reason("unserved_by_us", amount=headroom))
+        .when(is_loyal & is_small)
+        .then(reason("small_and_loyal")),
+        pl.when(~(is_loyal & is_small) & pl.col("watch_tier").is_not_null()).then(expected),
     )
 
 

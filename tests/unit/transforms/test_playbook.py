@@ -18,6 +18,7 @@ from transforms.rating.playbook import next_actions, partner_cards, playbook_tab
 
 AS_OF = date(2024, 12, 31)
 SIGHTED = {"code": "sighted_elsewhere", "counted": 7, "out_of": 9, "name": "photo 1"}
+SLIPS = {"watch_tier": "marginal", "watch_direction": "down", "watch_deadline": date(2025, 2, 28)}
 LACKS = {"code": "below_bar", "subject": "loyalty", "value": Decimal("0.1"), "bar": Decimal("0.57")}
 
 
@@ -196,12 +197,55 @@ def test_nobody_is_to_sell_more_to_whom_the_master_calls_blocked_or_inactive(
     assert found["action"] == (selling if status == "active" else "maintain")
 
 
+@pytest.mark.parametrize(
+    ("figures", "advice"),
+    [
+        ({"effective_tier": "strategic"}, "partner"),
+        ({"effective_tier": "core", **SLIPS}, "protect"),
+        ({"effective_tier": "speculative", "months_of_history": 24}, "handle_speculator"),
+        ({"effective_tier": "marginal", "contribution_12m": -1}, "renegotiate"),
+    ],
+)
+@pytest.mark.parametrize("status", ["active", "blocked", "inactive"])
+def test_there_is_nothing_to_talk_about_with_whom_the_master_calls_inactive(
+    figures: dict[str, Any], advice: str, status: str
+) -> None:
+    period = rated({"company_code": "1000", "customer_id": "C1", **figures})
+    master = [{"company_code": "1000", "customer_id": "C1", "status": status}]
+    found = one(next_actions(period, facts([], customers=master), AS_OF, policy()).collect())
+    assert found["action"] == ("maintain" if status == "inactive" else advice)
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ({"volume_class": "low", "loyalty_class": "loyal"}, "loyal and small; ask what it needs"),
+        ({"volume_class": "high", "loyalty_class": "loyal"}, "expected to become core by 2025-02-28"),
+        ({"volume_class": "low", "loyalty_class": "not_loyal"}, "expected to become core by 2025-02-28"),
+        ({"volume_class": "high", "loyalty_class": "loyal", "watch_tier": None}, None),
+        (
+            {"volume_class": "low", "loyalty_class": "not_loyal", "headroom_12m": 900},
+            "900.00 of demand we do not serve; expected to become core by 2025-02-28",
+        ),
+        (
+            {"volume_class": "low", "loyalty_class": "loyal", "headroom_12m": 900},
+            "loyal, with 900.00 of demand we do not serve",
+        ),
+    ],
+)
+def test_who_is_cultivated_is_called_loyal_and_small_only_while_the_period_says_so(
+    figures: dict[str, Any], said: str | None
+) -> None:
+    watch = {"watch_tier": "core", "watch_direction": "up", "watch_deadline": date(2025, 2, 28)}
+    found = action(in_tier("cultivate", **watch | figures))
+    assert (found["action"], found["reason"]) == ("cultivate", said)
+
+
 def test_a_core_customer_about_to_slip_is_protected():
-    watch = {"watch_tier": "marginal", "watch_direction": "down", "watch_deadline": date(2025, 2, 28)}
-    found = action(in_tier("core", **watch, watch_gap=[LACKS]))
+    found = action(in_tier("core", **SLIPS, watch_gap=[LACKS]))
     assert found["action"] == "protect"
     assert found["reason"] == "expected to become marginal by 2025-02-28: loyalty below 0.57 by 0.1"
-    assert action(in_tier("core", **watch | {"watch_direction": "up"}))["action"] == "maintain"
+    assert action(in_tier("core", **SLIPS | {"watch_direction": "up"}))["action"] == "maintain"
 
 
 def estimate(supplied_by: str, **other: Any) -> dict[str, Any]:
