@@ -120,6 +120,7 @@ CODES: Final[dict[str, tuple[str, ...]]] = {
     "pace_of_sales": ("value", "counted"),
     "pace_of_season": ("value",),
     "calm_periods": ("counted", "out_of"),
+    "others_of_the_group_buy_more": ("amount",),
     # what moved the score
     "unassessed": ("subject", "label"),
     "driver": ("subject", "value"),

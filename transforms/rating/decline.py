@@ -9,8 +9,8 @@ import polars as pl
 from transforms.credit.material import is_material
 from transforms.facts.succession import succeeded
 from transforms.frames.choice import first_that_holds
-from transforms.frames.fixed_point import MONEY_SUM, QUANTITY_PLACES, to_scaled_int
-from transforms.frames.periods import months_since
+from transforms.frames.fixed_point import MONEY_SUM, QUANTITY_PLACES, from_scaled_int, to_scaled_int
+from transforms.frames.periods import YEAR, months_since
 from transforms.frames.reasons import reason, reasons
 from transforms.measures.pace import best_year, last_year
 from transforms.measures.window import KEY, Window
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from transforms.facts.model import Facts
+    from transforms.policy.credit import CreditRule
     from transforms.policy.decline import DeclineRule
     from transforms.policy.model import Policy
 
@@ -90,13 +91,49 @@ def tell_decline(rated: pl.LazyFrame, facts: Facts, policy: Policy, window: Wind
         .lazy()
     )
     # What is at stake is asked of the few who are warned of.
-    warned = told.filter(pl.col("decline_state").is_in(WARNED)).select(*KEY, "last_order_on")
+    warned = told.filter(pl.col("decline_state").is_in(WARNED)).select(*KEY, "last_order_on", "decline_state")
     months = facts.customer_month.filter(pl.col("month") <= window.period).join(warned, on=KEY, how="semi")
     return (
         told.join(best_year(months, window), on=KEY, how="left", validate="1:1")
         .join(last_year(months, warned), on=KEY, how="left", validate="1:1")
-        .with_columns(decline_stake=_stake(rule, window), decline_reason=_reason(rule))
+        .join(_in_the_group(warned, facts, window), on=KEY, how="left", validate="1:1")
+        .with_columns(decline_stake=_stake(rule, window), decline_reason=_reason(rule, policy.credit))
         .drop(_HELPERS)
+    )
+
+
+def _in_the_group(warned: pl.LazyFrame, facts: Facts, window: Window) -> pl.LazyFrame:
+    """Set what the others of a customer's group buy now beside what they bought. Grain: customer of `warned` in a group.
+
+    `others_buy_more`: net sales of the others in the last 12 months less those of 12 months before; of a lapse, the 12 months to
+    the customer's own last order. `bought_then`: its own net sales of then.
+    """
+    member = facts.customers.filter(pl.col("group_id").is_not_null()).select(*KEY, "group_id")
+    group = ["company_code", "group_id"]
+    sold = (
+        facts.customer_month.filter(pl.col("month") <= window.period)
+        .join(member, on=KEY, how="inner", validate="m:1")
+        .select(
+            *KEY, "group_id", age=months_since(pl.col("month"), window.period), net=to_scaled_int("net_sales")
+        )
+    )
+    since_last_order = months_since(pl.col("last_order_on"), window.period)
+    asked = warned.join(member, on=KEY, how="inner", validate="1:1").select(
+        *KEY,
+        "group_id",
+        back=pl.when(pl.col("decline_state") == "lapsed").then(since_last_order).otherwise(YEAR),
+    )
+    net, age, back = pl.col("net"), pl.col("age"), pl.col("back")
+    now = net.filter(age < YEAR).sum()
+    then = net.filter((age >= back) & (age < back + YEAR)).sum()
+    own = asked.join(sold.drop("group_id"), on=KEY, how="inner").group_by(KEY).agg(own_now=now, own_then=then)
+    of_group = sold.group_by(*group, "age").agg(net.sum())
+    of_all = asked.join(of_group, on=group, how="inner").group_by(KEY).agg(all_now=now, all_then=then)
+    of_others = pl.col("all_now") - pl.col("own_now") - (pl.col("all_then") - pl.col("own_then"))
+    return of_all.join(own, on=KEY, how="inner", validate="1:1").select(
+        *KEY,
+        others_buy_more=from_scaled_int(of_others, MONEY_SUM),
+        bought_then=from_scaled_int(pl.col("own_then"), MONEY_SUM),
     )
 
 
@@ -113,6 +150,8 @@ _HELPERS: Final = (
     "level",
     "best_net_sales_12m",
     "net_sales_to_last_order",
+    "others_buy_more",
+    "bought_then",
 )
 
 
@@ -220,8 +259,12 @@ def _stake(rule: DeclineRule, window: Window) -> pl.Expr:
     )
 
 
-def _reason(rule: DeclineRule) -> pl.Expr:
-    """The pace that is below what clears it (a lapse: the silence alone), the silence that is beyond; once both are calm, for how long."""
+def _reason(rule: DeclineRule, credit: CreditRule) -> pl.Expr:
+    """Give the figures that a decline rests on, and what speaks for its end.
+
+    The pace that is below what clears it (of a lapse the silence alone) and the silence that is beyond; then, once both are calm,
+    for how long, and what others of the group buy more, where that is material beside what this one bought.
+    """
     figures = {"value": pl.col("pace_ratio"), "counted": pl.col("pace_months")}
     pace = (
         pl.when(pl.col("season_months").is_not_null())
@@ -232,10 +275,14 @@ def _reason(rule: DeclineRule) -> pl.Expr:
     )
     silence = reason("last_order", counted=pl.col("days_since_last_order"), value=pl.col("usual_gap_days"))
     calm = reason("calm_periods", counted=pl.col("decline_calm_periods"), out_of=rule.clear_periods)
+    others, then = pl.col("others_buy_more"), pl.col("bought_then")
     is_warned = pl.col("decline_state").is_in(WARNED)
     is_slow = pl.col("decline_state").is_in(["slowing", "declining"])
     return reasons(
         pl.when((is_slow & (pl.col("pace_ratio") < rule.clear_ratio)) | pl.col("is_growing")).then(pace),
         pl.when(is_warned & _silent_beyond(rule.clear_gaps)).then(silence),
         pl.when(is_warned & (pl.col("decline_calm_periods") > 0)).then(calm),
+        pl.when(is_warned & is_material(others, then, credit, sales=then)).then(
+            reason("others_of_the_group_buy_more", amount=others)
+        ),
     )

@@ -137,7 +137,10 @@ def test_what_fell_overdue_is_a_cause_while_some_of_it_is_beyond_the_days_of_gra
 )
 def test_rests_that_are_open_for_years_are_no_trend_unless_they_are_material(overdue, paid, warns):
     late = {"late_amount": MUCH, "counted_amount": MUCH, "days_late_trend": Decimal(11)}
-    given = late | {"net_overdue": Decimal(overdue), "paid_late_trend": None if paid is None else Decimal(paid)}
+    given = late | {
+        "net_overdue": Decimal(overdue),
+        "paid_late_trend": None if paid is None else Decimal(paid),
+    }
     assert causes(on(DAY, **given)) == ("days_late_trend" if warns else None)
 
 

@@ -196,6 +196,42 @@ def test_of_a_lapse_the_year_to_the_last_order_is_at_stake_for_two_years(
     assert (found["decline_state"], found["decline_stake"]) == ("lapsed", stake)
 
 
+GROUP = {"customers": [{"customer_id": name, "group_id": "G1"} for name in ("C1", "C2", "C3")]}
+
+
+def bought_by_others(more: int, *, then: date, now: date) -> list[dict[str, Any]]:
+    """What one of the group bought then and buys now; another of it buys as ever, and somebody of no group much more."""
+    return [
+        line(then, 500, customer_id="C2"),
+        line(now, 500 + more, customer_id="C2"),
+        line(then, 700, customer_id="C3"),
+        line(now, 700, customer_id="C3"),
+        line(now, 90_000, customer_id="C4"),
+    ]
+
+
+@pytest.mark.parametrize(("more", "is_said"), [(2499, False), (2500, True)])
+def test_a_decline_says_what_others_of_the_group_buy_more_where_it_is_material(
+    more: int, is_said: bool
+) -> None:
+    sold = [line(date(2023, 12, 5), 50_000), line(date(2024, 1, 5), 9_000)]
+    sold += bought_by_others(more, then=date(2023, 1, 31), now=date(2024, 1, 1))
+    found = told(pace_ratio="0.5", sold=sold, extracts=GROUP)
+    slow = "quantity of 3 months 0.5 of a year before"
+    assert found["decline_reason"] == (f"{slow}; others of its group buy 2,500.00 more" if is_said else slow)
+
+
+def test_of_a_lapse_others_are_compared_with_the_year_to_the_customers_last_order() -> None:
+    """The year to December 2022, and not the one before the last: what moved then has moved for long."""
+    silent = {"gap_multiple": 5, "last_order_on": date(2022, 12, 20), "days_since_last_order": 742}
+    sold = [line(date(2022, 12, 20), 50_000), line(date(2023, 5, 5), 60_000, customer_id="C2")]
+    sold += bought_by_others(50_000, then=date(2022, 1, 1), now=date(2024, 12, 31))
+    found = told(**silent, sold=sold, extracts=GROUP)
+    assert found["decline_reason"].endswith("; others of its group buy 50,000.00 more")
+    on_its_own = told(**silent, sold=sold, extracts={"customers": [{"customer_id": "C1"}]})
+    assert on_its_own["decline_reason"] == "last order 742 days ago, usual gap 31"
+
+
 # From the orders on.
 
 
