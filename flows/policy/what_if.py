@@ -67,7 +67,7 @@ def what_if(settings: Settings, customer: str, company: str | None, supposed: Su
             previous=before.lazy(),
             stored=stored.lazy(),
             sales=facts.sales,
-            judged_by=known.facts,
+            judged_by=known,
         )
         return with_text(found.values.filter(pl.col("customer_id") == number).collect()).row(0, named=True)
 

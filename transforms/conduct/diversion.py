@@ -54,7 +54,7 @@ def diversion(
         customers.select(KEY)
         .join(_sightings(facts, rule, as_of), on=KEY, how="left", validate="1:1")
         .join(_shipments(facts, sales, as_of), on=KEY, how="left", validate="1:1")
-        .join(surges(facts, policy, as_of), on=KEY, how="left", validate="1:1")
+        .join(surges(facts, policy, as_of, sales), on=KEY, how="left", validate="1:1")
         .join(_has_place(facts), on=KEY, how="left", validate="1:1")
         .with_columns(pl.col("sightings", "checked").fill_null(0))
     )

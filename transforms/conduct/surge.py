@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from transforms.facts.order_day import first_orders
+from transforms.frames.fixed_point import QUANTITY_PLACES, div_half_even, ratio, rounded, to_scaled_int
 from transforms.frames.fixed_point import WIDE_RATIO as RATIO
-from transforms.frames.fixed_point import ratio, rounded, to_scaled_int
 from transforms.frames.periods import first_of_month, months_before, months_since
 from transforms.frames.plan import closed_through
 from transforms.measures.window import KEY
@@ -30,26 +30,31 @@ _LEAST_SPREAD: Final = (
 _MAD_TO_DEVIATION: Final = 1.4826  # of a normal distribution
 
 
-def surges(facts: Facts, policy: Policy, as_of: date) -> pl.LazyFrame:
+def surges(facts: Facts, policy: Policy, as_of: date, sales: pl.LazyFrame | None = None) -> pl.LazyFrame:
     """Measure surges at the last closed month. Grain: customer that has bought throughout the history looked at.
 
-    `surge`: EWMA of the last two half-lives of monthly net sales, less what the 12 months before them led to expect, in
+    A month's purchases are its net sales, goods of a known quantity (`sales`: SALES_CELL rows, None where they are not kept) at the
+    customer's own mean prices of the history, as far as they were bought then: dearer is not more.
+    `surge`: EWMA of the last two half-lives of monthly purchases, less what the 12 months before them led to expect, in
     standard deviations of those months from the same (at least a tenth of their mean). Expected is their mean, and where
     they rose, their straight line carried on: who grows month by month does not surge. `surge_against_peers`: the EWMA ÷ that mean, less the
     peers' median of it, in deviations of the peers (1.4826 × their median absolute deviation, at least 0.1); peers share
     industry and channel; null with fewer than the policy's `seasonal_min_peers`. Null where the mean is not positive.
-    `declining_neighbour`: the territory, other than the customer's own, whose customers' net sales of those last months
+    `declining_neighbour`: the territory, other than the customer's own, whose customers' purchases of those last months
     fell most on the same months a year before, and by at least the policy's share; `neighbour_decline` is by how much.
     """
     rule = policy.conduct.diversion
     last = first_of_month(closed_through(as_of))
     recent_months = _RECENT_HALF_LIVES * rule.ewma_half_life_months
-    own = _own(facts, last, rule.ewma_half_life_months, recent_months)
+    bought = (
+        _bought(facts, sales, last, recent_months).collect().lazy()
+    )  # asked twice, and else computed twice
+    own = _own(facts, bought, last, rule.ewma_half_life_months, recent_months)
     masters = facts.customers.select(*KEY, "industry_code", "channel", "territory_id")
     against_peers = _against_peers(
         own.join(masters, on=KEY, how="inner", validate="1:1"), policy.steadiness.seasonal_min_peers
     )
-    neighbours = _neighbours(facts, last, recent_months, float(rule.neighbour_decline_from))
+    neighbours = _neighbours(facts, bought, last, recent_months, float(rule.neighbour_decline_from))
     return against_peers.join(
         neighbours, on=["company_code", "territory_id"], how="left", validate="m:1"
     ).select(
@@ -61,7 +66,40 @@ def surges(facts: Facts, policy: Policy, as_of: date) -> pl.LazyFrame:
     )
 
 
-def _own(facts: Facts, last: date, half_life: int, recent_months: int) -> pl.LazyFrame:
+def _bought(facts: Facts, sales: pl.LazyFrame | None, last: date, recent_months: int) -> pl.LazyFrame:
+    """Give what was bought in each month, at the prices of the history. Grain: company × customer × month; `bought`, units of money."""
+    begins = months_before(last, recent_months + _HISTORY_MONTHS - 1)
+    is_looked_at = pl.col("month").is_between(begins, last)
+    net = to_scaled_int("net_sales")
+    booked = facts.customer_month.filter(is_looked_at).select(*KEY, "month", bought=net)
+    if sales is None:
+        return booked
+    goods = [*KEY, "product_id"]
+    sold = (
+        sales.filter(is_looked_at, pl.col("invoiced_quantity") > 0)
+        .group_by(*goods, "month")
+        .agg(
+            quantity=to_scaled_int("invoiced_quantity", QUANTITY_PLACES).sum(),
+            sold=to_scaled_int("invoiced_net_sales").sum(),
+        )
+    )
+    of_history = (
+        sold.filter(months_since(pl.col("month"), last) >= recent_months)
+        .group_by(goods)
+        .agg(quantity_then=pl.col("quantity").sum(), sold_then=pl.col("sold").sum())
+    )
+    at_old_prices = div_half_even(pl.col("quantity") * pl.col("sold_then"), pl.col("quantity_then"))
+    dearer = (
+        sold.join(of_history, on=goods, how="inner", validate="m:1")
+        .group_by(*KEY, "month")
+        .agg(dearer=(pl.col("sold") - at_old_prices).sum())
+    )
+    return booked.join(dearer, on=[*KEY, "month"], how="left", validate="1:1").select(
+        *KEY, "month", bought=pl.col("bought") - pl.col("dearer").fill_null(0)
+    )
+
+
+def _own(facts: Facts, bought: pl.LazyFrame, last: date, half_life: int, recent_months: int) -> pl.LazyFrame:
     """`surge` and `growth` (EWMA ÷ mean before) of who bought before the history begins. Months without sales are 0."""
     begins = months_before(last, recent_months + _HISTORY_MONTHS - 1)
     first = first_orders(facts.order_day)
@@ -70,8 +108,7 @@ def _own(facts: Facts, last: date, half_life: int, recent_months: int) -> pl.Laz
     mean, slope, spread = _history()
     rise = slope * _months_ahead(decay)
     return (
-        facts.customer_month.filter(pl.col("month").is_between(begins, last))
-        .group_by(KEY)
+        bought.group_by(KEY)
         .agg(**_sums(months_since(pl.col("month"), last), decay))
         .join(first, on=KEY, how="inner", validate="1:1")
         .filter(pl.col("first_order_on") < begins, pl.col("total") > 0)
@@ -93,7 +130,7 @@ def _sums(age: pl.Expr, decay: list[float]) -> dict[str, pl.Expr]:
     weights = {back: round(weight / sum(decay) * 10**_WEIGHT_PLACES) for back, weight in enumerate(decay)}
     weight = age.replace_strict(weights, default=0, return_dtype=pl.Int64).cast(pl.Int128)
     twice_from_middle = 2 * (recent_months - age) + _HISTORY_MONTHS - 1
-    amount = to_scaled_int("net_sales")
+    amount = pl.col("bought")
     is_recent = age < recent_months
     return {
         "weighted": (amount * weight).filter(is_recent).sum(),
@@ -135,7 +172,9 @@ def _against_peers(own: pl.LazyFrame, min_peers: int) -> pl.LazyFrame:
     )
 
 
-def _neighbours(facts: Facts, last: date, months: int, decline_from: float) -> pl.LazyFrame:
+def _neighbours(
+    facts: Facts, bought: pl.LazyFrame, last: date, months: int, decline_from: float
+) -> pl.LazyFrame:
     """Name each territory's most declining other one. Grain: company × territory."""
     year_before = months_before(last, _HISTORY_MONTHS)
     places = facts.customers.select(*KEY, "territory_id").filter(pl.col("territory_id").is_not_null())
@@ -143,13 +182,10 @@ def _neighbours(facts: Facts, last: date, months: int, decline_from: float) -> p
     now = month.is_between(months_before(last, months - 1), last)
     then = month.is_between(months_before(year_before, months - 1), year_before)
     sold = (
-        facts.customer_month.filter(now | then)
+        bought.filter(now | then)
         .join(places, on=KEY, how="inner", validate="m:1")
         .group_by("company_code", "territory_id")
-        .agg(
-            now=to_scaled_int("net_sales").filter(now).sum(),
-            then=to_scaled_int("net_sales").filter(then).sum(),
-        )
+        .agg(now=pl.col("bought").filter(now).sum(), then=pl.col("bought").filter(then).sum())
         .select(
             "company_code",
             "territory_id",

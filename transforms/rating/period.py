@@ -32,6 +32,7 @@ from transforms.tiers.raw import rank, raw_tiers
 if TYPE_CHECKING:
     from datetime import date
 
+    from transforms.facts.as_of import AsOfFacts
     from transforms.facts.model import Facts
     from transforms.policy.model import Policy
 
@@ -73,7 +74,7 @@ def rate_period(
     previous: pl.LazyFrame | None,
     stored: pl.LazyFrame | None = None,
     sales: pl.LazyFrame | None = None,
-    judged_by: Facts | None = None,
+    judged_by: AsOfFacts | None = None,
 ) -> RatedPeriod:
     """Rate the month that ends with `closed_through`. A pure function of its arguments, in whatever order rows come.
 
@@ -82,8 +83,8 @@ def rate_period(
     and decline look back from `closed_through`; credit, caps and overrides from `as_of` (not before it). The same month rated again
     with the same `previous` advances nothing; `stored`, its own latest revisions, only tell of caps that began within it.
     `sales` are SALES_CELL rows of 24 months, None where they are not kept: conduct then has less to go by, no cost is
-    estimated, and no change is split into price and quantity. `judged_by`: the facts by which credit and conduct are judged where
-    those of value are only supposed; None: the same. Who is succeeded on `as_of` is `succeeded`, and its successor is rated
+    estimated, and no change is split into price and quantity. `judged_by`: the facts, and sales cells, by which credit and conduct are judged
+    where those of value are only supposed; None: the same. Who is succeeded on `as_of` is `succeeded`, and its successor is rated
     as one continuous customer: by the facts of both, and from what the predecessor period knew of whom it continues.
     Raises ValueError where the days do not fit together.
     Source: docs/figures.md, Time, Tiers.
@@ -94,11 +95,14 @@ def rate_period(
         )
     period = first_of_month(closed_through)
     facts, sales = succeed(facts, sales, as_of)
-    judged = still_customers(facts if judged_by is None else succeed(judged_by, None, as_of)[0])
+    judged, judged_sales = facts, sales
+    if judged_by is not None:
+        judged, judged_sales = succeed(judged_by.facts, judged_by.sales, as_of)
+    judged = still_customers(judged)
     # What is read several times over by what follows is computed once: left lazy, it would be planned again each time.
     measured = measure_customers(facts, policy, closed_through, sales).collect().lazy()
     credit = None if judged.receivables is None else credit_watch(judged, policy, as_of).collect().lazy()
-    conduct = conduct_findings(judged, policy, as_of, sales=sales).collect().lazy()
+    conduct = conduct_findings(judged, policy, as_of, sales=judged_sales).collect().lazy()
     can_confirm = judged.receivables is not None or judged.market_observations is not None
     scored = score_customers(measured, policy).collect().lazy()
     window = Window(closed_through)

@@ -335,6 +335,46 @@ def test_who_grows_month_by_month_does_not_surge():
         assert finding("diversion", **world)["confidence"] == confidence
 
 
+@pytest.mark.parametrize(
+    ("quantity_grows", "confidence"), [(False, "not_assessable"), (True, "suspected")], ids=["dearer", "more"]
+)
+def test_dearer_goods_are_no_surge(quantity_grows, confidence):
+    """C1 pays four times as much lately: for as many pieces, or for four times as many."""
+    world = surge_world()
+    for sold in world["sales"]:
+        is_dearer = sold["customer_id"] == "C1" and not quantity_grows and sold["net_amount_company"] == 4000
+        sold["quantity"] = Decimal(sold["net_amount_company"]) / (400 if is_dearer else 100)
+    row = finding("diversion", shipped=world["sales"], products=[{"product_id": "P1"}], **world)
+    assert row["confidence"] == confidence
+
+
+@pytest.mark.parametrize(
+    ("quantity_falls", "confidence"),
+    [(False, "not_assessable"), (True, "suspected")],
+    ids=["cheaper", "less"],
+)
+def test_a_neighbour_that_pays_less_for_as_much_does_not_decline(quantity_falls, confidence):
+    world = surge_world()
+    for sold in world["sales"]:
+        is_cheaper = (
+            sold["customer_id"] == "WEST" and not quantity_falls and sold["net_amount_company"] == 500
+        )
+        sold["quantity"] = Decimal(sold["net_amount_company"]) / (50 if is_cheaper else 100)
+    row = finding("diversion", shipped=world["sales"], products=[{"product_id": "P1"}], **world)
+    assert row["confidence"] == confidence
+
+
+def test_a_product_that_was_not_bought_before_surges_with_all_that_it_brings():
+    world = surge_world()
+    for sold in world["sales"]:
+        is_fresh = sold["net_amount_company"] == 4000
+        sold["product_id"] = "P2" if is_fresh else "P1"
+        sold["quantity"] = 1 if is_fresh else Decimal(sold["net_amount_company"]) / 100
+    goods = [{"product_id": "P1"}, {"product_id": "P2"}]
+    row = finding("diversion", shipped=world["sales"], products=goods, **world)
+    assert row["confidence"] == "suspected"
+
+
 def test_who_has_not_bought_long_enough_does_not_surge():
     world = surge_world()
     world["sales"] = [row for row in world["sales"] if row["customer_id"] != "C1"]
