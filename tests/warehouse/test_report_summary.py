@@ -109,7 +109,7 @@ def test_whom_to_cultivate_is_said_without_money_where_nobodys_demand_is_known(t
     unknown = [*year("B", 10, 10, effective_tier="cultivate")]
     both = screen(tmp_path / "both", REACH, *known, *unknown).sentences[-1]
     none = screen(tmp_path / "none", REACH, *unknown).sentences[-1]
-    assert both.en == ("What to do: cultivate 2 customers, who buy 5.0k a year elsewhere (known for 1).")
+    assert both.en == ("What to do: cultivate 2 customers buying 5.0k a year elsewhere (known for 1).")
     assert (none.en, none.zh) == ("What to do: cultivate 1 customer.", "建议行动：培植 1 个客户。")
 
 
@@ -130,7 +130,7 @@ def test_what_to_do_counts_those_to_call_who_hold_four_fifths_of_what_is_at_stak
         *(row for who, fall in falls.items() for row in year(who, 90_000, 90_000 - fall, sales_trend="-0.5")),
     )
     assert found.sentences[-1].en == (
-        "What to do: call 2 customers who hold four fifths of the 100k at stake, A first."
+        "What to do: call 2 customers with four fifths of the 100k at stake, A first."
     )
     [call] = [each for each in found.lists if each.key == "call"]
     assert call.summed is not None
