@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import math
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -67,7 +68,10 @@ def run_restate(settings: Settings, first: date) -> RefreshResult:
 
 def run_demo(settings: Settings, world: World) -> list[RefreshResult]:
     """Land the sample company month by month, rate each month under the shipped policy, publish at the end."""
+    from expectations.gate import Gate
     from flows.demo.world import write_month
+    from flows.pipeline import stages
+    from flows.pipeline.load import staging_meanwhile, warehouse_held_open
     from flows.pipeline.rate import default_policy
     from transforms.frames.plan import month_end
     from warehouse.files import write_text
@@ -78,19 +82,34 @@ def run_demo(settings: Settings, world: World) -> list[RefreshResult]:
     settings.home.mkdir(parents=True, exist_ok=True)
     if not settings.policy_file.exists():
         write_text(settings.policy_file, default_policy())
-    months = Countdown("month", len(world.months))
+    stages.check(settings)
+    days = [month_end(month) for month in world.months]
+    months = Countdown("month", len(days))
     to_land = deque(world.months)
 
-    def land(day: date) -> None:
+    def land_until(day: date) -> None:
         """Land what the day brings, and the next month: that one is staged while this one is rated."""
-        months.begin_next()
         while to_land and to_land[0] <= day + timedelta(days=1):
             write_month(world, to_land.popleft(), settings.inbox)
 
-    with _flow_run(settings, judges=False), saying_first(months.told):
+    def begin(day: date) -> None:
+        months.begin_next()
+        land_until(day)
+
+    def stage_first() -> None:
+        """Have the first days staged; the warehouse is let go of by the run, once the mart is published."""
+        land_until(days[0])
+        held.enter_context(warehouse_held_open(settings, stages.now()))
+        held.enter_context(staging_meanwhile(settings, Gate(), stages.now()))
+
+    with (
+        ExitStack() as held,
+        _flow_run(settings, judges=False, meanwhile=stage_first),
+        saying_first(months.told),
+    ):
         from flows.deployments.run_stages import run_days
 
-        return run_days("demo", settings, [month_end(month) for month in world.months], land)
+        return run_days("demo", settings, days, begin, held)
 
 
 def _has_batches(settings: Settings) -> bool:
@@ -132,22 +151,47 @@ class Countdown:
 
 
 @contextmanager
-def _flow_run(settings: Settings, *, judges: bool) -> Iterator[None]:
+def _flow_run(
+    settings: Settings, *, judges: bool, meanwhile: Callable[[], object] = lambda: None
+) -> Iterator[None]:
     """Prefect's surroundings, and a listener that shows the steps: one moving line on a terminal, lines elsewhere.
 
-    `judges`: whether batches are judged in this process, as a rule.
+    `judges`: whether batches are judged in this process, as a rule. `meanwhile` is done while the server starts.
     """
     with shown():
         report_step("starting Prefect")
         server = run_server.prepare(settings.home)
-        importlib.import_module("flows.deployments.run_stages")
+        meanwhile()
+        with _never_garbage():
+            importlib.import_module("flows.deployments.run_stages")
+            if server:
+                # Imports take seconds that the server needs anyway.
+                importlib.import_module("flows.report.build")
+                if judges:
+                    importlib.import_module("expectations.suites")
         if server:
-            if judges:
-                importlib.import_module("expectations.suites")  # takes seconds that the server needs anyway
             server.wait()
             _forget_old_runs(settings)
-        with _told_of(server):
+        with _told_of(server), _without_heartbeats() if server else nullcontext():
             yield
+
+
+@contextmanager
+def _never_garbage() -> Iterator[None]:
+    """What is imported in the block stays: neither now nor later is it looked through for garbage."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _without_heartbeats() -> AbstractContextManager[object]:
+    """No heartbeats: at a run's own server nobody listens for them, and who sends them holds up the end of a run by a second."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
 
 
 @contextmanager

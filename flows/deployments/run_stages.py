@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date, datetime, time, timedelta
 
 from prefect import flow, task
@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from expectations.gate import Gate
 from flows.observe import artifacts, run_outputs
 from flows.pipeline import stages
-from flows.pipeline.load import staging_meanwhile, warehouse_held_open
+from flows.pipeline.load import warehouse_held_open
 from flows.pipeline.stages import RefreshResult, Run, Stage
 from flows.settings import Settings
 from warehouse.lake.address import Lake
@@ -23,6 +23,7 @@ def run_stages(
     days: Sequence[date],
     prepare: Callable[[date], object] = lambda _: None,
     *,
+    held: AbstractContextManager[object] | None = None,
     lives_each_day: bool = False,
     restate_from: date | None = None,
     calibrate_to: date | None = None,
@@ -31,7 +32,7 @@ def run_stages(
 
     `prepare` is called before each day, and lands what the day brings. Consumers are told what differs at the end of the last day.
     Or each day is as if it had been lived through (`lives_each_day`): it ends with telling, and sees what was extracted by the end of
-    the night that follows; what has landed of later ones is staged meanwhile. With `restate_from`, nothing is loaded, and the
+    the night that follows. `held`: what whoever calls holds of the warehouse, let go of once the mart is published. With `restate_from`, nothing is loaded, and the
     months from that one on are rated anew. `calibrate_to`: the day to whose facts a policy is calibrated if there is none, where
     all of them have landed before the first day is rated.
     """
@@ -51,12 +52,12 @@ def run_stages(
         for day in days
     ]
     # A lake is slow to open, and its readers need not wait for one who has.
-    is_held = len(days) > 1 or isinstance(settings.warehouse_at, Lake)
-    with warehouse_held_open(settings, stages.now()) if is_held else nullcontext():
-        with staging_meanwhile(settings, gate, stages.now()) if lives_each_day else nullcontext():
-            for run in runs:
-                prepare(run.result.as_of)
-                _fold(stages.OF_EACH_DAY, run)
+    if held is None and (len(days) > 1 or isinstance(settings.warehouse_at, Lake)):
+        held = warehouse_held_open(settings, stages.now())
+    with held or nullcontext():
+        for run in runs:
+            prepare(run.result.as_of)
+            _fold(stages.OF_EACH_DAY, run)
         _fold(stages.OF_THE_LAST_DAY, runs[-1])
     _fold(stages.AFTER_THE_WAREHOUSE, runs[-1])
     results = [run.result for run in runs]
@@ -65,11 +66,15 @@ def run_stages(
 
 
 def run_days(
-    name: str, settings: Settings, days: Sequence[date], prepare: Callable[[date], object]
+    name: str,
+    settings: Settings,
+    days: Sequence[date],
+    prepare: Callable[[date], object],
+    held: AbstractContextManager[object],
 ) -> list[RefreshResult]:
     """One flow run of that name over several days, each as if it had been lived through."""
     return flow(name=name, persist_result=False)(
-        lambda: run_stages(settings, days, prepare, lives_each_day=True)
+        lambda: run_stages(settings, days, prepare, held=held, lives_each_day=True)
     )()
 
 

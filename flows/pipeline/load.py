@@ -79,11 +79,18 @@ _kept: ContextVar[Ahead | None] = ContextVar("hands kept between loads", default
 
 @contextmanager
 def staging_meanwhile(settings: Settings, gate: Gate, recorded_at: datetime) -> Iterator[None]:
-    """Keep other hands between the loads of the block: what is left for a later one is staged while this process rates."""
+    """Keep other hands between the loads of the block: what is left for a later one is staged while this process rates.
+
+    They begin with what has landed before the block.
+    """
     with (
         open_warehouse(settings, recorded_at) as connection,
         _ahead(connection, settings, gate, meanwhile=True) as ahead,
     ):
+        known = ledger.known_batches(connection)
+        landed = _arrivals(settings, landing.scan_inbox(settings.inbox), known, recorded_at)
+        if landed:
+            ahead.begin(_orders(settings, landed, known))
         token = _kept.set(ahead)
         try:
             yield
@@ -102,9 +109,7 @@ def load_inbox(
     report = LoadReport(waiting=tuple("/".join(landed.identity) for landed in inbox.waiting))
     with open_warehouse(settings, recorded_at) as connection, _ahead(connection, settings, gate) as ahead:
         known = ledger.known_batches(connection)
-        todo = landing.new_batches(inbox, known, settings)
-        read = [_not_of_tomorrow(_read(landed, settings), recorded_at) for landed in todo]
-        read.sort(key=lambda each: each.order)
+        read = _arrivals(settings, inbox, known, recorded_at)
         later: list[_Arrival] = []
         if until is not None:
             later = [each for each in read if each.batch.extracted_at >= until]
@@ -138,6 +143,18 @@ def load_inbox(
                     read.append(_read(landed, settings))
             read.sort(key=lambda each: each.order)
     return report
+
+
+def _arrivals(
+    settings: Settings,
+    inbox: landing.Inbox,
+    known: Mapping[tuple[str, str, str], KnownBatch],
+    recorded_at: datetime,
+) -> list[_Arrival]:
+    """What of the inbox is to be loaded, in the order of the batches."""
+    todo = landing.new_batches(inbox, known, settings)
+    arrivals = [_not_of_tomorrow(_read(landed, settings), recorded_at) for landed in todo]
+    return sorted(arrivals, key=lambda each: each.order)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import pytest
 
 from flows.pipeline.load import load_inbox, staging_meanwhile
 from flows.runner import processes
+from flows.runner.ahead import Ahead
+from flows.runner.task import Order
 from tests.runner.rows import held
 from tests.runner.threads import counted_verdicts, opened, stage_in_threads
 from tests.warehouse.converting import FACTOR, PRODUCT, batch
@@ -169,4 +171,25 @@ def test_what_is_left_for_a_later_day_is_staged_meanwhile_and_loaded_on_its_day(
             assert [outcome.batch.batch_id for outcome in report.outcomes] == [f"b{number}"]
     assert counted == {f"b{each}": True for each in range(1, 5)}
     assert held(ahead.settings) == held(alone.settings)
+    assert not list(ahead.settings.scratch.rglob("*")), "scratch files were left"
+
+
+def test_what_has_landed_already_is_begun_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders: list[str] = []
+    begin = Ahead.begin
+
+    def noted(self: Ahead, given: Iterable[Order]) -> None:
+        listed = list(given)
+        orders.extend(order.batch.batch_id for order in listed)
+        begin(self, listed)
+
+    monkeypatch.setattr(Ahead, "begin", noted)
+    monkeypatch.setattr(processes, "workers", opened)
+    ahead = Loader(tmp_path)
+    ahead.source()
+    ahead.land(of_lines(line(2), number=2), of_lines(line(1), number=1))
+    with staging_meanwhile(ahead.settings, gate(), NOW):
+        assert orders == ["b1", "b2"], "in the order in which they will be loaded"
     assert not list(ahead.settings.scratch.rglob("*")), "scratch files were left"
