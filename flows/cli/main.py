@@ -19,6 +19,7 @@ from cyclopts import CoercionError, CycloptsError
 from flows.cli.commands import app
 from flows.cli.exit_codes import exit_code, is_of_an_interrupt
 from flows.console import output, progress
+from flows.console.stopping import never_within_an_import
 from flows.errors import SIGNALLED, USAGE
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _WRITTEN: dict[object, str] = {date: "2026-10-31", datetime: "2026-10-31 or 2026
 def main() -> None:
     """Run the command line and leave with its exit code."""
     for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, _interrupt)
+        signal.signal(ending, never_within_an_import(_interrupt))
     sys.exit(run(sys.argv[1:]))
 
 

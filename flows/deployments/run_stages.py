@@ -10,6 +10,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from expectations.gate import Gate
+from flows.console.stopping import terminated_outside_of_imports
 from flows.observe import artifacts, run_outputs
 from flows.pipeline import stages
 from flows.pipeline.load import warehouse_held_open
@@ -18,6 +19,7 @@ from flows.settings import Settings
 from warehouse.lake.address import Lake
 
 
+@terminated_outside_of_imports()
 def run_stages(
     settings: Settings,
     days: Sequence[date],
@@ -32,9 +34,9 @@ def run_stages(
 
     `prepare` is called before each day, and lands what the day brings. Consumers are told what differs at the end of the last day.
     Or each day is as if it had been lived through (`lives_each_day`): it ends with telling, and sees what was extracted by the end of
-    the night that follows. `held`: what whoever calls holds of the warehouse, let go of once the mart is published. With `restate_from`, nothing is loaded, and the
-    months from that one on are rated anew. `calibrate_to`: the day to whose facts a policy is calibrated if there is none, where
-    all of them have landed before the first day is rated.
+    the night that follows. `held`: what whoever calls holds of the warehouse, let go of once the mart is published. With
+    `restate_from`, nothing is loaded, and the months from that one on are rated anew. `calibrate_to`: the day to whose facts a
+    policy is calibrated if there is none, where all of them have landed before the first day is rated.
     """
     stages.check(settings)
     gate = Gate()
