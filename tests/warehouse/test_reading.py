@@ -117,7 +117,7 @@ def mart(tmp_path: Path) -> Path:
     file = tmp_path / "mart.duckdb"
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{file}' AS publishing; USE publishing")
-        for name in (*OF_ONE_CUSTOMER, "customer_month", "customer_succession", "publication"):
+        for name in (*OF_ONE_CUSTOMER, "customer_succession", "publication"):
             create(connection, name)
         may, april = date(2025, 5, 1), date(2025, 4, 1)
         steel = {"company_code": "DE01", "customer_id": "4711"}
